@@ -1,0 +1,61 @@
+// Package app is the process around the controller: flags, wiring, election,
+// HTTP, exit codes.
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/version"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1 // could not go on: the lease was lost, a port is taken
+	exitUsage = 2 // a flag makes no sense
+)
+
+// Main is the program without its end: it returns the exit code.
+func Main(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintln(stderr, "volume-sync-controller:", err)
+		return exitUsage
+	case o.version:
+		fmt.Fprintln(stdout, version.String())
+		return exitOK
+	}
+	setLogger(o.loggingFormat, stderr)
+	defer klog.Flush()
+
+	// The first signal asks to stop; a second one ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	s, err := newServer(o)
+	if err != nil {
+		fmt.Fprintln(stderr, "volume-sync-controller:", err)
+		if errors.As(err, new(*flagError)) {
+			return exitUsage
+		}
+		return exitError
+	}
+	if err := s.run(ctx); err != nil {
+		klog.FromContext(ctx).Error(err, "Stopped")
+		return exitError
+	}
+	return exitOK
+}
+

@@ -1,0 +1,247 @@
+package app
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// options are the flags.
+type options struct {
+	apiEndpoint        string
+	apiSecretPath      string
+	apiCAFile          string
+	apiRefreshInterval time.Duration
+	apiTimeout         time.Duration
+
+	controller controller.Settings
+
+	maxOrphanPercent int
+	maxOrphanCount   int
+	massOrphanHold   time.Duration
+
+	kubeAPIQPS   float64
+	kubeAPIBurst int
+	kubeconfig   string
+	namespace    string
+
+	election      bool
+	leaseDuration time.Duration
+	renewDeadline time.Duration
+	retryPeriod   time.Duration
+
+	metricsAddr   string
+	profiling     bool
+	loggingFormat string
+	version       bool
+
+	endpoint *url.URL // apiEndpoint, parsed
+	flags    *flag.FlagSet
+}
+
+// flagError is an error that names the flag whose value makes no sense.
+type flagError struct {
+	flag string
+	err  error
+}
+
+func (e *flagError) Error() string { return fmt.Sprintf("flag -%s: %v", e.flag, e.err) }
+func (e *flagError) Unwrap() error { return e.err }
+
+// parse reads and checks the command line. With -h it prints the flags to
+// stdout and returns flag.ErrHelp.
+func parse(args []string, stdout io.Writer) (*options, error) {
+	o := &options{controller: controller.DefaultSettings()}
+	o.flags = o.flagSet()
+	o.flags.SetOutput(io.Discard)
+	o.flags.Usage = func() {}
+	if err := o.flags.Parse(args); err != nil {
+		if err == flag.ErrHelp { //nolint:errorlint // never wrapped
+			o.usage(stdout)
+		}
+		return nil, err
+	}
+	if o.flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q: everything is set by flags, see -help", o.flags.Arg(0))
+	}
+	if o.version {
+		return o, nil
+	}
+	return o, o.validate()
+}
+
+func (o *options) usage(w io.Writer) {
+	fmt.Fprint(w, "volume-sync-controller keeps, in Kubernetes, a true record of every StorageOS volume.\n\nFlags:\n")
+	o.flags.SetOutput(w)
+	o.flags.PrintDefaults()
+}
+
+func (o *options) flagSet() *flag.FlagSet {
+	fs := flag.NewFlagSet("volume-sync-controller", flag.ContinueOnError)
+	c := &o.controller
+
+	fs.StringVar(&o.apiEndpoint, "api-endpoint", "storageos", "StorageOS API: `host`, host:port or URL; http and port 5705 unless said")
+	fs.StringVar(&o.apiSecretPath, "api-secret-path", "/etc/storageos/secrets/api", "`folder` with the files username and password; read again when they change")
+	fs.StringVar(&o.apiCAFile, "api-ca-file", "", "PEM `file` of the CAs that sign an https endpoint; read again when it changes")
+	fs.DurationVar(&c.PollInterval, "api-poll-interval", c.PollInterval, "how often StorageOS is listed")
+	fs.DurationVar(&o.apiRefreshInterval, "api-refresh-interval", time.Minute, "how often the token is renewed; sooner if it expires sooner")
+	fs.DurationVar(&c.RetryInterval, "api-retry-interval", c.RetryInterval, "pause after a failure of the StorageOS API")
+	fs.DurationVar(&o.apiTimeout, "api-timeout", 30*time.Second, "how long a request to StorageOS may stay silent; a body that goes on arriving is not cut")
+	fs.StringVar(&c.CSIDriver, "csi-driver", c.CSIDriver, "CSI driver whose PersistentVolumes are StorageOS volumes")
+
+	fs.IntVar(&c.Workers, "workers", c.Workers, "how many volumes are worked on at a time")
+	fs.DurationVar(&c.ResyncInterval, "resync-interval", c.ResyncInterval, "how often every volume is compared with its record again; 0 switches it off")
+	fs.BoolVar(&c.DeleteOrphans, "delete-orphans", c.DeleteOrphans, "delete the records of volumes that are gone; false: decide, count and report, delete nothing")
+	fs.DurationVar(&c.OrphanGracePeriod, "orphan-grace-period", c.OrphanGracePeriod, "how long a volume must stay absent before its record is deleted; 0: the first complete listing and the proof suffice")
+	fs.IntVar(&o.maxOrphanPercent, "max-orphan-percent", 20, "deletions are held when more than this percentage of the records, and more than -max-orphan-count, lose their volumes unexplained")
+	fs.IntVar(&o.maxOrphanCount, "max-orphan-count", 10, "deletions are held when more than this many records, and more than -max-orphan-percent, lose their volumes unexplained")
+	fs.DurationVar(&o.massOrphanHold, "mass-orphan-hold", 10*time.Minute, "for how long they are held")
+	fs.StringVar(&c.AcceptClusterID, "accept-cluster-id", "", "`ID` of the StorageOS cluster that may also judge records that name another")
+	fs.DurationVar(&c.ProgressInterval, "progress-interval", c.ProgressInterval, "how often at most the sync progress of replicas alone causes a write")
+
+	fs.Float64Var(&o.kubeAPIQPS, "kube-api-qps", 0, "requests per second to the Kubernetes API; 0: no limit here, its own priority and fairness decides")
+	fs.IntVar(&o.kubeAPIBurst, "kube-api-burst", 0, "burst of requests to the Kubernetes API; 0: as -kube-api-qps")
+	fs.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `file`; in the cluster it is not needed")
+	fs.StringVar(&o.namespace, "namespace", "", "`namespace` of the Lease; the Pod's own unless said")
+
+	fs.BoolVar(&o.election, "enable-leader-election", false, "take part in a leader election, for more than one replica")
+	fs.DurationVar(&o.leaseDuration, "lease-duration", 15*time.Second, "how long others wait before they take a lease that is not renewed")
+	fs.DurationVar(&o.renewDeadline, "renew-deadline", 10*time.Second, "how long the leader tries to renew before it gives up")
+	fs.DurationVar(&o.retryPeriod, "retry-period", 2*time.Second, "pause between two tries to take or renew the lease")
+
+	fs.StringVar(&o.metricsAddr, "metrics-addr", ":8080", "`address` of /metrics, /livez, /readyz and /healthz")
+	fs.BoolVar(&o.profiling, "profiling", false, "serve /debug/pprof beside the metrics")
+	fs.StringVar(&o.loggingFormat, "logging-format", formatText, "format of the log: text or json")
+	fs.BoolVar(&o.version, "version", false, "print the version and exit")
+	klog.InitFlags(fs)
+	return fs
+}
+
+// validate refuses values that make no sense, the first one found.
+func (o *options) validate() error {
+	c := &o.controller
+	for _, check := range []error{
+		positive("api-poll-interval", c.PollInterval),
+		positive("api-refresh-interval", o.apiRefreshInterval),
+		positive("api-retry-interval", c.RetryInterval),
+		positive("api-timeout", o.apiTimeout),
+		notEmpty("api-secret-path", o.apiSecretPath),
+		notEmpty("csi-driver", c.CSIDriver),
+		inRange("workers", c.Workers, 1, 1000),
+		notNegative("resync-interval", c.ResyncInterval),
+		notNegative("orphan-grace-period", c.OrphanGracePeriod),
+		inRange("max-orphan-percent", o.maxOrphanPercent, 0, 100),
+		inRange("max-orphan-count", o.maxOrphanCount, 0, 1<<31-1),
+		notNegative("mass-orphan-hold", o.massOrphanHold),
+		notNegative("progress-interval", c.ProgressInterval),
+		o.validateKubernetes(),
+		o.validateElection(),
+		address("metrics-addr", o.metricsAddr),
+		oneOf("logging-format", o.loggingFormat, formatText, formatJSON),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	var err error
+	if o.endpoint, err = storageos.ParseEndpoint(o.apiEndpoint); err != nil {
+		return &flagError{"api-endpoint", err}
+	}
+	return nil
+}
+
+func (o *options) validateKubernetes() error {
+	if o.kubeAPIQPS < 0 || o.kubeAPIQPS != o.kubeAPIQPS {
+		return &flagError{"kube-api-qps", fmt.Errorf("%v is not a rate: it must be 0 or more", o.kubeAPIQPS)}
+	}
+	if err := inRange("kube-api-burst", o.kubeAPIBurst, 0, 1<<31-1); err != nil {
+		return err
+	}
+	if o.namespace != "" {
+		if errs := validation.ValidateNamespaceName(o.namespace, false); len(errs) > 0 {
+			return &flagError{"namespace", fmt.Errorf("%q is not the name of a namespace: %s", o.namespace, errs[0])}
+		}
+	}
+	return nil
+}
+
+// validateElection holds the times against each other as client-go does, and
+// leaves a second of the lease for the writes that are on their way.
+func (o *options) validateElection() error {
+	for name, d := range map[string]time.Duration{
+		"lease-duration": o.leaseDuration, "renew-deadline": o.renewDeadline, "retry-period": o.retryPeriod,
+	} {
+		if err := positive(name, d); err != nil {
+			return err
+		}
+	}
+	if o.leaseDuration <= fenceMargin {
+		return &flagError{"lease-duration", fmt.Errorf("%v is too short: it must be more than %v", o.leaseDuration, fenceMargin)}
+	}
+	if o.leaseDuration <= o.renewDeadline {
+		return &flagError{"lease-duration", fmt.Errorf("%v must be more than -renew-deadline, which is %v", o.leaseDuration, o.renewDeadline)}
+	}
+	if longest := time.Duration(leaderelection.JitterFactor * float64(o.retryPeriod)); o.renewDeadline <= longest {
+		return &flagError{"renew-deadline", fmt.Errorf("%v must be more than %v times -retry-period, which is %v", o.renewDeadline, leaderelection.JitterFactor, o.retryPeriod)}
+	}
+	return nil
+}
+
+func positive(name string, d time.Duration) error {
+	if d <= 0 {
+		return &flagError{name, fmt.Errorf("%v makes no sense: it must be more than 0", d)}
+	}
+	return nil
+}
+
+func notNegative(name string, d time.Duration) error {
+	if d < 0 {
+		return &flagError{name, fmt.Errorf("%v makes no sense: it must be 0 or more", d)}
+	}
+	return nil
+}
+
+func inRange(name string, n, low, high int) error {
+	if n < low || n > high {
+		return &flagError{name, fmt.Errorf("%d makes no sense: it must be from %d to %d", n, low, high)}
+	}
+	return nil
+}
+
+func notEmpty(name, s string) error {
+	if s == "" {
+		return &flagError{name, fmt.Errorf("it must not be empty")}
+	}
+	return nil
+}
+
+func oneOf(name, s string, allowed ...string) error {
+	for _, a := range allowed {
+		if s == a {
+			return nil
+		}
+	}
+	return &flagError{name, fmt.Errorf("%q is unknown: it must be one of %q", s, allowed)}
+}
+
+func address(name, s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return &flagError{name, fmt.Errorf("%q is not an address: it must be host:port or :port", s)}
+	}
+	return nil
+}

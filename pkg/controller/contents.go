@@ -1,0 +1,47 @@
+package controller
+
+import (
+	"bytes"
+	"sync"
+)
+
+// maxContents bounds the bytes of volumes that are kept between the listing
+// that showed them and the worker that records them. What does not fit is asked
+// for by ID when its turn comes.
+const maxContents = 32 << 20
+
+// contents holds the JSON of volumes that wait for a worker.
+type contents struct {
+	mu    sync.Mutex
+	raw   map[string][]byte
+	bytes int
+	limit int
+}
+
+func newContents(limit int) *contents {
+	return &contents{raw: map[string][]byte{}, limit: limit}
+}
+
+// put keeps a copy of the JSON of a volume if there is room; what was kept of
+// it before is out of date in any case.
+func (c *contents) put(id string, raw []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes -= len(c.raw[id])
+	delete(c.raw, id)
+	if c.bytes+len(raw) > c.limit {
+		return
+	}
+	c.raw[id] = bytes.Clone(raw)
+	c.bytes += len(raw)
+}
+
+// take hands the JSON of a volume out and forgets it; nil if there is none.
+func (c *contents) take(id string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	raw := c.raw[id]
+	c.bytes -= len(raw)
+	delete(c.raw, id)
+	return raw
+}

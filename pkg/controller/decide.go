@@ -1,0 +1,288 @@
+package controller
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// observation is all that is known of one volume at one moment.
+type observation struct {
+	now        time.Time
+	sight      sight             // StorageOS
+	pv         *persistentVolume // nil if none refers to the volume
+	record     *record           // nil if there is none
+	track      track             // what was remembered
+	anyCluster bool              // some record names a StorageOS cluster
+}
+
+// decision is what is to be done about one volume.
+type decision struct {
+	verdict verdict
+	want    state // what the record should say, with save
+	content bool  // the volume's content has to be written, with save
+	why     string
+
+	track       track   // what to remember
+	reports     []event // what to say
+	after       time.Duration
+	nextListing bool
+}
+
+// verdict is what is to be done about a record.
+type verdict int
+
+const (
+	keep verdict = iota // nothing
+	save                // create it or write what it should say
+	ask                 // ask StorageOS for the volume, delete the record if it is gone
+	hold                // its volume is gone for longer than the grace and a rule holds it back
+)
+
+// idle tells whether nothing is to be done, now or later.
+func (d *decision) idle() bool {
+	return d.verdict == keep && len(d.reports) == 0 && d.after == 0 && !d.nextListing
+}
+
+// later asks for another look after a time; the soonest counts.
+func (d *decision) later(after time.Duration) {
+	if after > 0 && (d.after == 0 || after < d.after) {
+		d.after = after
+	}
+}
+
+// decide says what is to be done about one volume. It is a pure function.
+func (s *Settings) decide(o observation) decision {
+	d := decision{track: o.track}
+	d.track.levels = levels{}
+	switch {
+	case o.record != nil && o.record.terminating:
+		// Somebody's finalizer holds it: it is neither written nor deleted
+		// again. When it is gone, its ID comes back.
+		d.track.levels = o.track.levels
+	case o.sight.presence == present:
+		s.decidePresent(o, &d)
+	case o.sight.presence == absent:
+		s.decideAbsent(o, &d)
+	default:
+		s.decideUnknown(o, &d)
+	}
+	return d
+}
+
+// decideUnknown: StorageOS was not heard yet. What Kubernetes says of the
+// PersistentVolume is true all the same.
+func (s *Settings) decideUnknown(o observation, d *decision) {
+	if o.record == nil || o.pv == nil {
+		return
+	}
+	d.want = o.record.state
+	d.want.join, d.want.bound = joinOf(o.pv), boundOf(o.pv)
+	d.compare(o)
+}
+
+func (s *Settings) decidePresent(o observation, d *decision) {
+	t := &d.track
+	if o.track.levels.missing && o.pv != nil {
+		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
+			"StorageOS has the volume again"))
+	}
+	t.missing, t.asked, t.proven = since{}, time.Time{}, false
+
+	if o.sight.invalid != "" {
+		s.decideInvalid(o, d)
+		return
+	}
+	t.reported = ""
+	if t.refused != o.sight.digest.content {
+		t.refused = 0
+	}
+
+	if o.record != nil {
+		d.want = o.record.state
+	}
+	d.want.content = o.sight.digest.content
+	d.want.present, d.want.mark = presentTrue, ""
+	if o.pv != nil {
+		t.unreferenced = since{}
+		d.want.join, d.want.bound = joinOf(o.pv), boundOf(o.pv)
+	} else {
+		s.decideUnreferenced(o, d)
+	}
+	d.compare(o)
+	s.decideProgress(o, d)
+	if d.verdict == save && d.content && t.refused != 0 {
+		d.verdict = keep // nothing has changed that could make it acceptable
+	}
+	if d.verdict == save && o.sight.settling {
+		t.quiet = true
+	}
+}
+
+// decideUnreferenced: no PersistentVolume refers to a volume that is there.
+func (s *Settings) decideUnreferenced(o observation, d *decision) {
+	t := &d.track
+	if t.unreferenced.at.IsZero() {
+		t.unreferenced = since{at: o.now, quiet: o.sight.settling}
+	}
+	d.want.bound = boundNone
+
+	// The last PersistentVolume stays in the record until a listing begun
+	// after it went has shown that the volume outlived it: until then it may
+	// explain why the volume goes too.
+	if o.sight.seen.Before(t.unreferenced.at) {
+		d.nextListing = true
+	} else {
+		d.want.join = join{}
+	}
+
+	said := o.record != nil && o.record.state.bound.reason == ReasonUnclaimed
+	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
+	switch {
+	case said:
+		t.levels.unclaimed = true
+	case o.now.Before(due):
+		d.later(due.Sub(o.now))
+		return
+	case o.sight.seen.Before(due):
+		d.nextListing = true
+		return
+	default:
+		t.levels.unclaimed = true
+	}
+	d.want.bound = boundUnclaimed
+	if o.record != nil && !said && !o.track.levels.unclaimed && !t.unreferenced.quiet {
+		d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
+			boundUnclaimed.message))
+	}
+}
+
+// decideInvalid: the volume is there, but it cannot be recorded. Its record
+// stays as it is.
+func (s *Settings) decideInvalid(o observation, d *decision) {
+	t := &d.track
+	if t.reported != o.sight.invalid {
+		t.reported = o.sight.invalid
+		if !o.sight.settling {
+			d.reports = append(d.reports, onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
+				"the volume cannot be recorded: "+o.sight.invalid)...)
+		}
+	}
+	if o.record == nil || o.record.state.mark == "" {
+		return
+	}
+	d.want = o.record.state
+	d.want.present, d.want.mark = presentTrue, ""
+	d.compare(o)
+}
+
+// decideAbsent: a complete listing did not show the volume.
+func (s *Settings) decideAbsent(o observation, d *decision) {
+	d.track.unreferenced = since{}
+	s.decideMissing(o, d)
+	if o.record == nil {
+		d.track.asked, d.track.proven = time.Time{}, false
+		return
+	}
+
+	marked, ok := o.record.state.mark.since(o.now)
+	d.want = o.record.state
+	d.want.present = presentFalse
+	if !ok {
+		d.want.mark = markAt(o.now)
+	}
+	if o.pv != nil {
+		d.want.join, d.want.bound = joinOf(o.pv), boundOf(o.pv)
+	} else {
+		d.want.bound = boundNone // the join stays: it explains the absence
+	}
+	if d.compare(o); d.verdict == save {
+		return // the record's own event brings the ID back
+	}
+
+	if d.track.proven {
+		d.track.levels.orphan = true
+		if !s.DeleteOrphans {
+			return
+		}
+	}
+	r := s.judge(absence{
+		now: o.now, since: marked, asked: d.track.asked, whole: o.sight.whole,
+		clusterID: o.record.clusterID, answering: o.sight.cluster, anyCluster: o.anyCluster,
+	})
+	switch {
+	case r.ask:
+		d.verdict = ask
+	case r.held:
+		d.verdict, d.why = hold, r.why
+		d.track.levels.held = true
+	}
+	if r.after > 0 {
+		d.later(r.after)
+	} else if r.held {
+		d.nextListing = true
+	}
+}
+
+// decideMissing: a PersistentVolume refers to a volume that is not there.
+func (s *Settings) decideMissing(o observation, d *decision) {
+	t := &d.track
+	if o.pv == nil || o.pv.deletes() {
+		t.missing = since{}
+		return
+	}
+	if t.missing.at.IsZero() {
+		t.missing = since{at: o.now, quiet: o.sight.settling}
+	}
+	due := t.missing.at.Add(s.OrphanGracePeriod)
+	switch {
+	case o.now.Before(due):
+		d.later(due.Sub(o.now))
+		return
+	case !o.sight.completeBegun.After(t.missing.at) && !o.track.levels.missing:
+		d.nextListing = true
+		return
+	}
+	t.levels.missing = true
+	if !o.track.levels.missing && !t.missing.quiet {
+		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventMissing,
+			"StorageOS does not have the volume that this PersistentVolume refers to"))
+	}
+}
+
+// compare makes the decision a save if the record does not say what it should,
+// unless it was tried and the API server would not have it.
+func (d *decision) compare(o observation) {
+	if o.record == nil {
+		if d.want.content != 0 {
+			d.verdict, d.content = save, true
+		}
+		return
+	}
+	has := o.record.state
+	if c := o.sight.cluster; o.sight.presence == present && c != "" && o.record.clusterID != c {
+		d.verdict = save // adopt it, or take over what another cluster held
+	}
+	if o.track.settled.want == d.want && o.track.settled.got == has {
+		return
+	}
+	if has != d.want {
+		d.verdict = save
+		d.content = has.content != d.want.content
+	}
+}
+
+// decideProgress: sync progress alone causes a write only every so often.
+func (s *Settings) decideProgress(o observation, d *decision) {
+	switch {
+	case o.record == nil || o.record.digest.progress == o.sight.digest.progress:
+		return
+	case d.verdict == save && d.content:
+		return // it takes the progress along
+	}
+	if left := o.track.progressed.Add(s.ProgressInterval).Sub(o.now); left > 0 {
+		d.later(left)
+		return
+	}
+	d.verdict, d.content = save, true
+}

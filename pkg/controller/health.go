@@ -1,0 +1,73 @@
+package controller
+
+import (
+	"fmt"
+
+	api "github.com/storageos/go-api/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// healthOf sums up the state of a volume's copies. Replicas is how many the
+// volume wants beside the master, -1 if it does not say: then those that are
+// listed and not deleted are wanted.
+func healthOf(replicas int, master *v1.Master, listed []v1.Replica) (v1.Health, string) {
+	wanted, usable := 1+replicas, 0
+	if replicas < 0 {
+		wanted = 1
+	}
+	for _, r := range listed {
+		if r.Health == string(api.REPLICAHEALTH_READY) {
+			usable++
+		}
+		if replicas < 0 && r.Health != string(api.REPLICAHEALTH_DELETED) {
+			wanted++
+		}
+	}
+	var state api.MasterHealth
+	if master != nil {
+		state = api.MasterHealth(master.Health)
+	}
+	if state == api.MASTERHEALTH_ONLINE {
+		usable++
+	}
+	ready := fmt.Sprintf("%d/%d", usable, wanted)
+	switch {
+	case state == api.MASTERHEALTH_OFFLINE:
+		return v1.HealthOffline, ready
+	case state != api.MASTERHEALTH_ONLINE:
+		return v1.HealthUnknown, ready
+	case usable < wanted:
+		return v1.HealthDegraded, ready
+	default:
+		return v1.HealthHealthy, ready
+	}
+}
+
+// healthOfContent works the health out from the copies: a record behind the
+// product's own CRD has them, but no health. "" for a record that does not have
+// its status yet.
+func healthOfContent(c content) v1.Health {
+	if c.Status.Master == nil {
+		return ""
+	}
+	wanted, ok := replicasLabel(c.Spec.ConfigLabels)
+	if !ok {
+		wanted = -1
+	}
+	health, _ := healthOf(wanted, c.Status.Master, c.Status.Replicas)
+	return health
+}
+
+// Reasons of the condition Healthy are the values of v1.Health.
+func healthyCondition(h v1.Health, ready string) condition {
+	c := condition{metav1.ConditionFalse, string(h), ready + " copies are usable"}
+	switch h {
+	case v1.HealthHealthy:
+		c.status = metav1.ConditionTrue
+	case v1.HealthUnknown:
+		c.status = metav1.ConditionUnknown
+	}
+	return c
+}

@@ -1,0 +1,265 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// parallelLists bounds how many namespaces are listed at a time: a slow one
+// does not hold the others up, and StorageOS is not flooded.
+const parallelLists = 4
+
+// poller is an informer whose watch is a poll: it lists StorageOS, compares
+// what it is told with the view and passes on the IDs that differ.
+type poller struct {
+	api      storageos.Lister
+	view     *view
+	metrics  *metrics.Metrics
+	interval time.Duration // from begin to begin
+	retry    time.Duration // after a failure
+
+	// found is called with each volume that is new or changed; raw is its
+	// JSON, to be copied if it is kept.
+	found func(id string, raw []byte)
+	// begun and ended frame a listing; gone are the IDs that it did not show.
+	begun func(*listing)
+	ended func(l *listing, complete bool, gone []string)
+
+	failing string // the last failure that was logged, "" while all is well
+	repeats int    // how often it has come again
+	unnamed bool   // it was said that StorageOS does not tell its cluster
+}
+
+// run lists until the context ends. Listings never overlap.
+func (p *poller) run(ctx context.Context) {
+	for {
+		begun := time.Now()
+		err := p.poll(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		p.log(ctx, err)
+		pause := p.interval - time.Since(begun)
+		if err != nil {
+			p.metrics.Error(metrics.StageList)
+			pause = p.retry
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(pause, 0)):
+		}
+	}
+}
+
+// log says a failure once, and that it is over.
+func (p *poller) log(ctx context.Context, err error) {
+	logger := klog.FromContext(ctx)
+	switch {
+	case err == nil && p.failing != "":
+		logger.Info("StorageOS is listed completely again", "failedListings", p.repeats)
+		p.failing, p.repeats = "", 0
+	case err != nil:
+		p.repeats++
+		if text := oneLine(err); p.failing != text {
+			logger.Error(errors.New(text), "The listing of StorageOS is incomplete: nothing is deleted until one is complete")
+			p.failing = text
+		}
+	}
+}
+
+// poll lists StorageOS once. It returns nil if the listing was complete.
+func (p *poller) poll(ctx context.Context) error {
+	l := &listing{begun: time.Now()}
+	p.begun(l)
+	err := p.list(ctx, l)
+	gone := p.view.end(l, err == nil)
+	if err == nil {
+		p.metrics.Synced(time.Now())
+	}
+	p.ended(l, err == nil, gone)
+	return err
+}
+
+func (p *poller) list(ctx context.Context, l *listing) error {
+	cluster, clusterErr := p.cluster(ctx)
+	if clusterErr == nil {
+		p.view.setCluster(cluster)
+	}
+	if nodes, err := p.api.Nodes(ctx); err == nil {
+		p.view.setNodes(nodes)
+	} else if ctx.Err() == nil {
+		// The host names known so far stay; the listing can be complete.
+		p.metrics.Error(metrics.StageList)
+		klog.FromContext(ctx).V(2).Info("The nodes of StorageOS could not be listed", "err", err)
+	}
+	namespaces, err := p.api.Namespaces(ctx)
+	if err != nil {
+		return errors.Join(clusterErr, fmt.Errorf("listing namespaces: %w", err))
+	}
+	ids := make([]string, len(namespaces))
+	for i, ns := range namespaces {
+		ids[i] = ns.GetID()
+	}
+	p.view.setNamespaces(ids)
+	if err := errors.Join(clusterErr, p.listNamespaces(ctx, l, ids)); err != nil {
+		return err
+	}
+	again, err := p.cluster(ctx)
+	if err != nil {
+		return err
+	}
+	if again != cluster {
+		return fmt.Errorf("the StorageOS cluster changed while it was listed: %q before, %q after", cluster, again)
+	}
+	return nil
+}
+
+// cluster asks which cluster answers: "" if StorageOS refuses to tell.
+func (p *poller) cluster(ctx context.Context) (string, error) {
+	id, err := p.api.Cluster(ctx)
+	if storageos.IsForbidden(err) {
+		if !p.unnamed {
+			klog.FromContext(ctx).Info("StorageOS refuses to tell which cluster it is: records that name a cluster are not deleted, those that name none are not protected against another cluster behind this endpoint", "err", err)
+			p.unnamed = true
+		}
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("asking for the cluster: %w", err)
+	}
+	p.unnamed = false
+	return id, nil
+}
+
+// listNamespaces lists the volumes of each namespace, a few at a time. One that
+// fails makes the listing incomplete, but does not stop the others.
+func (p *poller) listNamespaces(ctx context.Context, l *listing, ids []string) error {
+	errs := make([]error, len(ids))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallelLists)
+	for i, id := range ids {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = p.listVolumes(ctx, l, id)
+		})
+	}
+	wg.Wait()
+
+	var vanished map[string]bool // namespaces, by whether they are still there
+	for i, err := range errs {
+		if !storageos.IsNotFound(err) {
+			continue
+		}
+		if vanished == nil {
+			var err error
+			if vanished, err = p.vanished(ctx, ids); err != nil {
+				return errors.Join(append(errs, err)...)
+			}
+		}
+		if vanished[ids[i]] {
+			errs[i] = nil // gone between the two requests, and its volumes with it
+		}
+	}
+	return joinFew(errs)
+}
+
+// vanished lists the namespaces again and tells which of them are gone.
+func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, error) {
+	namespaces, err := p.api.Namespaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing namespaces again: %w", err)
+	}
+	gone := map[string]bool{}
+	for _, id := range ids {
+		gone[id] = true
+	}
+	for _, ns := range namespaces {
+		delete(gone, ns.GetID())
+	}
+	return gone, nil
+}
+
+func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string) error {
+	var nodes map[string]string
+	var h maphash.Hash
+	h.SetSeed(hashSeed)
+	err := p.api.ListVolumes(ctx, namespaceID, func(e storageos.Entry) error {
+		h.Reset()
+		_, _ = h.Write(e.Raw) // never fails
+		raw := max(h.Sum64(), 1)
+		switch p.view.show(l, namespaceID, e.ID, raw) {
+		case unchanged:
+			return nil
+		case clashing:
+			p.metrics.Error(metrics.StageDecode)
+		case changed:
+			if nodes == nil {
+				nodes = p.view.nodeNames()
+			}
+			d, err := digestRaw(e.Raw, namespaceID, nodes)
+			invalid := ""
+			if err != nil {
+				p.metrics.Error(metrics.StageDecode)
+				klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", e.ID, "namespaceID", namespaceID)
+				invalid = err.Error()
+			}
+			p.view.store(l, namespaceID, e.ID, raw, d, invalid)
+		}
+		p.found(e.ID, e.Raw)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("listing the volumes of namespace %s: %w", namespaceID, err)
+	}
+	return nil
+}
+
+// digestRaw decodes a volume and digests what its record should say.
+func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (digest, error) {
+	v, err := storageos.DecodeVolume(raw)
+	if err != nil {
+		return digest{}, err
+	}
+	c, err := contentOf(v, namespaceID, nodes)
+	if err != nil {
+		return digest{}, err
+	}
+	return c.digest(), nil
+}
+
+// joinFew joins errors, but names only the first few of many: one line in the
+// log has to say them all.
+func joinFew(errs []error) error {
+	const few = 3
+	var named []error
+	n := 0
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if n++; n <= few {
+			named = append(named, err)
+		}
+	}
+	if n > few {
+		named = append(named, fmt.Errorf("and %d more", n-few))
+	}
+	return errors.Join(named...)
+}
+
+// oneLine is the text of an error without line breaks.
+func oneLine(err error) string {
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}

@@ -1,0 +1,97 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// remove asks StorageOS for the volume and deletes its record if that proves
+// that the volume is gone.
+func (r *Reconciler) remove(ctx context.Context, id string, o observation) error {
+	logger := klog.FromContext(ctx)
+	begun := time.Now()
+	gone, err := r.gone(ctx, id, o)
+	if !gone {
+		r.unproven(ctx, id, err)
+		return nil
+	}
+	if r.view.lists(id) {
+		return nil // it has come back while it was asked for
+	}
+	r.tracks.update(id, func(t track) track {
+		t.proven = true
+		t.levels.orphan = true
+		return t
+	})
+	if !r.settings.DeleteOrphans {
+		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.name)
+		return nil
+	}
+	err = r.records.ApiV1().Volumes().Delete(ctx, o.record.name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &o.record.uid, ResourceVersion: &o.record.resourceVersion},
+	})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // somebody was faster; the record's own event brings the ID back
+	}
+	if err != nil {
+		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.name, err))
+	}
+	r.metrics.Wrote(metrics.VerbDelete)
+	r.metrics.DeleteDuration.Observe(time.Since(begun))
+	logger.V(2).Info("Deleted record: its volume is gone", "record", o.record.name)
+	return nil
+}
+
+// gone asks StorageOS for a volume by its ID: in the namespace that its record
+// names, else in the one that the PersistentVolume names, else in all. Only a
+// 404 of the API itself, in each, proves that it is gone.
+func (r *Reconciler) gone(ctx context.Context, id string, o observation) (bool, error) {
+	var namespaces []string
+	switch {
+	case o.record.namespaceID != "":
+		namespaces = []string{o.record.namespaceID}
+	case o.pv != nil:
+		namespaces = []string{o.pv.namespaceID}
+	default:
+		namespaces = r.view.namespaceIDs()
+	}
+	if len(namespaces) == 0 {
+		return false, errors.New("there is no StorageOS namespace to ask for it")
+	}
+	for _, ns := range namespaces {
+		_, _, err := r.api.Volume(ctx, ns, id)
+		switch {
+		case err == nil:
+			return false, nil
+		case !storageos.IsNotFound(err):
+			return false, fmt.Errorf("asking for the volume in namespace %s: %w", ns, err)
+		}
+	}
+	return true, nil
+}
+
+// unproven takes note that StorageOS did not prove a volume gone. It is asked
+// again after another grace, and not before the next listing.
+func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
+	if err != nil {
+		r.metrics.Error(metrics.StageDelete)
+		r.trouble.log(ctx, metrics.StageDelete, err)
+	}
+	r.tracks.update(id, func(t track) track {
+		t.asked = time.Now()
+		t.proven = false
+		return t
+	})
+	o, d := r.decide(id)
+	r.follow(id, o, d)
+	r.waiting.add(id)
+}

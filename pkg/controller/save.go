@@ -1,0 +1,262 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// fieldManager is the name under which the API server notes our writes.
+const fieldManager = "storageos-volume-sync"
+
+// The product's own CRD does not know the fields that were added. The API
+// server prunes them; it need not warn about each at each write.
+const fieldValidation = metav1.FieldValidationIgnore
+
+// errNoName is returned if every name that a record could have is taken.
+var errNoName = errors.New("every name that its record could have is taken by another")
+
+// write is one record on its way to what it should say.
+type write struct {
+	id      string
+	content *content // nil: the content is right as it is
+	state   state
+	cluster string // "" leaves it as it is
+	now     metav1.Time
+}
+
+// apply changes a record to what it should say.
+func (w *write) apply(r *v1.Volume) {
+	if w.content != nil {
+		w.content.apply(r, w.now)
+	}
+	if w.cluster != "" {
+		metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, w.cluster)
+	}
+	w.state.apply(r, w.now.Time)
+}
+
+// save creates the record of a volume or writes what it should say.
+func (r *Reconciler) save(ctx context.Context, id string, o observation, d decision, raw []byte) error {
+	begun := time.Now()
+	w := &write{id: id, state: d.want, now: metav1.NewTime(o.now)}
+	if o.sight.presence == present {
+		w.cluster = o.sight.cluster
+	}
+	if d.content {
+		c, err := r.content(ctx, id, o, raw)
+		if err != nil || c == nil {
+			return r.failed(ctx, metrics.StageSave, err)
+		}
+		w.content = c
+	}
+	before, after, err := r.write(ctx, w, o.record)
+	if refused(err) {
+		r.refuse(ctx, id, o, err)
+		return nil
+	}
+	if err != nil || after == nil {
+		return r.failed(ctx, metrics.StageSave, err)
+	}
+	r.metrics.SaveDuration.Observe(time.Since(begun))
+	r.saved(id, o, d, before, after)
+	return nil
+}
+
+// content is what the record should say of the volume: out of the listing that
+// queued it, or asked for by ID. Nil if the volume has gone or cannot be
+// recorded: the next listing will show it.
+func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, error) {
+	v, err := r.volume(ctx, id, o.sight.namespaceID, raw)
+	if storageos.IsNotFound(err) {
+		r.waiting.add(id)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := contentOf(v, o.sight.namespaceID, r.view.nodeNames())
+	if err != nil {
+		r.waiting.add(id)
+		return nil, nil //nolint:nilerr // the listing reports it
+	}
+	return &c, nil
+}
+
+func (r *Reconciler) volume(ctx context.Context, id, namespaceID string, raw []byte) (*storageos.Volume, error) {
+	if raw != nil {
+		return storageos.DecodeVolume(raw)
+	}
+	_, v, err := r.api.Volume(ctx, namespaceID, id)
+	return v, err
+}
+
+// write brings a record to what it should say. It returns the record before and
+// after; both are nil if there was nothing that could be written now: the
+// record's own event will bring its ID back.
+func (r *Reconciler) write(ctx context.Context, w *write, known *record) (before, after *v1.Volume, err error) {
+	if known == nil {
+		return r.create(ctx, w)
+	}
+	live, err := r.records.ApiV1().Volumes().Get(ctx, known.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil, nil // the cache is behind
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading record %s: %w", known.name, err)
+	}
+	if !r.isOurs(live, w.id) {
+		return nil, nil, nil
+	}
+	after, err = r.patch(ctx, w, live)
+	return live, after, err
+}
+
+// isOurs tells whether a record is the volume's and may be written.
+func (r *Reconciler) isOurs(live *v1.Volume, id string) bool {
+	return live.DeletionTimestamp == nil && newRecord(live).identity(r.view.lists) == id
+}
+
+// create makes a record under the first name that is free. A record under that
+// name that is the volume's own is written instead: the cache was behind.
+func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Volume, err error) {
+	record := &v1.Volume{}
+	w.apply(record)
+	labels := record.Spec.ConfigLabels
+	for _, name := range recordNames(w.id, w.content.name, labels) {
+		record.Name = name
+		created, err := r.records.ApiV1().Volumes().Create(ctx, record,
+			metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: fieldValidation})
+		if err == nil {
+			r.metrics.Wrote(metrics.VerbCreate)
+			klog.FromContext(ctx).V(2).Info("Created record", "record", name)
+			after, err = r.patch(ctx, w, created)
+			return nil, after, err
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return nil, nil, fmt.Errorf("creating record %s: %w", name, err)
+		}
+		live, err := r.records.ApiV1().Volumes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading record %s, whose name is taken: %w", name, err)
+		}
+		if newRecord(live).identity(r.view.lists) != w.id {
+			continue
+		}
+		if !r.isOurs(live, w.id) {
+			return nil, nil, nil
+		}
+		after, err = r.patch(ctx, w, live)
+		return live, after, err
+	}
+	return nil, nil, errNoName
+}
+
+// patch writes what differs, the resource first, then its status.
+func (r *Reconciler) patch(ctx context.Context, w *write, live *v1.Volume) (*v1.Volume, error) {
+	want := live.DeepCopy()
+	w.apply(want)
+	p, err := diff(live, want)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.resource) > 0 {
+		if live, err = r.patchOne(ctx, live, p.resource, metrics.VerbPatch); err != nil {
+			return nil, err
+		}
+	}
+	if p.status != nil {
+		patch := map[string]any{"status": p.status}
+		if live, err = r.patchOne(ctx, live, patch, metrics.VerbPatchStatus, "status"); err != nil {
+			return nil, err
+		}
+	}
+	return live, nil
+}
+
+func (r *Reconciler) patchOne(ctx context.Context, live *v1.Volume, patch map[string]any, verb string, subresources ...string) (*v1.Volume, error) {
+	body, err := pinned(patch, live.ResourceVersion)
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.records.ApiV1().Volumes().Patch(ctx, live.Name, types.MergePatchType, body,
+		metav1.PatchOptions{FieldManager: fieldManager, FieldValidation: fieldValidation}, subresources...)
+	if err != nil {
+		return nil, fmt.Errorf("writing record %s (%s): %w", live.Name, verb, err)
+	}
+	r.metrics.Wrote(verb)
+	klog.FromContext(ctx).V(2).Info("Wrote record", "record", live.Name, "verb", verb)
+	return after, nil
+}
+
+// saved remembers and says what a save has changed.
+func (r *Reconciler) saved(id string, o observation, d decision, before, after *v1.Volume) {
+	rec := newRecord(after)
+	quiet := false
+	r.tracks.update(id, func(t track) track {
+		quiet = t.quiet
+		t.quiet = false
+		t.settled = settlement{}
+		if rec.state != d.want {
+			t.settled = settlement{want: d.want, got: rec.state}
+		}
+		if d.content {
+			t.progressed = o.now
+		}
+		return t
+	})
+	if before != nil && !quiet {
+		r.say(healthEvent(rec.ref(), newRecord(before).digest.health, rec.digest.health, after.Status.Ready)...)
+	}
+}
+
+// refused tells whether the API server will never take what was written.
+func refused(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
+
+// refuse takes note that the API server does not take the record of a volume as
+// it is: it is not tried again before the volume changes.
+func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err error) {
+	r.metrics.Error(metrics.StageSave)
+	klog.FromContext(ctx).Error(err, "Kubernetes refuses the record of a volume")
+	first := false
+	r.tracks.update(id, func(t track) track {
+		first = t.refused != o.sight.digest.content
+		t.refused = o.sight.digest.content
+		return t
+	})
+	if first && !o.sight.settling {
+		r.say(onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
+			"Kubernetes refuses the record of the volume: "+err.Error())...)
+	}
+}
+
+// failed counts and logs a failure and hands it on. Conflicts are none: the
+// cache was behind, the key is tried again.
+func (r *Reconciler) failed(ctx context.Context, stage string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		klog.FromContext(ctx).V(4).Info("Trying again", "err", err)
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	r.metrics.Error(stage)
+	r.trouble.log(ctx, stage, err)
+	return err
+}

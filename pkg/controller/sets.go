@@ -1,0 +1,50 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// waiting holds the IDs that are looked at again after the next listing.
+type waiting struct {
+	mu  sync.Mutex
+	ids map[string]struct{}
+}
+
+func (w *waiting) add(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ids == nil {
+		w.ids = map[string]struct{}{}
+	}
+	w.ids[id] = struct{}{}
+}
+
+// take hands out the IDs and forgets them.
+func (w *waiting) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ids := slices.Sorted(maps.Keys(w.ids))
+	w.ids = nil
+	return ids
+}
+
+// once remembers what has happened before.
+type once struct {
+	mu   sync.Mutex
+	seen map[string]struct{}
+}
+
+func newOnce() *once { return &once{seen: map[string]struct{}{}} }
+
+// first is true the first time that it is asked for a key.
+func (o *once) first(key string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, ok := o.seen[key]; ok {
+		return false
+	}
+	o.seen[key] = struct{}{}
+	return true
+}

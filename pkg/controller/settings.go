@@ -1,0 +1,47 @@
+package controller
+
+import "time"
+
+// Settings are what an operator can choose of the controller's behaviour. The
+// flags of the binary set them; DefaultSettings are the flags' defaults.
+type Settings struct {
+	// PollInterval is the time from the begin of one listing to the next.
+	PollInterval time.Duration
+	// RetryInterval is the pause after a listing that was not complete.
+	RetryInterval time.Duration
+	// CSIDriver is the driver whose PersistentVolumes are ours.
+	CSIDriver string
+	// Workers is how many volumes are worked on at a time.
+	Workers int
+	// ResyncInterval is how often every ID is compared again; 0: never.
+	ResyncInterval time.Duration
+	// DeleteOrphans false: decide, count and report, but delete nothing.
+	DeleteOrphans bool
+	// OrphanGracePeriod is how long a volume must stay absent before its
+	// record may go. It is the patience of reports as well.
+	OrphanGracePeriod time.Duration
+	// AcceptClusterID names the StorageOS cluster that may also judge records
+	// that name another.
+	AcceptClusterID string
+	// ProgressInterval is how often at most the sync progress of replicas
+	// alone causes a write.
+	ProgressInterval time.Duration
+	// StopTimeout is how long the writes in hand may take when Start's context
+	// has ended.
+	StopTimeout time.Duration
+}
+
+// DefaultSettings are the defaults of the binary's flags.
+func DefaultSettings() Settings {
+	return Settings{
+		PollInterval:      5 * time.Second,
+		RetryInterval:     5 * time.Second,
+		CSIDriver:         "csi.storageos.com",
+		Workers:           10,
+		ResyncInterval:    10 * time.Minute,
+		DeleteOrphans:     true,
+		OrphanGracePeriod: 15 * time.Second,
+		ProgressInterval:  30 * time.Second,
+		StopTimeout:       10 * time.Second,
+	}
+}

@@ -1,0 +1,164 @@
+package controller
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// state is what a record says, small enough to be kept for every record and
+// comparable, so that == tells whether a record says the right thing.
+type state struct {
+	content uint64      // hash of the part that the volume decides
+	join    join        // the PersistentVolume
+	present condition   // condition Present
+	bound   condition   // condition Bound
+	mark    absenceMark // annotation absent-since
+}
+
+// join is what a record says of its PersistentVolume: status.persistentVolume.
+type join struct {
+	name           string
+	phase          corev1.PersistentVolumePhase
+	reclaimPolicy  corev1.PersistentVolumeReclaimPolicy
+	claimNamespace string
+	claimName      string
+}
+
+// condition is a metav1.Condition without its type and time.
+type condition struct {
+	status  metav1.ConditionStatus
+	reason  string
+	message string
+}
+
+// absenceMark is the value of the annotation absent-since, "" if there is
+// none.
+type absenceMark string
+
+// Reasons of the condition Present.
+const (
+	ReasonListed    = "Listed"
+	ReasonNotListed = "NotListed"
+)
+
+// Reasons of the condition Bound. While there is a PersistentVolume that is not
+// bound, the reason is its phase.
+const (
+	ReasonBound              = "Bound"
+	ReasonNoPersistentVolume = "NoPersistentVolume"
+	ReasonUnclaimed          = "Unclaimed"
+)
+
+var (
+	presentTrue = condition{metav1.ConditionTrue, ReasonListed,
+		"StorageOS lists the volume"}
+	presentFalse = condition{metav1.ConditionFalse, ReasonNotListed,
+		"a complete listing of StorageOS does not show the volume"}
+	boundNone = condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
+		"no PersistentVolume refers to the volume"}
+	boundUnclaimed = condition{metav1.ConditionFalse, ReasonUnclaimed,
+		"no PersistentVolume has referred to the volume for longer than the grace period"}
+)
+
+func joinOf(p *persistentVolume) join {
+	return join{
+		name: p.name, phase: p.phase, reclaimPolicy: p.reclaimPolicy,
+		claimNamespace: p.claimNamespace, claimName: p.claimName,
+	}
+}
+
+func boundOf(p *persistentVolume) condition {
+	if p.phase == corev1.VolumeBound {
+		return condition{metav1.ConditionTrue, ReasonBound,
+			fmt.Sprintf("bound to claim %s/%s", p.claimNamespace, p.claimName)}
+	}
+	phase := p.phase
+	if phase == "" {
+		phase = corev1.VolumePending
+	}
+	return condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"}
+}
+
+// markAt is the mark of a volume that was found absent at that time, cut to
+// whole seconds.
+func markAt(t time.Time) absenceMark { return absenceMark(t.UTC().Format(time.RFC3339)) }
+
+// since reads the mark. A mark that nobody can read, or that lies in the
+// future, is no mark: a grace must neither end at once nor never.
+func (m absenceMark) since(now time.Time) (time.Time, bool) {
+	if m == "" {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339, string(m))
+	if err != nil || t.After(now.Add(time.Second)) {
+		return time.Time{}, false
+	}
+	return t, true
+}
+
+// stateOf reads off a record what it says.
+func stateOf(r *v1.Volume, content uint64) state {
+	s := state{
+		content: content,
+		present: conditionOf(r, v1.ConditionPresent),
+		bound:   conditionOf(r, v1.ConditionBound),
+		mark:    absenceMark(r.Annotations[v1.AnnotationAbsentSince]),
+	}
+	if pv := r.Status.PersistentVolume; pv != nil {
+		s.join.name = pv.Name
+		s.join.phase = corev1.PersistentVolumePhase(pv.Phase)
+		s.join.reclaimPolicy = corev1.PersistentVolumeReclaimPolicy(pv.ReclaimPolicy)
+		if pv.Claim != nil {
+			s.join.claimNamespace, s.join.claimName = pv.Claim.Namespace, pv.Claim.Name
+		}
+	}
+	return s
+}
+
+// apply writes into a record what it should say, but for its content.
+func (s state) apply(r *v1.Volume, now time.Time) {
+	r.Status.PersistentVolume = s.join.persistentVolume()
+	s.present.apply(r, v1.ConditionPresent, now)
+	s.bound.apply(r, v1.ConditionBound, now)
+	if s.mark == "" {
+		delete(r.Annotations, v1.AnnotationAbsentSince)
+	} else {
+		metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationAbsentSince, string(s.mark))
+	}
+}
+
+func (j join) persistentVolume() *v1.PersistentVolumeStatus {
+	if j == (join{}) {
+		return nil
+	}
+	pv := &v1.PersistentVolumeStatus{Name: j.name, Phase: string(j.phase), ReclaimPolicy: string(j.reclaimPolicy)}
+	if j.claimName != "" {
+		pv.Claim = &v1.ClaimReference{Namespace: j.claimNamespace, Name: j.claimName}
+	}
+	return pv
+}
+
+func conditionOf(r *v1.Volume, kind string) condition {
+	c := meta.FindStatusCondition(r.Status.Conditions, kind)
+	if c == nil {
+		return condition{}
+	}
+	return condition{c.Status, c.Reason, c.Message}
+}
+
+// apply sets the condition; its time changes only with its status.
+func (c condition) apply(r *v1.Volume, kind string, now time.Time) {
+	if c == (condition{}) {
+		return
+	}
+	meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{
+		Type: kind, Status: c.status, Reason: c.reason, Message: c.message,
+		LastTransitionTime: metav1.NewTime(now),
+	})
+}
