@@ -205,7 +205,6 @@ type VolumeStatus struct {
 
 	// Replicas are the copies of the data that follow the master.
 	// +optional
-	// +listType=atomic
 	Replicas []Replica `json:"replicas,omitempty"`
 
 	// VolumeID is the ID of the volume in StorageOS.
@@ -239,9 +238,7 @@ type VolumeStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // Master is the copy of a volume's data that serves reads and writes.
