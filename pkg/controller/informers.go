@@ -27,7 +27,7 @@ func (r *Reconciler) newInformers(kube kubernetes.Interface, records versioned.I
 	if err != nil {
 		return err
 	}
-	r.recordInformer = recordinformers.NewSharedInformerFactory(records, 0).Api().V1().Volumes().Informer()
+	r.recordInformer = recordinformers.NewSharedInformerFactory(records, 0).StorageOS().V1().Volumes().Informer()
 	return r.prepare(r.recordInformer, trimRecord, recordIndexers,
 		handler(func(old, obj *record) {
 			r.clusters.change(old, obj)

@@ -67,7 +67,8 @@ type Reconciler struct {
 	leading  atomic.Bool
 	trouble  trouble
 	warm     sync.Once
-	warmed   sync.WaitGroup // the informers
+	warmed   sync.WaitGroup  // the informers
+	caching  context.Context // theirs
 	handling []cache.ResourceEventHandlerRegistration
 	current  *cycle // of the listing that is under way; the poller's own
 	waiting  waiting
@@ -118,6 +119,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 // over at once. Start does it where nobody has.
 func (r *Reconciler) Warm(ctx context.Context) error {
 	r.warm.Do(func() {
+		r.caching = ctx
 		for _, informer := range []cache.SharedIndexInformer{r.pvInformer, r.recordInformer} {
 			r.warmed.Go(func() { informer.RunWithContext(ctx) })
 		}
@@ -138,7 +140,11 @@ func (r *Reconciler) Warm(ctx context.Context) error {
 func (r *Reconciler) Start(ctx context.Context) error {
 	logger := klog.FromContext(ctx).WithName("volumes")
 	ctx = klog.NewContext(ctx, logger)
-	defer r.warmed.Wait() // ends by itself if Start filled the caches
+	defer func() {
+		if r.caching.Err() != nil {
+			r.warmed.Wait() // they were started here and end with this
+		}
+	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 

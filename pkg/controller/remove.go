@@ -36,7 +36,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.name)
 		return nil
 	}
-	err = r.records.ApiV1().Volumes().Delete(ctx, o.record.name, metav1.DeleteOptions{
+	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.record.name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &o.record.uid, ResourceVersion: &o.record.resourceVersion},
 	})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {

@@ -109,7 +109,7 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (before
 	if known == nil {
 		return r.create(ctx, w)
 	}
-	live, err := r.records.ApiV1().Volumes().Get(ctx, known.name, metav1.GetOptions{})
+	live, err := r.records.StorageOSV1().Volumes().Get(ctx, known.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil, nil // the cache is behind
 	}
@@ -136,7 +136,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 	labels := record.Spec.ConfigLabels
 	for _, name := range recordNames(w.id, w.content.name, labels) {
 		record.Name = name
-		created, err := r.records.ApiV1().Volumes().Create(ctx, record,
+		created, err := r.records.StorageOSV1().Volumes().Create(ctx, record,
 			metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: fieldValidation})
 		if err == nil {
 			r.metrics.Wrote(metrics.VerbCreate)
@@ -147,7 +147,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 		if !apierrors.IsAlreadyExists(err) {
 			return nil, nil, fmt.Errorf("creating record %s: %w", name, err)
 		}
-		live, err := r.records.ApiV1().Volumes().Get(ctx, name, metav1.GetOptions{})
+		live, err := r.records.StorageOSV1().Volumes().Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading record %s, whose name is taken: %w", name, err)
 		}
@@ -190,7 +190,7 @@ func (r *Reconciler) patchOne(ctx context.Context, live *v1.Volume, patch map[st
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.records.ApiV1().Volumes().Patch(ctx, live.Name, types.MergePatchType, body,
+	after, err := r.records.StorageOSV1().Volumes().Patch(ctx, live.Name, types.MergePatchType, body,
 		metav1.PatchOptions{FieldManager: fieldManager, FieldValidation: fieldValidation}, subresources...)
 	if err != nil {
 		return nil, fmt.Errorf("writing record %s (%s): %w", live.Name, verb, err)

@@ -58,4 +58,3 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	return exitOK
 }
-

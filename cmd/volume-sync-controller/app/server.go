@@ -1,0 +1,239 @@
+package app
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+	"github.com/storageos/volume-sync-controller/pkg/version"
+)
+
+// component names this program in events, user agents and the Lease.
+const component = "storageos-volume-sync"
+
+// crdPause is how often it is tried whether the CRD is there.
+const crdPause = 2 * time.Second
+
+// server is the process: what main wires together.
+type server struct {
+	options   *options
+	namespace string
+	config    *rest.Config
+	fence     *fence // nil without an election
+
+	kube       kubernetes.Interface
+	records    versioned.Interface
+	storageos  *storageos.Client
+	events     record.EventBroadcaster
+	reconciler *controller.Reconciler
+	health     *health
+	lock       *fencedLock // nil without an election
+}
+
+// newServer wires everything. It starts nothing and asks nobody.
+func newServer(o *options) (*server, error) {
+	s := &server{options: o, health: &health{}}
+	var err error
+	if s.config, s.namespace, err = kubeConfig(o); err != nil {
+		return nil, err
+	}
+	if err := s.newClients(); err != nil {
+		return nil, err
+	}
+	metrics.RegisterMetrics()
+	s.storageos, err = storageos.New(storageos.Config{
+		Endpoint:        o.endpoint,
+		SecretPath:      o.apiSecretPath,
+		CAFile:          o.apiCAFile,
+		Timeout:         o.apiTimeout,
+		RefreshInterval: o.apiRefreshInterval,
+		RetryInterval:   o.controller.RetryInterval,
+		UserAgent:       userAgent(),
+		Requests: storageos.RequestMetrics{
+			Duration: metrics.Default.Requests.Duration,
+			Total:    metrics.Default.Requests.Total,
+			InFlight: metrics.Default.Requests.InFlight,
+		},
+		OnLoginError: func(error) { metrics.Default.Error(metrics.StageLogin) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.events = record.NewBroadcaster()
+	s.reconciler, err = controller.NewReconciler(controller.Options{
+		Settings:   o.controller,
+		Kubernetes: s.kube,
+		Records:    s.records,
+		StorageOS:  s.storageos,
+		Events:     s.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.health.polled = func() time.Time { return later(s.reconciler.LastAttempt(), s.storageos.LastByte()) }
+	s.health.pollMax = 3 * (o.controller.PollInterval + o.apiTimeout)
+	if o.election {
+		if err := s.newLock(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *server) newClients() error {
+	if s.options.election {
+		s.fence = &fence{leaseDuration: s.options.leaseDuration}
+		s.config.Wrap(s.fence.transport)
+	}
+	var err error
+	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
+		return fmt.Errorf("making a Kubernetes client: %w", err)
+	}
+	if s.records, err = versioned.NewForConfig(s.config); err != nil {
+		return fmt.Errorf("making a client for records: %w", err)
+	}
+	return nil
+}
+
+// run does the program's work until ctx ends.
+func (s *server) run(ctx context.Context) error {
+	listener, err := net.Listen("tcp", s.options.metricsAddr)
+	if err != nil {
+		return fmt.Errorf("flag -metrics-addr: %w", err)
+	}
+	s.logSettings(ctx)
+
+	// What everything else leans on ends last: the login, the caches, the
+	// HTTP server. It outlives the signal.
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() { s.health.serve(base, listener, s.options.profiling) })
+	wg.Go(func() { s.storageos.Run(base) })
+	s.events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: s.kube.CoreV1().Events("")})
+	defer s.events.Shutdown()
+
+	if err := s.prepare(ctx, base); err != nil {
+		if ctx.Err() != nil {
+			return nil // asked to stop before there was anything to finish
+		}
+		return err
+	}
+	if s.lock == nil {
+		s.health.enter(leading)
+		return s.reconciler.Start(ctx)
+	}
+	return s.elect(ctx, base)
+}
+
+// prepare waits for all that the work needs: the CRD, the caches, a login.
+func (s *server) prepare(ctx, base context.Context) error {
+	if err := s.waitForCRD(ctx); err != nil {
+		return err
+	}
+	warm, cancel := context.WithCancel(base)
+	defer context.AfterFunc(ctx, cancel)()
+	if err := s.reconciler.Warm(warm); err != nil {
+		return err
+	}
+	if err := s.storageos.WaitForLogin(ctx); err != nil {
+		return err
+	}
+	s.health.ready.Store(true)
+	klog.FromContext(ctx).Info("Ready: logged in, caches filled")
+	return nil
+}
+
+// waitForCRD returns when records can be listed. A CRD that is not there yet is
+// no error.
+func (s *server) waitForCRD(ctx context.Context) error {
+	said := ""
+	for {
+		_, err := s.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{Limit: 1})
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if text := err.Error(); text != said {
+			said = text
+			if apierrors.IsNotFound(err) {
+				klog.FromContext(ctx).Info("Waiting for the CRD volumes.api.storageos.com to be installed (deploy/crd)")
+			} else {
+				klog.FromContext(ctx).Error(err, "Waiting until records can be listed")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(crdPause):
+		}
+	}
+}
+
+// logSettings says once what this process goes by. No flag holds a secret.
+func (s *server) logSettings(ctx context.Context) {
+	var values []any
+	s.options.flags.VisitAll(func(f *flag.Flag) {
+		values = append(values, f.Name, f.Value.String())
+	})
+	klog.FromContext(ctx).Info("Starting "+version.String(), values...)
+}
+
+// kubeConfig finds the API server: by -kubeconfig, or as a Pod does.
+func kubeConfig(o *options) (*rest.Config, string, error) {
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: o.kubeconfig}, &clientcmd.ConfigOverrides{})
+	config, err := loader.ClientConfig()
+	if err != nil {
+		if o.kubeconfig == "" {
+			err = fmt.Errorf("it must be given outside a cluster: %w", err)
+		}
+		return nil, "", &flagError{"kubeconfig", err}
+	}
+	namespace := o.namespace
+	if namespace == "" {
+		if namespace, _, err = loader.Namespace(); err != nil {
+			return nil, "", &flagError{"namespace", fmt.Errorf("it cannot be found out: %w", err)}
+		}
+	}
+	config.UserAgent = userAgent()
+	config.QPS = float32(o.kubeAPIQPS)
+	config.Burst = o.kubeAPIBurst
+	switch {
+	case o.kubeAPIQPS == 0:
+		config.QPS = -1 // the API server's own fairness decides
+	case o.kubeAPIBurst == 0:
+		config.Burst = max(1, int(o.kubeAPIQPS))
+	}
+	return config, namespace, nil
+}
+
+func userAgent() string { return component + "/" + version.Version() }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,277 @@
+package storageos
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	api "github.com/storageos/go-api/v2"
+	"k8s.io/klog/v2"
+)
+
+// defaultExpiry is how long a token is taken to be valid if the API does not
+// say: the product's default.
+const defaultExpiry = 5 * time.Minute
+
+// expiryMargin is the part of a token's life after which it is renewed.
+const expiryMargin = 3.0 / 4
+
+// session is a token and what is known of it.
+type session struct {
+	token   string
+	number  int // of the login or renewal that brought it; 0: none yet
+	expires time.Time
+	secret  stamp // of the files that it was logged in with
+}
+
+// auth keeps a session. Requests read it; whoever has to change it waits for
+// the one place, so that there is one login at a time.
+type auth struct {
+	mu      sync.Mutex
+	session session
+	failed  error     // of the last login, nil after a success
+	tried   time.Time // when that was
+	with    stamp     // the secret files of that login
+	once    chan struct{}
+	said    string // the failure that was logged last
+
+	renewed       time.Time // when the session was last renewed or begun; Run's own
+	renewedNumber int       // of that session; Run's own
+
+	place chan struct{} // holds one value while a login or renewal is under way
+}
+
+func newAuth() *auth {
+	return &auth{once: make(chan struct{}), place: make(chan struct{}, 1)}
+}
+
+func (a *auth) current() session {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.session
+}
+
+// token returns a session that is newer than the one that did not do; 0 takes
+// any. However many ask, one login is made for them.
+func (c *Client) token(ctx context.Context, notThis int) (session, error) {
+	if s := c.auth.current(); s.number > notThis {
+		return s, nil
+	}
+	select {
+	case c.auth.place <- struct{}{}:
+		defer func() { <-c.auth.place }()
+	case <-ctx.Done():
+		return session{}, context.Cause(ctx)
+	}
+	if s := c.auth.current(); s.number > notThis {
+		return s, nil // somebody logged in meanwhile
+	}
+	return c.login(ctx)
+}
+
+// login logs in with what the secret's files say now. After a failure it does
+// not ask again before RetryInterval is over, unless the files have changed:
+// passwords that do not fit lock accounts. The caller has the place.
+func (c *Client) login(ctx context.Context) (session, error) {
+	a := c.auth
+	now := secretStamp(c.cfg.SecretPath)
+	a.mu.Lock()
+	if a.failed != nil && a.with == now && time.Since(a.tried) < c.cfg.RetryInterval {
+		defer a.mu.Unlock()
+		return session{}, a.failed
+	}
+	a.mu.Unlock()
+
+	creds, err := readCredentials(c.cfg.SecretPath)
+	var s session
+	if err == nil {
+		s, err = c.ask("login", func() (api.UserSession, *http.Response, error) {
+			return c.api.AuthenticateUser(ctx, api.AuthUserData{Username: creds.username, Password: creds.password})
+		})
+	}
+	s.secret = now
+	c.loggedIn(ctx, s, now, err)
+	if err != nil {
+		return session{}, err
+	}
+	return a.current(), nil
+}
+
+// renew renews the token that is held.
+func (c *Client) renew(ctx context.Context) error {
+	held := c.auth.current()
+	s, err := c.ask("refresh", func() (api.UserSession, *http.Response, error) {
+		return c.api.RefreshJwt(context.WithValue(ctx, api.ContextAccessToken, held.token))
+	})
+	if err != nil {
+		return err
+	}
+	s.secret = held.secret
+	c.auth.keep(s)
+	return nil
+}
+
+func (a *auth) keep(s session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.number = a.session.number + 1
+	a.session = s
+}
+
+// loggedIn takes note of how a login went.
+func (c *Client) loggedIn(ctx context.Context, s session, with stamp, err error) {
+	a := c.auth
+	if err == nil {
+		a.keep(s)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	logger := klog.FromContext(ctx)
+	a.failed, a.tried, a.with = err, time.Now(), with
+	switch {
+	case err == nil:
+		if a.said != "" || !isClosed(a.once) {
+			logger.Info("Logged in to StorageOS", "endpoint", c.cfg.Endpoint.String())
+		}
+		a.said = ""
+		if !isClosed(a.once) {
+			close(a.once)
+		}
+	case ctx.Err() != nil:
+		a.failed = nil // it was us who gave up
+	default:
+		if c.cfg.OnLoginError != nil {
+			c.cfg.OnLoginError(err)
+		}
+		if a.said != err.Error() {
+			logger.Error(err, "Login to StorageOS failed, will be tried again", "endpoint", c.cfg.Endpoint.String(), "every", c.cfg.RetryInterval)
+			a.said = err.Error()
+		}
+	}
+}
+
+func isClosed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// ask makes a call that answers with a session.
+func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, error)) (session, error) {
+	begun := time.Now()
+	body, resp, err := do()
+	if resp == nil {
+		if err == nil {
+			err = errors.New("no answer")
+		}
+		return session{}, &callError{call, err}
+	}
+	if resp.StatusCode != http.StatusOK {
+		var text []byte
+		var model api.GenericOpenAPIError
+		if errors.As(err, &model) {
+			text = model.Body()
+		}
+		return session{}, apiError(call, resp, text)
+	}
+	s := session{token: bearer(resp.Header.Get("Authorization"))}
+	if s.token == "" {
+		s.token = body.Session.Token
+	}
+	if s.token == "" {
+		return session{}, &callError{call, errors.New("the answer has no token, neither in its header Authorization nor in its body")}
+	}
+	s.expires = begun.Add(expiry(resp.Header, body.Session.ExpiresInSeconds))
+	return s, nil
+}
+
+// bearer takes the token out of an Authorization header: "Bearer <token>", with
+// or without the scheme.
+func bearer(header string) string {
+	scheme, token, ok := strings.Cut(strings.TrimSpace(header), " ")
+	if !ok {
+		if strings.EqualFold(scheme, "bearer") {
+			return ""
+		}
+		return scheme
+	}
+	return strings.TrimSpace(token)
+}
+
+// expiry is how long a token is valid: as a header says, under one of the two
+// names that the specification has for it, or as the body says.
+func expiry(header http.Header, body uint64) time.Duration {
+	const most = 365 * 24 * 3600
+	for _, name := range []string{"Authorization-Expires-Seconds", "Authorization-Expires-In"} {
+		if n, err := strconv.ParseUint(strings.TrimSpace(header.Get(name)), 10, 64); err == nil && n > 0 {
+			return time.Duration(min(n, most)) * time.Second
+		}
+	}
+	if body > 0 {
+		return time.Duration(min(body, most)) * time.Second
+	}
+	return defaultExpiry
+}
+
+// Run keeps the login valid until ctx ends: it logs in, renews the token every
+// RefreshInterval or before it expires, and logs in anew when the secret's
+// files change or a renewal fails.
+func (c *Client) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause := c.maintain(ctx)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	c.wire.close()
+}
+
+// secretPoll is how often the secret's files are looked at.
+const secretPoll = time.Second
+
+// maintain does what is due now and returns when to look again.
+func (c *Client) maintain(ctx context.Context) time.Duration {
+	select {
+	case c.auth.place <- struct{}{}:
+		defer func() { <-c.auth.place }()
+	case <-ctx.Done():
+		return 0
+	}
+	held := c.auth.current()
+	changed := held.number > 0 && secretStamp(c.cfg.SecretPath) != held.secret
+	due := c.renewAt(held)
+	switch {
+	case held.number == 0 || changed:
+		_, _ = c.login(ctx) // logged and counted there; a token that is held stays
+	case !time.Now().Before(due):
+		if err := c.renew(ctx); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).V(2).Info("The token could not be renewed, logging in again", "err", err)
+			_, _ = c.login(ctx)
+		}
+		c.auth.renewed = time.Now()
+	}
+	return min(secretPoll, c.cfg.RetryInterval)
+}
+
+// renewAt is when a session is to be renewed.
+func (c *Client) renewAt(s session) time.Time {
+	a := c.auth
+	begun := a.renewed
+	if s.number != a.renewedNumber {
+		a.renewedNumber, begun = s.number, time.Now()
+		a.renewed = begun
+	}
+	every := c.cfg.RefreshInterval
+	if life := time.Duration(float64(s.expires.Sub(begun)) * expiryMargin); life < every {
+		every = life
+	}
+	return begun.Add(every)
+}

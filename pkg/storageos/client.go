@@ -1,0 +1,347 @@
+package storageos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	api "github.com/storageos/go-api/v2"
+	"k8s.io/klog/v2"
+)
+
+// basePath is where the API is on its server.
+const basePath = "/v2"
+
+// Config is what a Client works with.
+type Config struct {
+	Endpoint        *url.URL      // see ParseEndpoint
+	SecretPath      string        // folder with the files username and password
+	CAFile          string        // PEM file of the CAs of an https endpoint; "": the system's
+	Timeout         time.Duration // how long a request may stay silent
+	RefreshInterval time.Duration // how often the token is renewed
+	RetryInterval   time.Duration // pause after a login that failed
+	UserAgent       string
+
+	// Requests measures each request on the wire.
+	Requests RequestMetrics
+	// OnLoginError is called with each login that failed.
+	OnLoginError func(error)
+}
+
+// RequestMetrics measures requests. What is nil is not measured.
+type RequestMetrics struct {
+	Duration prometheus.ObserverVec // by method
+	Total    *prometheus.CounterVec // by method and code
+	InFlight prometheus.Gauge
+}
+
+// Entry is a volume in a listing, as it was sent.
+type Entry struct {
+	ID  string
+	Raw []byte // its JSON; valid only until the callback returns
+}
+
+// Lister reads what StorageOS knows.
+type Lister interface {
+	// Cluster returns the ID of the cluster that answers.
+	Cluster(ctx context.Context) (string, error)
+	// Nodes returns the names of the nodes by ID.
+	Nodes(ctx context.Context) (map[string]string, error)
+	// Namespaces returns all namespaces.
+	Namespaces(ctx context.Context) ([]Namespace, error)
+	// ListVolumes hands the volumes of a namespace over one by one. Without an
+	// error the listing was whole; with one, what was handed over is there all
+	// the same.
+	ListVolumes(ctx context.Context, namespaceID string, each func(Entry) error) error
+	// Volume returns one volume, and its JSON.
+	Volume(ctx context.Context, namespaceID, id string) ([]byte, *Volume, error)
+}
+
+// Client is a Lister on the API.
+type Client struct {
+	cfg  Config
+	wire *wire
+	http *http.Client
+	api  *api.DefaultApiService
+	auth *auth
+	last atomic.Int64
+}
+
+var _ Lister = &Client{}
+
+// New makes a client. It asks nothing yet and starts nothing.
+func New(cfg Config) (*Client, error) {
+	switch {
+	case cfg.Endpoint == nil:
+		return nil, errors.New("a StorageOS client needs an endpoint")
+	case cfg.Timeout <= 0 || cfg.RefreshInterval <= 0 || cfg.RetryInterval <= 0:
+		return nil, errors.New("a StorageOS client needs a timeout, a refresh interval and a retry interval")
+	}
+	c := &Client{cfg: cfg, auth: newAuth()}
+	c.wire = &wire{caFile: cfg.CAFile, timeout: cfg.Timeout}
+	c.http = &http.Client{
+		Transport: instrument(cfg.Requests, &silence{next: c.wire, after: cfg.Timeout, last: &c.last}),
+		// A redirect could carry the token to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	generated := api.NewConfiguration()
+	generated.Scheme, generated.Host = cfg.Endpoint.Scheme, cfg.Endpoint.Host
+	generated.UserAgent = cfg.UserAgent
+	generated.HTTPClient = &http.Client{
+		Transport:     bounded{c.http.Transport},
+		CheckRedirect: c.http.CheckRedirect,
+	}
+	c.api = api.NewAPIClient(generated).DefaultApi
+	return c, nil
+}
+
+func instrument(m RequestMetrics, next http.RoundTripper) http.RoundTripper {
+	if m.Duration != nil {
+		next = promhttp.InstrumentRoundTripperDuration(m.Duration, next)
+	}
+	if m.Total != nil {
+		next = promhttp.InstrumentRoundTripperCounter(m.Total, next)
+	}
+	if m.InFlight != nil {
+		next = promhttp.InstrumentRoundTripperInFlight(m.InFlight, next)
+	}
+	return next
+}
+
+// bounded cuts bodies for the generated client, which reads them whole.
+type bounded struct{ next http.RoundTripper }
+
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(req)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxObject), resp.Body}
+	}
+	return resp, err
+}
+
+// WaitForLogin returns when a login has succeeded once.
+func (c *Client) WaitForLogin(ctx context.Context) error {
+	select {
+	case <-c.auth.once:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// LoggedIn tells whether a login has succeeded once.
+func (c *Client) LoggedIn() bool { return isClosed(c.auth.once) }
+
+// LastByte is when something was last received from the API.
+func (c *Client) LastByte() time.Time {
+	if n := c.last.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
+}
+
+// Cluster implements Lister.
+func (c *Client) Cluster(ctx context.Context) (string, error) {
+	const call = "GET /cluster"
+	var cluster struct {
+		ID string `json:"id"`
+	}
+	if _, err := c.object(ctx, call, &cluster, "cluster"); err != nil {
+		return "", err
+	}
+	if cluster.ID == "" {
+		return "", &callError{call, errors.New("the cluster has no ID")}
+	}
+	return cluster.ID, nil
+}
+
+// Nodes implements Lister.
+func (c *Client) Nodes(ctx context.Context) (map[string]string, error) {
+	nodes := map[string]string{}
+	err := c.list(ctx, "GET /nodes", maxNodes, func(n int, raw []byte) error {
+		id, err := entryID(n, raw)
+		if err != nil {
+			return err
+		}
+		var node struct {
+			Name string `json:"name"`
+		}
+		if err := json.Unmarshal(raw, &node); err != nil {
+			return fmt.Errorf("entry %d of the list: %w", n, err)
+		}
+		nodes[id] = node.Name
+		return nil
+	}, "nodes")
+	if err != nil {
+		return nil, err
+	}
+	return nodes, nil
+}
+
+// Namespaces implements Lister.
+func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
+	var namespaces []Namespace
+	seen := map[string]bool{}
+	err := c.list(ctx, "GET /namespaces", maxNamespaces, func(n int, raw []byte) error {
+		id, err := entryID(n, raw)
+		if err != nil {
+			return err
+		}
+		if seen[id] {
+			return fmt.Errorf("entry %d of the list repeats the ID %s", n, printable(id))
+		}
+		seen[id] = true
+		var ns struct {
+			Name string `json:"name"`
+		}
+		if err := json.Unmarshal(raw, &ns); err != nil {
+			return fmt.Errorf("entry %d of the list: %w", n, err)
+		}
+		namespaces = append(namespaces, Namespace{Id: id, Name: ns.Name})
+		return nil
+	}, "namespaces")
+	if err != nil {
+		return nil, err
+	}
+	return namespaces, nil
+}
+
+// ListVolumes implements Lister.
+func (c *Client) ListVolumes(ctx context.Context, namespaceID string, each func(Entry) error) error {
+	call := fmt.Sprintf("GET /namespaces/%s/volumes", namespaceID)
+	return c.list(ctx, call, maxVolumes, func(n int, raw []byte) error {
+		id, err := entryID(n, raw)
+		if err != nil {
+			return err
+		}
+		return each(Entry{ID: id, Raw: raw})
+	}, "namespaces", namespaceID, "volumes")
+}
+
+// Volume implements Lister.
+func (c *Client) Volume(ctx context.Context, namespaceID, id string) ([]byte, *Volume, error) {
+	call := fmt.Sprintf("GET /namespaces/%s/volumes/%s", namespaceID, id)
+	var raw json.RawMessage
+	if _, err := c.object(ctx, call, &raw, "namespaces", namespaceID, "volumes", id); err != nil {
+		return nil, nil, err
+	}
+	v, err := DecodeVolume(raw)
+	if err != nil {
+		return nil, nil, &callError{call, err}
+	}
+	if v.Id != id {
+		return nil, nil, &callError{call, fmt.Errorf("the answer is another volume: %s", printable(v.Id))}
+	}
+	return raw, v, nil
+}
+
+// list reads a list.
+func (c *Client) list(ctx context.Context, call string, most int, each func(n int, raw []byte) error, path ...string) error {
+	resp, err := c.get(ctx, call, path...)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := readList(resp.Body, most, each); err != nil {
+		return &callError{call, err}
+	}
+	return nil
+}
+
+// object reads a body that is no list.
+func (c *Client) object(ctx context.Context, call string, into any, path ...string) ([]byte, error) {
+	resp, err := c.get(ctx, call, path...)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxObject+1))
+	switch {
+	case err != nil:
+		return nil, &callError{call, err}
+	case len(body) > maxObject:
+		return nil, &callError{call, fmt.Errorf("the body has more than %d bytes", maxObject)}
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return nil, &callError{call, err}
+	}
+	return body, nil
+}
+
+// get asks with a token. If it is not taken, it asks once more with a new one.
+// Without an error the answer is a 200 with JSON, and the caller closes it.
+func (c *Client) get(ctx context.Context, call string, path ...string) (*http.Response, error) {
+	klog.FromContext(ctx).V(6).Info("Asking StorageOS", "call", call)
+	s, err := c.token(ctx, 0)
+	if err != nil {
+		return nil, &callError{call, fmt.Errorf("not logged in: %w", err)}
+	}
+	resp, err := c.getOnce(ctx, call, s, path)
+	if IsUnauthorized(err) {
+		if s, err = c.token(ctx, s.number); err != nil {
+			return nil, &callError{call, fmt.Errorf("the token was not taken: %w", err)}
+		}
+		resp, err = c.getOnce(ctx, call, s, path)
+	}
+	return resp, err
+}
+
+func (c *Client) getOnce(ctx context.Context, call string, s session, path []string) (*http.Response, error) {
+	target := c.cfg.Endpoint.JoinPath(basePath)
+	for _, p := range path {
+		if p == "" || p == "." || p == ".." {
+			return nil, &callError{call, fmt.Errorf("%q cannot be an ID", p)}
+		}
+		target = target.JoinPath(url.PathEscape(p))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, &callError{call, err}
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("Accept", "application/json")
+	if c.cfg.UserAgent != "" {
+		req.Header.Set("User-Agent", c.cfg.UserAgent)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, &callError{call, unwrapURL(err)}
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, newAPIError(call, resp)
+	}
+	if !isJSON(resp) {
+		resp.Body.Close()
+		return nil, &callError{call, fmt.Errorf("the answer is not JSON but %q", printable(resp.Header.Get("Content-Type")))}
+	}
+	return resp, nil
+}
+
+// callError says in which call something went wrong.
+type callError struct {
+	call string
+	err  error
+}
+
+func (e *callError) Error() string { return e.call + ": " + e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+// unwrapURL takes away what net/http puts before an error: the call says it.
+func unwrapURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package storageos
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// silence is a transport that ends a request which stays silent for too long:
+// before its headers, or anywhere in its body. A body that goes on arriving is
+// never cut, however long it is.
+type silence struct {
+	next  http.RoundTripper
+	after time.Duration
+	last  *atomic.Int64 // when a byte last arrived, Unix nanoseconds
+}
+
+func (s *silence) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timer := time.AfterFunc(s.after, func() { cancel(&silentError{s.after}) })
+	resp, err := s.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		err = s.cause(ctx, err)
+		cancel(nil)
+		return nil, err
+	}
+	s.heard(timer)
+	resp.Body = &watchedBody{ReadCloser: resp.Body, silence: s, ctx: ctx, cancel: cancel, timer: timer}
+	return resp, nil
+}
+
+func (s *silence) heard(timer *time.Timer) {
+	timer.Reset(s.after)
+	s.last.Store(time.Now().UnixNano())
+}
+
+// cause says that it was the silence which ended a request, if it was.
+func (s *silence) cause(ctx context.Context, err error) error {
+	if silent, ok := context.Cause(ctx).(*silentError); ok { //nolint:errorlint // set by us, never wrapped
+		return silent
+	}
+	return err
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	silence *silence
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.silence.heard(b.timer)
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // Read returns io.EOF itself
+		err = b.silence.cause(b.ctx, err)
+	}
+	return n, err
+}
+
+func (b *watchedBody) Close() error {
+	b.timer.Stop()
+	defer b.cancel(nil)
+	return b.ReadCloser.Close()
+}

@@ -1,0 +1,68 @@
+package storageos
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	api "github.com/storageos/go-api/v2"
+)
+
+// Object is what every object of the API has.
+type Object interface {
+	// GetID returns the ID of the object.
+	GetID() string
+	// GetName returns the name of the object, unique inside its namespace only.
+	GetName() string
+	// GetNamespace returns the ID of the object's namespace, "" for one that
+	// has none.
+	GetNamespace() string
+	// GetLabels returns the labels of the object.
+	GetLabels() map[string]string
+}
+
+// Volume is a StorageOS volume. What it has beyond the generated model is sent
+// by newer servers (API 2.6 and later) only.
+type Volume struct {
+	api.Volume
+	AttachedOnHost string    `json:"attachedOnHost"`
+	Master         Master    `json:"master"`
+	Replicas       []Replica `json:"replicas"`
+}
+
+// Master is the copy of a volume that serves it.
+type Master struct {
+	api.MasterDeploymentInfo
+	Hostname string `json:"hostname"`
+}
+
+// Replica is another copy of a volume.
+type Replica struct {
+	api.ReplicaDeploymentInfo
+	Hostname string `json:"hostname"`
+}
+
+// Namespace is a StorageOS namespace.
+type Namespace = api.Namespace
+
+var (
+	_ Object = &Volume{}
+	_ Object = &Namespace{}
+)
+
+// DecodeVolume decodes the JSON of a volume. Fields that it does not know are
+// left out. The error names the field that cannot be decoded.
+func DecodeVolume(raw []byte) (*Volume, error) {
+	v := &Volume{}
+	err := json.Unmarshal(raw, v)
+	var typed *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &typed):
+		return nil, fmt.Errorf("field %s cannot be a %s", typed.Field, printable(typed.Value))
+	case err != nil:
+		return nil, fmt.Errorf("decoding a volume: %w", err)
+	case v.Id == "":
+		return nil, errors.New("it has no ID")
+	}
+	return v, nil
+}
