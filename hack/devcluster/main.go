@@ -7,9 +7,9 @@ import (
 	"os"
 
 	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	kubectl "k8s.io/kubectl/pkg/cmd"
 
 	"github.com/storageos/volume-sync-controller/hack/devcluster/launcher"
 )

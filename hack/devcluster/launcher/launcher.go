@@ -1,10 +1,126 @@
-// Package launcher starts the processes of a control plane and ends them.
+// Package launcher starts the processes of a control plane on loopback, writes
+// a kubeconfig once they are ready, and ends them.
 package launcher
 
-import "io"
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
 
-func Usage(w io.Writer) {}
-func Kubeconfig() (string, error) { return "", nil }
-type Commands struct{}
-func Self(string) Commands { return Commands{} }
-func Main(args []string, c Commands) int { return 0 }
+// Commands are the command lines that each component begins with.
+type Commands struct {
+	Etcd              []string
+	APIServer         []string
+	ControllerManager []string
+}
+
+// Self makes the commands of a binary that holds all components.
+func Self(executable string) Commands {
+	return Commands{
+		Etcd:              []string{executable, "etcd"},
+		APIServer:         []string{executable, "kube-apiserver"},
+		ControllerManager: []string{executable, "kube-controller-manager"},
+	}
+}
+
+// Usage says what the devcluster does.
+func Usage(w io.Writer) {
+	fmt.Fprint(w, `devcluster runs a Kubernetes control plane for development and tests.
+
+  devcluster up [-dir DIR]     start etcd, kube-apiserver and kube-controller-manager
+                               on loopback; Ctrl-C ends them and removes their data
+  devcluster kubectl ARGS...   kubectl against the cluster that runs
+
+DIR is the folder .devcluster beside the one of this program, or $DEVCLUSTER_DIR.
+`)
+}
+
+// Main runs `up` and returns the exit code.
+func Main(args []string, c Commands) int {
+	switch args[0] {
+	case "up":
+	case "help", "-h", "-help", "--help":
+		Usage(os.Stdout)
+		return 0
+	default:
+		fmt.Fprintf(os.Stderr, "devcluster: unknown command %q: see devcluster help\n", args[0])
+		return 2
+	}
+	fs := flag.NewFlagSet("devcluster up", flag.ContinueOnError)
+	dir := fs.String("dir", defaultDir(), "`folder` for data, logs and the kubeconfig")
+	var apiArgs stringList
+	fs.Var(&apiArgs, "apiserver-arg", "argument to add to those of kube-apiserver; can be given more than once")
+	if err := fs.Parse(args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "devcluster: unexpected argument %q\n", fs.Arg(0))
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := up(ctx, *dir, c, apiArgs); err != nil {
+		fmt.Fprintln(os.Stderr, "devcluster:", err)
+		return 1
+	}
+	return 0
+}
+
+type stringList []string
+
+func (l *stringList) String() string     { return fmt.Sprint(*l) }
+func (l *stringList) Set(s string) error { *l = append(*l, s); return nil }
+
+// Kubeconfig is the kubeconfig of the cluster that runs.
+func Kubeconfig() (string, error) {
+	path := filepath.Join(defaultDir(), kubeconfigName)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("no cluster runs in %s: start one with `devcluster up`", defaultDir())
+	}
+	return path, nil
+}
+
+func defaultDir() string {
+	if dir := os.Getenv("DEVCLUSTER_DIR"); dir != "" {
+		return dir
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return ".devcluster"
+	}
+	return filepath.Join(filepath.Dir(filepath.Dir(self)), ".devcluster")
+}
+
+// up runs a cluster until ctx ends or a component does.
+func up(ctx context.Context, dir string, c Commands, apiArgs []string) error {
+	begun := time.Now()
+	cl, err := newCluster(dir)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	if err := cl.start(ctx, c, apiArgs); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	fmt.Printf("devcluster: ready after %.1f s, KUBECONFIG=%s\n", time.Since(begun).Seconds(), cl.path(kubeconfigName))
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-cl.died:
+		return err
+	}
+}

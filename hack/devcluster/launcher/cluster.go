@@ -1,0 +1,230 @@
+package launcher
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const kubeconfigName = "kubeconfig"
+
+// cluster is one running control plane in its folder.
+type cluster struct {
+	dir      string
+	lock     *os.File
+	children []*child
+	died     chan error
+}
+
+// newCluster takes a folder for a cluster and empties it. Another cluster in it
+// is an error.
+func newCluster(dir string) (*cluster, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("a cluster runs in %s already", dir)
+	}
+	c := &cluster{dir: dir, lock: lock, died: make(chan error, 3)}
+	c.clean()
+	return c, nil
+}
+
+func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
+
+// clean removes what a cluster leaves but its logs.
+func (c *cluster) clean() {
+	for _, name := range []string{kubeconfigName, "etcd", "certs"} {
+		_ = os.RemoveAll(c.path(name))
+	}
+}
+
+func (c *cluster) close() {
+	_ = os.Remove(c.path(kubeconfigName)) // nobody begins anything with it now
+	for i := len(c.children) - 1; i >= 0; i-- {
+		c.children[i].stop()
+	}
+	c.clean()
+	c.lock.Close()
+}
+
+// start starts the components one after the other and writes the kubeconfig
+// when the API server is ready.
+func (c *cluster) start(ctx context.Context, commands Commands, apiArgs []string) error {
+	ports, err := freePorts(4)
+	if err != nil {
+		return err
+	}
+	client, peer := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
+	token, err := c.credentials()
+	if err != nil {
+		return err
+	}
+	if err := c.run("etcd", commands.Etcd, c.path("etcd"), client, peer); err != nil {
+		return err
+	}
+	if err := c.run("kube-apiserver", commands.APIServer, append([]string{
+		"--etcd-servers=http://" + client,
+		"--bind-address=127.0.0.1", "--secure-port=" + ports[2],
+		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
+		"--cert-dir=" + c.path("certs"),
+		"--authorization-mode=RBAC", "--token-auth-file=" + c.path("certs/tokens.csv"),
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file=" + c.path("certs/sa.key"),
+		"--service-account-signing-key-file=" + c.path("certs/sa.key"),
+		"--service-cluster-ip-range=10.0.0.0/24",
+		"--allow-privileged",
+		"--audit-policy-file=" + c.path("certs/audit.yaml"), "--audit-log-path=" + c.path("audit.log"),
+	}, apiArgs...)...); err != nil {
+		return err
+	}
+	server := "https://127.0.0.1:" + ports[2]
+	if err := c.waitReady(ctx, server, token); err != nil {
+		return err
+	}
+	kubeconfig, err := c.kubeconfig(server, token)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.path("certs/kubeconfig"), kubeconfig, 0o600); err != nil {
+		return err
+	}
+	if err := c.run("kube-controller-manager", commands.ControllerManager,
+		"--kubeconfig="+c.path("certs/kubeconfig"), "--leader-elect=false",
+		"--bind-address=127.0.0.1", "--secure-port="+ports[3], "--cert-dir="+c.path("certs"),
+		"--use-service-account-credentials=true",
+		"--service-account-private-key-file="+c.path("certs/sa.key"),
+		"--root-ca-file="+c.path("certs/apiserver.crt"),
+		"--pvclaimbinder-sync-period=1s",
+	); err != nil {
+		return err
+	}
+	// Last, and at once: that it is there means that the cluster is ready. The
+	// controller manager has read its own by the first name or will.
+	if err := os.WriteFile(c.path("certs/kubeconfig.new"), kubeconfig, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(c.path("certs/kubeconfig.new"), c.path(kubeconfigName))
+}
+
+// credentials writes the administrator's token, the key of the service
+// accounts and the audit policy.
+func (c *cluster) credentials() (token string, err error) {
+	if err := os.MkdirAll(c.path("certs"), 0o700); err != nil {
+		return "", err
+	}
+	secret := make([]byte, 16)
+	if _, err := rand.Read(secret); err != nil {
+		return "", err
+	}
+	token = hex.EncodeToString(secret)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", err
+	}
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	for name, content := range map[string]string{
+		"tokens.csv": token + `,admin,admin,"system:masters"` + "\n",
+		"sa.key":     string(pem.EncodeToMemory(block)),
+		"audit.yaml": "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n",
+	} {
+		if err := os.WriteFile(c.path("certs/"+name), []byte(content), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return token, nil
+}
+
+// waitReady returns when the API server is ready.
+func (c *cluster) waitReady(ctx context.Context, server, token string) error {
+	// The certificate is made by the API server while we wait: it is checked
+	// by everybody who uses the kubeconfig, not here.
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+	}}
+	defer client.CloseIdleConnections()
+	timeout := time.After(2 * time.Minute)
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		if resp, err := client.Do(req); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-c.died:
+			return err
+		case <-timeout:
+			return fmt.Errorf("kube-apiserver was not ready after 2 minutes: see %s", c.path("kube-apiserver.log"))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (c *cluster) kubeconfig(server, token string) ([]byte, error) {
+	ca, err := os.ReadFile(c.path("certs/apiserver.crt"))
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+current-context: devcluster
+contexts:
+- name: devcluster
+  context: {cluster: devcluster, user: admin}
+clusters:
+- name: devcluster
+  cluster:
+    server: %s
+    certificate-authority-data: %s
+users:
+- name: admin
+  user: {token: %s}
+`, server, base64.StdEncoding.EncodeToString(ca), token), nil
+}
+
+// freePorts finds ports of loopback that nobody listens on.
+func freePorts(n int) ([]string, error) {
+	var ports []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all at the end, so that no port comes twice
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
+}
