@@ -4,6 +4,8 @@
 package simulator
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"time"
 )
@@ -75,9 +77,19 @@ func JSON(body string) Effect {
 // Delay waits before the header of the regular answer.
 func Delay(d time.Duration) Effect {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		hold(r)
 		if pause(r, d) {
 			next.ServeHTTP(w, r)
 		}
+	}
+}
+
+// hold reads the request's body ahead of who will want it: the server notices
+// that a client has gone only once nothing of its request is left to read.
+func hold(r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err == nil {
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
 }
 
@@ -101,7 +113,7 @@ func Disconnect() Effect {
 // Silence sends nothing at all, until the client goes or the simulator closes.
 func Silence() Effect {
 	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
-		drain(r) // the client's going is noticed only once its body is read
+		drain(r)
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	}

@@ -57,25 +57,25 @@ type faults struct {
 type rule struct {
 	id int
 	Fault
-	description any // what the admin interface was given
+	spec EffectSpec // what the admin interface was given
 }
 
 // AddFault puts a fault in force, and returns a function that removes it, which
 // may be called any number of times. Requests that have met the fault already
 // are not released.
 func (s *Simulator) AddFault(fault Fault) (remove func()) {
-	id := s.addFault(fault, nil)
+	id := s.addFault(fault, EffectSpec{Type: "custom"})
 	return func() { s.removeFault(id) }
 }
 
-func (s *Simulator) addFault(fault Fault, description any) int {
+func (s *Simulator) addFault(fault Fault, spec EffectSpec) int {
 	if fault.Count == 0 {
 		fault.Count = 1
 	}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.last++
-	s.faults.rules = append(s.faults.rules, &rule{id: s.faults.last, Fault: fault, description: description})
+	s.faults.rules = append(s.faults.rules, &rule{id: s.faults.last, Fault: fault, spec: spec})
 	return s.faults.last
 }
 

@@ -27,6 +27,15 @@ const (
 	CallOther        Call = "other"         // any other path or method
 )
 
+func (c Call) known() bool {
+	switch c {
+	case CallLogin, CallRefresh, CallCluster, CallNodes, CallNamespaces,
+		CallVolumes, CallVolume, CallDeleteVolume, CallOther:
+		return true
+	}
+	return false
+}
+
 // routes connects the paths to their handlers. Every request is recorded and
 // may meet a fault, also those that nobody handles.
 func (s *Simulator) routes() *http.ServeMux {
@@ -190,8 +199,9 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // fails only if the client has gone
 }
 
-// drain reads what the client sent, because a connection on which something
-// unread is left is reset rather than closed, and takes the answer with it.
+// drain reads what the client sent and nobody wants: a connection on which
+// something unread is left is reset rather than closed, and takes the answer
+// with it; and a client's going is noticed only once its request is read.
 func drain(r *http.Request) {
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 1<<20))
 }

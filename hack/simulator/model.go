@@ -3,9 +3,7 @@
 
 package simulator
 
-import (
-	"time"
-)
+import "time"
 
 // Values of Volume.AttachmentType.
 const (

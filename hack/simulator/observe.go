@@ -98,8 +98,9 @@ func (s *Simulator) ResetStats() {
 func (s *Simulator) Log() []Request {
 	s.recorder.mu.Lock()
 	defer s.recorder.mu.Unlock()
-	log := make([]Request, 0, len(s.recorder.log))
-	for _, request := range s.recorder.log {
+	newest := s.recorder.log[max(0, len(s.recorder.log)-s.recorder.limit):]
+	log := make([]Request, 0, len(newest))
+	for _, request := range newest {
 		log = append(log, *request)
 	}
 	return log
@@ -149,6 +150,7 @@ func (r *recorder) arrive(request Request) *Request {
 		r.stats.MaxConcurrentLogins = max(r.stats.MaxConcurrentLogins, r.logins)
 	}
 	if r.limit > 0 {
+		// Twice the limit, so that the log is moved rarely.
 		if len(r.log) >= 2*r.limit {
 			r.log = append([]*Request(nil), r.log[len(r.log)-r.limit:]...)
 		}

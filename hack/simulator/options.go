@@ -3,9 +3,7 @@
 
 package simulator
 
-import (
-	"time"
-)
+import "time"
 
 // What Options mean where they are silent.
 const (
@@ -84,5 +82,6 @@ func (o Options) withDefaults() Options {
 	if o.LogLimit == 0 {
 		o.LogLimit = DefaultLogLimit
 	}
+	o.LogLimit = max(o.LogLimit, 0)
 	return o
 }

@@ -5,6 +5,7 @@ package simulator
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -128,7 +129,7 @@ func (s *Simulator) SetVolume(v Volume) error {
 }
 
 // UpdateVolume lets change edit a volume, and gives it a new version and time
-// of update unless change did. ID and namespace cannot be changed. The error
+// of update unless change did, or changed nothing. ID and namespace cannot be changed. The error
 // wraps ErrNotFound if there is no such volume; a volume that was added raw and
 // cannot be decoded cannot be updated.
 //
@@ -148,13 +149,19 @@ func (s *Simulator) UpdateVolume(namespaceID, id string, change func(*Volume)) e
 	if err != nil {
 		return err
 	}
-	version, updated := v.Version, v.UpdatedAt
+	before, err := entry.decode() // apart from v, whose maps and slices change may edit in place
+	if err != nil {
+		return err
+	}
 	change(&v)
 	v.ID, v.NamespaceID = id, namespaceID
-	if v.Version == version {
+	if reflect.DeepEqual(v, before) {
+		return nil
+	}
+	if v.Version == before.Version {
 		v.Version = s.state.ids.version()
 	}
-	if v.UpdatedAt.Equal(updated) {
+	if v.UpdatedAt.Equal(before.UpdatedAt) {
 		v.UpdatedAt = s.now()
 	}
 	s.put(ns, v)
