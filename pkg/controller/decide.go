@@ -112,7 +112,7 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	d.compare(o)
 	s.decideProgress(o, d)
 	if d.verdict == save && d.content && t.refused != 0 {
-		d.verdict = keep // nothing has changed that could make it acceptable
+		d.verdict, d.content = keep, false // nothing has changed that could make it acceptable
 	}
 	if d.verdict == save && o.sight.settling {
 		t.quiet = true

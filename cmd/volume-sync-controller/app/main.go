@@ -37,7 +37,6 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	setLogger(o.loggingFormat, stderr)
-	defer klog.Flush()
 
 	// The first signal asks to stop; a second one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

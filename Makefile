@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+PACKAGE := github.com/storageos/volume-sync-controller/pkg/version
+LDFLAGS := -s -w -X $(PACKAGE).version=$(VERSION) -X $(PACKAGE).commit=$(COMMIT)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/volume-sync-controller
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/volume-sync-controller
+
+.PHONY: devcluster
+devcluster: bin/devcluster ## build the Kubernetes control plane for development and tests
+
+bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name 'go.*')
+	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl): about 8 minutes the first time, seconds after that.'
+	go build -C hack/devcluster -o ../../bin/devcluster .
+
+.PHONY: test
+test: test-unit test-integration ## run all tests
+
+.PHONY: test-unit
+test-unit: ## run the tests that need no cluster
+	go test -race ./...
+	go test -C hack/devcluster -race ./launcher/...
+
+.PHONY: test-integration
+test-integration: bin/devcluster ## run the real binary against a real control plane and a simulated StorageOS
+	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -race -count=1 -timeout 20m ./hack/integration/...
+
+.PHONY: lint
+lint: ## lint everything
+	hack/lint.sh
+
+.PHONY: generate
+generate: ## generate the CRD, deep copies and clients from pkg/apis
+	hack/generate.sh
+
+.PHONY: verify
+verify: ## fail if what is generated is stale
+	hack/verify-generated.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin .devcluster

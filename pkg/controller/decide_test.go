@@ -1,0 +1,325 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+)
+
+var (
+	noon     = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	compared = cmp.AllowUnexported(state{}, join{}, condition{})
+)
+
+func ago(d time.Duration) time.Time { return noon.Add(-d) }
+
+// The state of a record that is right for pvBound and the content 7.
+func rightState() state {
+	return state{content: 7, join: joinOf(pvBound()), present: presentTrue, bound: boundOf(pvBound())}
+}
+
+func pvBound() *persistentVolume {
+	return &persistentVolume{
+		name: "pv", uid: "pv-uid", namespaceID: "ns", volumeID: "vol", created: ago(time.Hour),
+		phase: corev1.VolumeBound, reclaimPolicy: corev1.PersistentVolumeReclaimDelete,
+		claimNamespace: "team", claimName: "data",
+	}
+}
+
+func recordOf(s state) *record {
+	return &record{
+		name: "rec", uid: "rec-uid", labelID: "vol", statusID: "vol",
+		namespaceID: "ns", clusterID: "cluster", state: s, digest: digest{content: s.content},
+	}
+}
+
+func seen(at time.Time) sight {
+	return sight{
+		presence: present, namespaceID: "ns", digest: digest{content: 7}, seen: at,
+		cluster: "cluster", completeBegun: at, whole: true,
+	}
+}
+
+func gone(completeBegun time.Time) sight {
+	return sight{presence: absent, cluster: "cluster", completeBegun: completeBegun, whole: true}
+}
+
+func reasons(events []event) []string {
+	var r []string
+	for _, e := range events {
+		r = append(r, e.reason)
+	}
+	return r
+}
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	unclaimed := rightState()
+	unclaimed.join, unclaimed.bound = join{}, boundNone
+	marked := func(d time.Duration) state {
+		s := rightState()
+		s.present, s.mark = presentFalse, markAt(ago(d))
+		return s
+	}
+	with := func(s state, change func(*state)) state {
+		change(&s)
+		return s
+	}
+	for name, tc := range map[string]struct {
+		o       observation
+		verdict verdict
+		want    *state // with save
+		content bool
+		levels  levels
+		reports []string
+		after   time.Duration
+		next    bool
+	}{
+		"a record that says the right thing is not written": {
+			o: observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState())},
+		},
+		"a new volume gets a record": {
+			o:       observation{sight: seen(noon), pv: pvBound()},
+			verdict: save, content: true, want: ptr(rightState()),
+		},
+		"a changed volume is written": {
+			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(with(rightState(), func(s *state) { s.content = 6 }))},
+			verdict: save, content: true, want: ptr(rightState()),
+		},
+		"a bound PersistentVolume is written without the volume's content": {
+			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(unclaimed)},
+			verdict: save, want: ptr(rightState()),
+		},
+		"before anything was heard, only the PersistentVolume is written": {
+			o:       observation{pv: pvBound(), record: recordOf(unclaimed)},
+			verdict: save, want: ptr(rightState()),
+		},
+		"before anything was heard, an absent volume is not judged": {
+			o: observation{record: recordOf(rightState())},
+		},
+		"the record of another cluster is taken over when its volume is listed": {
+			o: func() observation {
+				r := recordOf(rightState())
+				r.clusterID = "other"
+				return observation{sight: seen(noon), pv: pvBound(), record: r}
+			}(),
+			verdict: save, want: ptr(rightState()),
+		},
+		"a terminating record is left alone": {
+			o: func() observation {
+				r := recordOf(unclaimed)
+				r.terminating = true
+				return observation{sight: seen(noon), pv: pvBound(), record: r}
+			}(),
+		},
+		"what the API server pruned is not written again": {
+			o: observation{
+				sight: seen(noon), pv: pvBound(), record: recordOf(unclaimed),
+				track: track{settled: settlement{want: rightState(), got: unclaimed}},
+			},
+		},
+		"what was pruned is written again when a hand has edited it": {
+			o: observation{
+				sight: seen(noon), pv: pvBound(), record: recordOf(with(unclaimed, func(s *state) { s.content = 6 })),
+				track: track{settled: settlement{want: rightState(), got: unclaimed}},
+			},
+			verdict: save, content: true, want: ptr(rightState()),
+		},
+		"a record that Kubernetes refused is not tried again": {
+			o: observation{sight: seen(noon), pv: pvBound(), track: track{refused: 7}},
+		},
+		"a PersistentVolume that has just gone stays in the record": {
+			o:       observation{sight: seen(ago(time.Second)), record: recordOf(rightState())},
+			verdict: save, want: ptr(with(rightState(), func(s *state) { s.bound = boundNone })),
+			after: 15 * time.Second, next: true,
+		},
+		"it leaves the record when a later listing shows the volume": {
+			o: observation{
+				sight: seen(ago(time.Second)), record: recordOf(with(rightState(), func(s *state) { s.bound = boundNone })),
+				track: track{unreferenced: since{at: ago(2 * time.Second)}},
+			},
+			verdict: save, want: ptr(unclaimed), after: 13 * time.Second,
+		},
+		"after the grace, a listing begun since must still show the volume": {
+			o: observation{
+				sight: seen(ago(time.Second)), record: recordOf(unclaimed),
+				track: track{unreferenced: since{at: ago(15 * time.Second)}},
+			},
+			next: true,
+		},
+		"then it is unclaimed, and that is said": {
+			o: observation{
+				sight: seen(noon), record: recordOf(unclaimed),
+				track: track{unreferenced: since{at: ago(15 * time.Second)}},
+			},
+			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			levels: levels{unclaimed: true}, reports: []string{EventUnclaimed},
+		},
+		"nothing is said of what was so when the process began": {
+			o: observation{
+				sight: seen(noon), record: recordOf(unclaimed),
+				track: track{unreferenced: since{at: ago(15 * time.Second), quiet: true}},
+			},
+			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			levels: levels{unclaimed: true},
+		},
+		"an absent volume is marked first": {
+			o:       observation{sight: gone(noon), record: recordOf(rightState())},
+			verdict: save, want: ptr(with(marked(0), func(s *state) { s.bound = boundNone })),
+		},
+		"a mark that cannot be read is set anew": {
+			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(0), func(s *state) { s.mark = "long ago" }))},
+			verdict: save, want: ptr(marked(0)), after: 15 * time.Second,
+		},
+		"a mark in the future is set anew": {
+			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(marked(-time.Hour))},
+			verdict: save, want: ptr(marked(0)), after: 15 * time.Second,
+		},
+		"within the grace it stays": {
+			o:     observation{sight: gone(noon), record: recordOf(with(marked(10*time.Second), func(s *state) { s.bound = boundNone }))},
+			after: 6 * time.Second,
+		},
+		"after the grace StorageOS is asked": {
+			o:       observation{sight: gone(noon), record: recordOf(with(marked(16*time.Second), func(s *state) { s.bound = boundNone }))},
+			verdict: ask,
+		},
+		"but not while the last listing was incomplete": {
+			o: func() observation {
+				s := gone(ago(time.Minute))
+				s.whole = false
+				return observation{sight: s, record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone }))}
+			}(),
+			verdict: hold, levels: levels{held: true}, next: true,
+		},
+		"nor on the word of another cluster": {
+			o: func() observation {
+				s := gone(noon)
+				s.cluster = "other"
+				return observation{sight: s, anyCluster: true, record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone }))}
+			}(),
+			verdict: hold, levels: levels{held: true}, next: true,
+		},
+		"nor again right after an answer that proved nothing": {
+			o: observation{
+				sight: gone(noon), record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone })),
+				track: track{asked: ago(5 * time.Second)},
+			},
+			verdict: hold, levels: levels{held: true}, after: 10 * time.Second,
+		},
+		"a volume that comes back loses the mark": {
+			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(marked(time.Hour))},
+			verdict: save, want: ptr(rightState()),
+		},
+		"a volume that cannot be recorded is there: its record stays as it is": {
+			o: func() observation {
+				s := seen(noon)
+				s.invalid, s.digest.content = "too big", 0
+				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
+			}(),
+			reports: []string{EventInvalid},
+		},
+		"but for the mark": {
+			o: func() observation {
+				s := seen(noon)
+				s.invalid, s.digest.content = "too big", 0
+				return observation{sight: s, pv: pvBound(), record: recordOf(marked(time.Hour)), track: track{reported: "too big"}}
+			}(),
+			verdict: save, want: ptr(rightState()),
+		},
+		"a PersistentVolume without its volume is patient": {
+			o:     observation{sight: gone(noon), pv: pvBound()},
+			after: 15 * time.Second,
+		},
+		"it waits for a complete listing begun after it was seen": {
+			o:    observation{sight: gone(ago(time.Minute)), pv: pvBound(), track: track{missing: since{at: ago(15 * time.Second)}}},
+			next: true,
+		},
+		"then its volume is missing, and that is said": {
+			o:      observation{sight: gone(ago(time.Second)), pv: pvBound(), track: track{missing: since{at: ago(15 * time.Second)}}},
+			levels: levels{missing: true}, reports: []string{EventMissing},
+		},
+		"once": {
+			o: observation{sight: gone(ago(time.Second)), pv: pvBound(), track: track{
+				missing: since{at: ago(time.Minute)}, levels: levels{missing: true},
+			}},
+			levels: levels{missing: true},
+		},
+		"its return is said": {
+			o: observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: track{
+				missing: since{at: ago(time.Minute)}, levels: levels{missing: true},
+			}},
+			reports: []string{EventFound},
+		},
+		"a terminating PersistentVolume misses nothing": {
+			o: func() observation {
+				pv := pvBound()
+				pv.terminating = true
+				return observation{sight: gone(ago(time.Second)), pv: pv, track: track{missing: since{at: ago(time.Hour)}}}
+			}(),
+		},
+		"a released one with policy Delete misses nothing": {
+			o: func() observation {
+				pv := pvBound()
+				pv.phase = corev1.VolumeReleased
+				return observation{sight: gone(ago(time.Second)), pv: pv, track: track{missing: since{at: ago(time.Hour)}}}
+			}(),
+		},
+		"sync progress alone waits for its turn": {
+			o: func() observation {
+				s := seen(noon)
+				s.digest.progress = 3
+				return observation{sight: s, pv: pvBound(), record: recordOf(rightState()), track: track{progressed: ago(10 * time.Second)}}
+			}(),
+			after: 20 * time.Second,
+		},
+		"and is written then": {
+			o: func() observation {
+				s := seen(noon)
+				s.digest.progress = 3
+				return observation{sight: s, pv: pvBound(), record: recordOf(rightState()), track: track{progressed: ago(30 * time.Second)}}
+			}(),
+			verdict: save, content: true, want: ptr(rightState()),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := DefaultSettings()
+			tc.o.now = noon
+			d := settings.decide(tc.o)
+			if d.verdict != tc.verdict || d.content != tc.content {
+				t.Errorf("verdict %v, content %v; want %v, %v", d.verdict, d.content, tc.verdict, tc.content)
+			}
+			if tc.want != nil {
+				if diff := cmp.Diff(*tc.want, d.want, compared); diff != "" {
+					t.Errorf("the record should say (-want +got):\n%s", diff)
+				}
+			}
+			if d.track.levels != tc.levels {
+				t.Errorf("levels %+v, want %+v", d.track.levels, tc.levels)
+			}
+			if diff := cmp.Diff(tc.reports, reasons(d.reports)); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+			if d.after != tc.after || d.nextListing != tc.next {
+				t.Errorf("look again after %v, after the next listing %v; want %v, %v", d.after, d.nextListing, tc.after, tc.next)
+			}
+		})
+	}
+}
+
+// With deletion switched off, a proof is counted and not asked for again.
+func TestDecideProvenButKept(t *testing.T) {
+	t.Parallel()
+	s := rightState()
+	s.present, s.mark, s.bound = presentFalse, markAt(ago(time.Minute)), boundNone
+	settings := DefaultSettings()
+	settings.DeleteOrphans = false
+	d := settings.decide(observation{now: noon, sight: gone(noon), record: recordOf(s), track: track{proven: true}})
+	if d.verdict != keep || d.track.levels != (levels{orphan: true}) {
+		t.Errorf("verdict %v, levels %+v; want keep and an orphan", d.verdict, d.track.levels)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
