@@ -45,6 +45,9 @@ func readList(body io.Reader, most int, each func(n int, raw []byte) error) erro
 		if err := dec.Decode(&raw); err != nil {
 			return fmt.Errorf("entry %d of the list: %w", n, whole(err))
 		}
+		if len(raw) > maxEntry { // the decoder had read ahead
+			return fmt.Errorf("entry %d of the list: %w", n, errEntryTooLarge)
+		}
 		if err := each(n, raw); err != nil {
 			return err
 		}
