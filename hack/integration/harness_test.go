@@ -1,0 +1,340 @@
+// Package integration runs the real binary against a real Kubernetes control
+// plane and a simulated StorageOS. `make test-integration` builds what it needs;
+// without the environment variable DEVCLUSTER its tests are skipped.
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+var binary string // the controller, built with the race detector
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		if os.Getenv("DEVCLUSTER") == "" {
+			return m.Run() // every test says that it is skipped
+		}
+		dir, err := os.MkdirTemp("", "integration")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "volume-sync-controller")
+		build := exec.Command("go", "build", "-race", "-o", binary, "../../cmd/volume-sync-controller")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building the controller: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// env is a cluster and a StorageOS of a test's own.
+type env struct {
+	t          *testing.T
+	kubeconfig string
+	kube       kubernetes.Interface
+	records    versioned.Interface
+	sim        *simulator.Simulator
+	endpoint   string
+	secret     string
+}
+
+// newEnv starts a cluster with the CRD and an empty StorageOS.
+func newEnv(t *testing.T) *env {
+	t.Helper()
+	devcluster := os.Getenv("DEVCLUSTER")
+	if devcluster == "" {
+		t.Skip("it needs a Kubernetes control plane: run it by `make test-integration`")
+	}
+	e := &env{t: t, sim: simulator.New(simulator.Options{})}
+	dir := t.TempDir()
+	e.kubeconfig = filepath.Join(dir, "kubeconfig")
+	e.start(exec.Command(devcluster, "up", "-dir", dir), nil)
+	e.eventually("the cluster is ready", time.Minute, func() error {
+		_, err := os.Stat(e.kubeconfig)
+		return err
+	})
+	config, err := clientcmd.BuildConfigFromFlags("", e.kubeconfig)
+	e.must(err)
+	config.QPS = -1
+	e.kube = kubernetes.NewForConfigOrDie(config)
+	e.records = versioned.NewForConfigOrDie(config)
+	e.installCRD(config)
+
+	e.endpoint, err = e.sim.Start("127.0.0.1:0")
+	e.must(err)
+	t.Cleanup(e.sim.Close)
+	e.secret = t.TempDir()
+	for _, name := range []string{"username", "password"} {
+		e.must(os.WriteFile(filepath.Join(e.secret, name), []byte("storageos\n"), 0o600))
+	}
+	return e
+}
+
+func (e *env) must(err error) {
+	e.t.Helper()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// start starts a program that ends with the test.
+func (e *env) start(cmd *exec.Cmd, output *safeBuffer) *process {
+	e.t.Helper()
+	if output == nil {
+		output = &safeBuffer{}
+	}
+	cmd.Stdout, cmd.Stderr = output, output
+	e.must(cmd.Start())
+	p := &process{cmd: cmd, log: output, ended: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // the exit code is read by whoever waits
+		close(p.ended)
+	}()
+	e.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-p.ended:
+		case <-time.After(20 * time.Second):
+			_ = cmd.Process.Kill()
+			<-p.ended
+		}
+		if e.t.Failed() {
+			e.t.Logf("%s said:\n%s", filepath.Base(cmd.Path), tail(output.String()))
+		}
+	})
+	return p
+}
+
+func tail(s string) string {
+	const most = 8000
+	if len(s) > most {
+		s = "…" + s[len(s)-most:]
+	}
+	return s
+}
+
+type process struct {
+	cmd   *exec.Cmd
+	log   *safeBuffer
+	ended chan struct{}
+}
+
+// exit waits for the end and returns the exit code.
+func (p *process) exit(t *testing.T, within time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.ended:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(within):
+		t.Fatalf("it did not end within %v", within)
+		return 0
+	}
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// controller is a running controller.
+type controller struct {
+	*process
+	t   *testing.T
+	url string
+}
+
+// controller starts one, with short times unless the flags say others.
+func (e *env) controller(flags ...string) *controller {
+	e.t.Helper()
+	addr := freeAddress(e.t)
+	args := append([]string{
+		"-kubeconfig", e.kubeconfig, "-api-endpoint", e.endpoint, "-api-secret-path", e.secret,
+		"-metrics-addr", addr, "-api-poll-interval", "500ms", "-api-retry-interval", "500ms",
+		"-orphan-grace-period", "2s", "-v", "4",
+	}, flags...)
+	return &controller{e.start(exec.Command(binary, args...), nil), e.t, "http://" + addr}
+}
+
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// metric reads the sum of the series of a metric whose labels hold the given
+// values; for a histogram, the count.
+func (c *controller) metric(name string, labels ...string) float64 {
+	c.t.Helper()
+	resp, err := http.Get(c.url + "/metrics")
+	if err != nil {
+		return -1
+	}
+	defer resp.Body.Close()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	sum := 0.0
+	for _, m := range families[name].GetMetric() {
+		if !hasLabels(m, labels) {
+			continue
+		}
+		sum += m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+	}
+	return sum
+}
+
+func hasLabels(m *dto.Metric, values []string) bool {
+	for _, want := range values {
+		found := false
+		for _, l := range m.GetLabel() {
+			found = found || l.GetValue() == want
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// polls waits until n more complete listings have ended.
+func (c *controller) polls(n int) {
+	c.t.Helper()
+	const name = "storageos_sync_volume_duration_seconds"
+	before := c.metric(name)
+	eventually(c.t, "more listings", time.Minute, func() error {
+		if now := c.metric(name); now < before+float64(n) {
+			return fmt.Errorf("%v of %d", now-before, n)
+		}
+		return nil
+	})
+}
+
+func (e *env) eventually(what string, within time.Duration, check func() error) {
+	e.t.Helper()
+	eventually(e.t, what, within, check)
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, within time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v: %v", what, within, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// persistentVolume makes the PersistentVolume of a volume, bound by hand: no
+// claim is made.
+func (e *env) persistentVolume(f simulator.Filled) {
+	e.t.Helper()
+	pv := &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: f.Name},
+		Spec: corev1.PersistentVolumeSpec{
+			Capacity:    corev1.ResourceList{corev1.ResourceStorage: *resource.NewQuantity(int64(f.SizeBytes), resource.BinarySI)},
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
+				Driver: "csi.storageos.com", VolumeHandle: f.Handle(),
+			}},
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
+			StorageClassName:              "storageos",
+		},
+	}
+	_, err := e.kube.CoreV1().PersistentVolumes().Create(context.Background(), pv, metav1.CreateOptions{})
+	e.must(err)
+}
+
+func (e *env) deletePersistentVolume(name string) {
+	e.t.Helper()
+	e.must(e.kube.CoreV1().PersistentVolumes().Delete(context.Background(), name, metav1.DeleteOptions{}))
+}
+
+// all returns the records by volume ID.
+func (e *env) all() map[string]v1.Volume {
+	e.t.Helper()
+	list, err := e.records.StorageOSV1().Volumes().List(context.Background(), metav1.ListOptions{})
+	e.must(err)
+	byID := map[string]v1.Volume{}
+	for _, r := range list.Items {
+		byID[r.Labels[v1.LabelVolumeID]] = r
+	}
+	return byID
+}
+
+// record returns the record of a volume.
+func (e *env) record(id string) (*v1.Volume, error) {
+	list, err := e.records.StorageOSV1().Volumes().List(context.Background(),
+		metav1.ListOptions{LabelSelector: v1.LabelVolumeID + "=" + id})
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Items) != 1 {
+		return nil, fmt.Errorf("%d records of volume %s", len(list.Items), id)
+	}
+	return &list.Items[0], nil
+}
+
+// events counts the events of a reason.
+func (e *env) events(reason, name string) int {
+	e.t.Helper()
+	list, err := e.kube.CoreV1().Events("default").List(context.Background(), metav1.ListOptions{})
+	e.must(err)
+	n := 0
+	for _, ev := range list.Items {
+		if ev.Reason == reason && strings.HasPrefix(ev.InvolvedObject.Name, name) {
+			n += int(max(ev.Count, 1))
+		}
+	}
+	return n
+}

@@ -1,0 +1,220 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// check compares a record with its volume, field by field.
+func check(e *env, r v1.Volume, f simulator.Filled, pv bool) error {
+	v, err := e.sim.Volume(f.NamespaceID, f.ID)
+	if err != nil {
+		return err
+	}
+	hosts := map[string]string{}
+	for _, n := range e.sim.Nodes() {
+		hosts[n.ID] = n.Name
+	}
+	if diff := cmp.Diff(v.Labels, r.Spec.ConfigLabels); diff != "" {
+		return fmt.Errorf("labels: %s", diff)
+	}
+	if r.Status.Master == nil {
+		return fmt.Errorf("record %s has no status yet", r.Name)
+	}
+	got := map[string]string{
+		"name": r.Name, "namespace": r.Annotations[v1.AnnotationNamespaceID], "cluster": r.Annotations[v1.AnnotationClusterID],
+		"fsType": r.Spec.FsType, "size": fmt.Sprint(r.Spec.SizeBytes), "replicas": fmt.Sprint(r.Spec.Replicas),
+		"id": r.Status.VolumeID, "attachedOn": r.Status.AttachedOn, "host": r.Status.AttachedOnHost, "type": r.Status.AttachmentType,
+		"master": fmt.Sprint(*r.Status.Master), "listed": fmt.Sprint(len(r.Status.Replicas)), "health": string(r.Status.Health),
+		"ready": r.Status.Ready, "present": fmt.Sprint(meta.IsStatusConditionTrue(r.Status.Conditions, v1.ConditionPresent)),
+		"healthy": fmt.Sprint(meta.IsStatusConditionTrue(r.Status.Conditions, v1.ConditionHealthy)),
+		"joined":  fmt.Sprint(r.Status.PersistentVolume != nil && r.Status.PersistentVolume.Name == f.Name),
+	}
+	want := map[string]string{
+		"name": v.Name, "namespace": f.NamespaceID, "cluster": e.sim.ClusterID(),
+		"fsType": v.FSType, "size": fmt.Sprint(v.SizeBytes), "replicas": fmt.Sprint(f.Replicas),
+		"id": v.ID, "attachedOn": v.AttachedOn, "host": hosts[v.AttachedOn], "type": v.AttachmentType,
+		"master": fmt.Sprint(v1.Master{Health: v.Master.Health, Hostname: hosts[v.Master.NodeID], ID: v.Master.ID, NodeID: v.Master.NodeID, Promotable: v.Master.Promotable}),
+		"listed": fmt.Sprint(len(v.Replicas)), "health": "Healthy",
+		"ready": fmt.Sprintf("%d/%d", 1+f.Replicas, 1+f.Replicas), "present": "true",
+		"healthy": "true", "joined": fmt.Sprint(pv),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("record %s (-want +got):\n%s", r.Name, diff)
+	}
+	return nil
+}
+
+func (e *env) boundReason(id string) string {
+	r, err := e.record(id)
+	if err != nil {
+		return err.Error()
+	}
+	c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound)
+	if c == nil {
+		return ""
+	}
+	return c.Reason
+}
+
+// 300 volumes are recorded with every field right within 15 s; then nothing is
+// written any more; then what changes is healed.
+func TestMainJob(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 6, Nodes: 4, Volumes: 300, CSI: 250})
+	for _, f := range filled[:250] {
+		e.persistentVolume(f)
+	}
+	c := e.controller()
+	e.eventually("300 records are right", 15*time.Second, func() error {
+		all := e.all()
+		for i, f := range filled {
+			r, ok := all[f.ID]
+			if !ok {
+				return fmt.Errorf("%d records of 300", len(all))
+			}
+			if err := check(e, r, f, i < 250); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	e.eventually("volumes without a PersistentVolume are unclaimed", 15*time.Second, func() error {
+		if n := c.metric("storageos_volume_orphans", "unclaimed_volume"); n != 50 {
+			return fmt.Errorf("%v of 50", n)
+		}
+		return nil
+	})
+	e.eventually("the queue comes to rest", 10*time.Second, func() error {
+		before := c.metric("workqueue_adds_total")
+		c.polls(2)
+		if after := c.metric("workqueue_adds_total"); after != before {
+			return fmt.Errorf("%v keys were queued", after-before)
+		}
+		return nil
+	})
+
+	t.Run("steady state", func(t *testing.T) {
+		versions := func() map[string]string {
+			m := map[string]string{}
+			for id, r := range e.all() {
+				m[id] = r.ResourceVersion
+			}
+			return m
+		}
+		before, writes, adds := versions(), c.metric("storageos_volume_writes_total"), c.metric("workqueue_adds_total")
+		c.polls(10)
+		if diff := cmp.Diff(before, versions()); diff != "" {
+			t.Errorf("records were rewritten:\n%s", diff)
+		}
+		if now := c.metric("storageos_volume_writes_total"); now != writes {
+			t.Errorf("%v writes", now-writes)
+		}
+		if now := c.metric("workqueue_adds_total"); now != adds {
+			t.Errorf("%v keys queued", now-adds)
+		}
+	})
+
+	f := filled[0]
+	t.Run("a volume changes", func(t *testing.T) {
+		e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = 77 << 30 }))
+		e.eventually("the record follows", 3*time.Second, func() error {
+			r, err := e.record(f.ID)
+			if err == nil && (r.Spec.SizeBytes != 77<<30 || r.Status.Capacity.String() != "77Gi") {
+				err = fmt.Errorf("size %d", r.Spec.SizeBytes)
+			}
+			return err
+		})
+	})
+	t.Run("a volume degrades and recovers", func(t *testing.T) {
+		for _, step := range []struct{ master, event string }{{"offline", "VolumeOffline"}, {"online", "VolumeHealthy"}} {
+			e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.Master.Health = step.master }))
+			e.eventually(step.event, 5*time.Second, func() error {
+				if n := e.events(step.event, f.Name); n != 1 {
+					return fmt.Errorf("%d events", n)
+				}
+				return nil
+			})
+		}
+	})
+	t.Run("a PersistentVolume goes and comes", func(t *testing.T) {
+		e.deletePersistentVolume(f.Name)
+		e.eventually("it is unclaimed", 10*time.Second, func() error {
+			r, err := e.record(f.ID)
+			if err == nil && (e.boundReason(f.ID) != "Unclaimed" || r.Status.PersistentVolume != nil) {
+				err = fmt.Errorf("bound: %s", e.boundReason(f.ID))
+			}
+			return err
+		})
+		e.eventually("that is said", 5*time.Second, func() error {
+			if n := e.events("VolumeUnclaimed", f.Name); n != 1 {
+				return fmt.Errorf("%d events", n)
+			}
+			return nil
+		})
+		e.persistentVolume(f)
+		e.eventually("it is joined again", time.Second, func() error {
+			r, err := e.record(f.ID)
+			if err == nil && r.Status.PersistentVolume == nil {
+				err = fmt.Errorf("not joined")
+			}
+			return err
+		})
+	})
+	t.Run("a record is edited by hand", func(t *testing.T) {
+		_, err := e.records.StorageOSV1().Volumes().Patch(context.Background(), f.Name, types.MergePatchType,
+			[]byte(`{"spec":{"sizeBytes":1,"configLabels":{"mine":"x"}}}`), metav1.PatchOptions{})
+		e.must(err)
+		e.eventually("it is mended", time.Second, func() error {
+			r, err := e.record(f.ID)
+			if err == nil && (r.Spec.SizeBytes != 77<<30 || r.Spec.ConfigLabels["mine"] != "") {
+				err = fmt.Errorf("%+v", r.Spec)
+			}
+			return err
+		})
+	})
+	t.Run("a record is deleted by hand", func(t *testing.T) {
+		e.must(e.records.StorageOSV1().Volumes().Delete(context.Background(), f.Name, metav1.DeleteOptions{}))
+		e.eventually("it is made again", time.Second, func() error {
+			r, err := e.record(f.ID)
+			if err == nil && r.Status.VolumeID != f.ID {
+				err = fmt.Errorf("it has no status")
+			}
+			return err
+		})
+	})
+	t.Run("a volume goes", func(t *testing.T) {
+		begun := time.Now()
+		e.must(e.sim.RemoveVolume(f.NamespaceID, f.ID))
+		e.eventually("its record goes", 10*time.Second, func() error {
+			if _, err := e.record(f.ID); err == nil {
+				return fmt.Errorf("it is there")
+			}
+			return nil
+		})
+		if took := time.Since(begun); took < 2*time.Second {
+			t.Errorf("it went after %v, before the grace was over", took)
+		}
+		e.eventually("the PersistentVolume says so", 5*time.Second, func() error {
+			if n := e.events("VolumeMissing", f.Name); n != 1 {
+				return fmt.Errorf("%d events", n)
+			}
+			return nil
+		})
+		if n := c.metric("storageos_delete_volume_duration_seconds"); n != 1 {
+			t.Errorf("%v deletions were measured", n)
+		}
+	})
+}
