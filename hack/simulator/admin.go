@@ -25,7 +25,7 @@ func (s *Simulator) AdminHandler() http.Handler {
 	handle("PUT /sim/cluster", s.adminCluster)
 	handle("PUT /sim/credentials", s.adminCredentials)
 	handle("POST /sim/tokens/expire", func(*http.Request) (any, error) { s.ExpireTokens(); return nil, nil })
-	handle("POST /sim/connections/close", func(*http.Request) (any, error) { s.CloseConnections(); return nil, nil })
+	handle("POST /sim/connections/close", s.adminCloseConnections)
 	handle("PUT /sim/shuffle", s.adminShuffle)
 	handle("POST /sim/fill", s.adminFill)
 	handle("POST /sim/change", s.adminChange)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 )
 
@@ -50,6 +51,13 @@ func (s *Simulator) adminCredentials(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.SetCredentials(body.Username, body.Password)
+	return nil, nil
+}
+
+// adminCloseConnections leaves the one on which it has to answer.
+func (s *Simulator) adminCloseConnections(r *http.Request) (any, error) {
+	own, _ := r.Context().Value(connectionKey{}).(net.Conn)
+	s.servers.closeAllBut(own)
 	return nil, nil
 }
 

@@ -77,15 +77,22 @@ func (s *Simulator) SetCertificate(certificate tls.Certificate) {
 	s.servers.certificate = &certificate
 }
 
-// CloseConnections closes every open connection, in use or not. The listeners
+// CloseConnections closes every open connection, in use or not; the listeners
 // stay.
-func (s *Simulator) CloseConnections() {
-	s.servers.mu.Lock()
-	defer s.servers.mu.Unlock()
-	for connection := range s.servers.connections {
-		_ = connection.Close()
+func (s *Simulator) CloseConnections() { s.servers.closeAllBut(nil) }
+
+func (s *servers) closeAllBut(kept net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for connection := range s.connections {
+		if connection != kept {
+			_ = connection.Close()
+		}
 	}
 }
+
+// connectionKey is the key of a request's connection in its context.
+type connectionKey struct{}
 
 // Close stops every listener, cuts every connection and returns when no request
 // is being handled any more. The state stays, and Start works again.
@@ -114,7 +121,10 @@ func (s *Simulator) serve(listener net.Listener, handler http.Handler) {
 		ReadHeaderTimeout: time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         s.servers.track,
-		ErrorLog:          log.New(io.Discard, "", 0), // handshakes that a test lets fail
+		ConnContext: func(ctx context.Context, connection net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, connection)
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // handshakes that a test lets fail
 	}
 	s.servers.mu.Lock()
 	s.servers.list = append(s.servers.list, started)
