@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,8 +33,10 @@ func check(e *env, r v1.Volume, f simulator.Filled, pv bool) error {
 	if r.Status.Master == nil {
 		return fmt.Errorf("record %s has no status yet", r.Name)
 	}
+	// Two volumes in two namespaces may have one name: one of their records
+	// has another.
 	got := map[string]string{
-		"name": r.Name, "namespace": r.Annotations[v1.AnnotationNamespaceID], "cluster": r.Annotations[v1.AnnotationClusterID],
+		"name": strings.TrimSuffix(r.Name, "-"+f.ID[:8]), "namespace": r.Annotations[v1.AnnotationNamespaceID], "cluster": r.Annotations[v1.AnnotationClusterID],
 		"fsType": r.Spec.FsType, "size": fmt.Sprint(r.Spec.SizeBytes), "replicas": fmt.Sprint(r.Spec.Replicas),
 		"id": r.Status.VolumeID, "attachedOn": r.Status.AttachedOn, "host": r.Status.AttachedOnHost, "type": r.Status.AttachmentType,
 		"master": fmt.Sprint(*r.Status.Master), "listed": fmt.Sprint(len(r.Status.Replicas)), "health": string(r.Status.Health),

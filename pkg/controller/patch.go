@@ -1,10 +1,10 @@
 package controller
 
 import (
-	"encoding/json"
-	"fmt"
+	stdjson "encoding/json"
+	"reflect"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"k8s.io/apimachinery/pkg/util/json"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -20,25 +20,54 @@ type patches struct {
 // diff makes the patches. Fields that neither of the two states knows, those of
 // others, are in neither patch.
 func diff(from, to *v1.Volume) (patches, error) {
-	a, err := json.Marshal(from)
+	a, err := asMap(from)
 	if err != nil {
 		return patches{}, err
 	}
-	b, err := json.Marshal(to)
+	b, err := asMap(to)
 	if err != nil {
 		return patches{}, err
 	}
-	raw, err := jsonpatch.CreateMergePatch(a, b)
-	if err != nil {
-		return patches{}, fmt.Errorf("comparing two states of record %s: %w", from.Name, err)
-	}
-	var p patches
-	if err := json.Unmarshal(raw, &p.resource); err != nil {
-		return patches{}, err
-	}
+	p := patches{resource: mergePatch(a, b)}
 	p.status = p.resource["status"]
 	delete(p.resource, "status")
 	return p, nil
+}
+
+// asMap is what a record is in JSON. Integers stay integers: a size beyond 2^53
+// does not fit a float64.
+func asMap(r *v1.Volume) (map[string]any, error) {
+	raw, err := stdjson.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]any
+	return m, json.Unmarshal(raw, &m)
+}
+
+// mergePatch makes the JSON merge patch (RFC 7386) from one object to another.
+// The libraries that do it compare numbers as float64.
+func mergePatch(from, to map[string]any) map[string]any {
+	patch := map[string]any{}
+	for key := range from {
+		if _, ok := to[key]; !ok {
+			patch[key] = nil
+		}
+	}
+	for key, is := range to {
+		was, ok := from[key]
+		if ok && reflect.DeepEqual(was, is) {
+			continue
+		}
+		a, inA := was.(map[string]any)
+		b, inB := is.(map[string]any)
+		if inA && inB {
+			patch[key] = mergePatch(a, b)
+		} else {
+			patch[key] = is
+		}
+	}
+	return patch
 }
 
 // pinned is a patch that the API server refuses if the record is not at that
@@ -50,5 +79,5 @@ func pinned(patch map[string]any, resourceVersion string) ([]byte, error) {
 		patch["metadata"] = meta
 	}
 	meta["resourceVersion"] = resourceVersion
-	return json.Marshal(patch)
+	return stdjson.Marshal(patch)
 }
