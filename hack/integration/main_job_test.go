@@ -100,7 +100,9 @@ func TestMainJob(t *testing.T) {
 		}
 		return nil
 	})
-	e.eventually("the queue comes to rest", 10*time.Second, func() error {
+	// The controller manager takes its time to make 250 PersistentVolumes
+	// available; each is a change.
+	e.eventually("the queue comes to rest", time.Minute, func() error {
 		before := c.metric("workqueue_adds_total")
 		c.polls(2)
 		if after := c.metric("workqueue_adds_total"); after != before {

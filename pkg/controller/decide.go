@@ -39,11 +39,6 @@ const (
 	hold                // its volume is gone for longer than the grace and a rule holds it back
 )
 
-// idle tells whether nothing is to be done, now or later.
-func (d *decision) idle() bool {
-	return d.verdict == keep && len(d.reports) == 0 && d.after == 0 && !d.nextListing
-}
-
 // later asks for another look after a time; the soonest counts.
 func (d *decision) later(after time.Duration) {
 	if after > 0 && (d.after == 0 || after < d.after) {

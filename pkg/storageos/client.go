@@ -157,7 +157,7 @@ func (c *Client) Cluster(ctx context.Context) (string, error) {
 	var cluster struct {
 		ID string `json:"id"`
 	}
-	if _, err := c.object(ctx, call, &cluster, "cluster"); err != nil {
+	if err := c.object(ctx, call, &cluster, "cluster"); err != nil {
 		return "", err
 	}
 	if cluster.ID == "" {
@@ -233,7 +233,7 @@ func (c *Client) ListVolumes(ctx context.Context, namespaceID string, each func(
 func (c *Client) Volume(ctx context.Context, namespaceID, id string) ([]byte, *Volume, error) {
 	call := fmt.Sprintf("GET /namespaces/%s/volumes/%s", namespaceID, id)
 	var raw json.RawMessage
-	if _, err := c.object(ctx, call, &raw, "namespaces", namespaceID, "volumes", id); err != nil {
+	if err := c.object(ctx, call, &raw, "namespaces", namespaceID, "volumes", id); err != nil {
 		return nil, nil, err
 	}
 	v, err := DecodeVolume(raw)
@@ -260,23 +260,23 @@ func (c *Client) list(ctx context.Context, call string, most int, each func(n in
 }
 
 // object reads a body that is no list.
-func (c *Client) object(ctx context.Context, call string, into any, path ...string) ([]byte, error) {
+func (c *Client) object(ctx context.Context, call string, into any, path ...string) error {
 	resp, err := c.get(ctx, call, path...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxObject+1))
 	switch {
 	case err != nil:
-		return nil, &callError{call, err}
+		return &callError{call, err}
 	case len(body) > maxObject:
-		return nil, &callError{call, fmt.Errorf("the body has more than %d bytes", maxObject)}
+		return &callError{call, fmt.Errorf("the body has more than %d bytes", maxObject)}
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return nil, &callError{call, err}
+		return &callError{call, err}
 	}
-	return body, nil
+	return nil
 }
 
 // get asks with a token. If it is not taken, it asks once more with a new one.

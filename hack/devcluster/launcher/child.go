@@ -43,10 +43,10 @@ func (c *cluster) run(name string, command []string, args ...string) error {
 		if err != nil {
 			return
 		}
-		err = ch.cmd.Wait()
+		_ = ch.cmd.Wait() // ProcessState says how it ended
 		close(ch.done)
 		if !ch.stopping.Load() {
-			c.died <- fmt.Errorf("%s ended (%v): see %s", name, err, c.path(name+".log"))
+			c.died <- fmt.Errorf("%s ended, see %s: %s", name, c.path(name+".log"), ch.cmd.ProcessState)
 		}
 	}()
 	if err := <-started; err != nil {

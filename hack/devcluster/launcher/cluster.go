@@ -214,12 +214,18 @@ users:
 // freePorts finds ports of loopback that nobody listens on.
 func freePorts(n int) ([]string, error) {
 	var ports []string
+	var listeners []net.Listener
+	defer func() { // all at the end, so that no port comes twice
+		for _, l := range listeners {
+			l.Close()
+		}
+	}()
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // all at the end, so that no port comes twice
+		listeners = append(listeners, l)
 		_, port, err := net.SplitHostPort(l.Addr().String())
 		if err != nil {
 			return nil, err
