@@ -15,6 +15,10 @@ help: ## say what can be made
 build: ## build bin/volume-sync-controller
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/volume-sync-controller
 
+.PHONY: simulator
+simulator: ## build bin/storageos-simulator
+	go build -o bin/ ./hack/simulator/storageos-simulator
+
 .PHONY: devcluster
 devcluster: bin/devcluster ## build the Kubernetes control plane for development and tests
 
