@@ -12,7 +12,9 @@ import (
 
 // Effect is what happens to a request that meets a fault. It answers the
 // request, perhaps with the help of next, which gives the regular answer. An
-// effect that waits must end with the request's context.
+// effect that waits must end with the request's context, by
+// panic(http.ErrAbortHandler): whoever only returns has answered 200 with an
+// empty body.
 type Effect func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
 // Handler answers with handler, in the place of the regular answer. Given
@@ -78,9 +80,8 @@ func JSON(body string) Effect {
 func Delay(d time.Duration) Effect {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		hold(r)
-		if pause(r, d) {
-			next.ServeHTTP(w, r)
-		}
+		pause(r, d)
+		next.ServeHTTP(w, r)
 	}
 }
 
@@ -93,15 +94,14 @@ func hold(r *http.Request) {
 	}
 }
 
-// pause waits, and returns false if the request ended before.
-func pause(r *http.Request, d time.Duration) bool {
+// pause waits, and cuts the connection off if the request ends before.
+func pause(r *http.Request, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
 	case <-r.Context().Done():
-		return false
+		panic(http.ErrAbortHandler)
 	}
 }
 

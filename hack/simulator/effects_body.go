@@ -128,8 +128,8 @@ func Trickle(d time.Duration, size int) Effect {
 			if !send(w, body[:n]) {
 				return
 			}
-			if body = body[n:]; len(body) > 0 && !pause(r, d) {
-				return
+			if body = body[n:]; len(body) > 0 {
+				pause(r, d)
 			}
 		}
 	}

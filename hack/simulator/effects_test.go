@@ -191,6 +191,24 @@ func TestDelayEndsWithTheClient(t *testing.T) {
 	waitFor(t, sim, func(s Stats) bool { return s.InFlight == 0 })
 }
 
+// A request that Close finds waiting is cut off. An empty 200 would be a lie.
+func TestCloseCutsOff(t *testing.T) {
+	t.Parallel()
+	for name, effect := range map[string]Effect{
+		"delay": Delay(time.Hour), "silence": Silence(), "stall": Stall(), "trickle": Trickle(time.Hour, 1),
+	} {
+		sim, c := startLoggedIn(t, Options{})
+		sim.AddFault(Fault{Effect: effect})
+		done := make(chan seen)
+		go func() { done <- c.see(t.Context(), "GET", "/v2/cluster", "") }()
+		waitFor(t, sim, func(s Stats) bool { return s.InFlight == 1 })
+		sim.Close()
+		if got := <-done; got.err == nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // In a bubble, where time passes only while all wait.
 func TestTiming(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,7 @@ func (c *cluster) send(t *testing.T, r request, token string) {
 	if r.invalid {
 		ctx = withoutRequestCheck(ctx)
 	}
-	status := c.roundTrip(t, ctx, r, token)
+	status := c.roundTrip(ctx, t, r, token)
 	if status != r.want {
 		t.Errorf("%s: status %d, want %d", r.name, status, r.want)
 	}
@@ -48,7 +48,7 @@ func (c *cluster) send(t *testing.T, r request, token string) {
 	}
 }
 
-func (c *cluster) roundTrip(t *testing.T, ctx context.Context, r request, token string) int {
+func (c *cluster) roundTrip(ctx context.Context, t *testing.T, r request, token string) int {
 	t.Helper()
 	var body io.Reader
 	if r.body != "" {
@@ -174,7 +174,7 @@ func TestListInUnknownNamespace(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, simulator.Options{})
 	token := c.login(t)
-	status := c.roundTrip(t, t.Context(), request{method: "GET", path: "/v2/namespaces/none/volumes"}, token)
+	status := c.roundTrip(t.Context(), t, request{method: "GET", path: "/v2/namespaces/none/volumes"}, token)
 	problems := c.transport.take()
 	if status != http.StatusNotFound || len(problems) != 1 || !strings.Contains(problems[0].Error(), "status is not supported") {
 		t.Errorf("%d: %v", status, problems)
