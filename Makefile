@@ -26,6 +26,18 @@ bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name 'go.*')
 	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl): about 8 minutes the first time, seconds after that.'
 	go build -C hack/devcluster -o ../../bin/devcluster .
 
+# With KUBECONFIG, API_ENDPOINT and API_SECRET_PATH: the controller alone, against
+# a real cluster and a real StorageOS.
+.PHONY: run
+ifdef API_ENDPOINT
+run: build ## show the controller at work (README)
+	bin/volume-sync-controller -kubeconfig '$(KUBECONFIG)' -api-endpoint '$(API_ENDPOINT)' -api-secret-path '$(API_SECRET_PATH)'
+else
+run: build bin/devcluster ## show the controller at work (README)
+	go build -o bin/demo ./hack/demo
+	@exec bin/demo
+endif
+
 .PHONY: test
 test: test-unit test-integration ## run all tests
 

@@ -1,0 +1,130 @@
+// The demo shows the controller at work: it starts a Kubernetes control plane, a
+// simulated StorageOS with some volumes and the controller, keeps changing
+// volumes, and prints a line for each change of a record. Ctrl-C ends it all.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+func main() {
+	bin := flag.String("bin", "bin", "`folder` of devcluster and volume-sync-controller")
+	crd := flag.String("crd", "deploy/crd/api.storageos.com_volumes.yaml", "`file` of the CRD")
+	pace := flag.Duration("pace", 4*time.Second, "pause between two changes")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *bin, *crd, *pace)
+	stop()
+	if err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+	fmt.Println("demo: everything has stopped")
+}
+
+func run(ctx context.Context, bin, crd string, pace time.Duration) error {
+	devcluster, err := filepath.Abs(filepath.Join(bin, "devcluster"))
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(filepath.Dir(filepath.Dir(devcluster)), ".devcluster")
+	fmt.Println("demo: starting a Kubernetes control plane")
+	cluster, err := begin(exec.Command(devcluster, "up", "-dir", dir), os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer cluster.end()
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := cluster.waitFor(ctx, kubeconfig); err != nil {
+		return err
+	}
+	apply := exec.CommandContext(ctx, devcluster, "kubectl", "apply", "-f", crd)
+	if out, err := apply.CombinedOutput(); err != nil {
+		return fmt.Errorf("installing the CRD: %w: %s", err, out)
+	}
+
+	sim := simulator.New(simulator.Options{Seed: uint64(time.Now().UnixNano())})
+	endpoint, err := sim.Start("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer sim.Close()
+	s, err := newStory(sim, kubeconfig)
+	if err != nil {
+		return err
+	}
+	if err := s.fill(ctx); err != nil {
+		return err
+	}
+
+	secret, err := writeSecret(dir)
+	if err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(dir, "volume-sync-controller.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	controller, err := begin(exec.Command(filepath.Join(bin, "volume-sync-controller"),
+		"-kubeconfig", kubeconfig, "-api-endpoint", endpoint, "-api-secret-path", secret,
+		"-metrics-addr", "127.0.0.1:8080", "-v", "2"), log)
+	if err != nil {
+		return err
+	}
+	defer controller.end()
+	fmt.Printf(`demo: StorageOS (simulated) at %s, the controller's log in %s
+
+In a second terminal:
+  bin/devcluster kubectl get volumes
+  bin/devcluster kubectl describe volume NAME
+  bin/devcluster kubectl get events
+  curl localhost:8080/metrics
+Ctrl-C stops everything.
+
+`, endpoint, log.Name())
+
+	watch, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.watch(watch)
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-cluster.ended:
+			return errors.New("the control plane has ended")
+		case <-controller.ended:
+			return fmt.Errorf("the controller has ended: see %s", log.Name())
+		case <-ticker.C:
+			if err := s.next(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func writeSecret(dir string) (string, error) {
+	secret := filepath.Join(dir, "secret")
+	if err := os.MkdirAll(secret, 0o700); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"username", "password"} {
+		if err := os.WriteFile(filepath.Join(secret, name), []byte("storageos"), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return secret, nil
+}
