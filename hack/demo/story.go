@@ -84,8 +84,9 @@ func (s *story) next(ctx context.Context) error {
 	s.turn++
 	switch step {
 	case 0:
-		return s.change(f, "is attached to another node", func(v *simulator.Volume) {
-			v.AttachedOn, v.AttachmentType = s.sim.Nodes()[s.turn%3].ID, "host"
+		node := s.sim.Nodes()[s.turn%3]
+		return s.change(f, "is attached on "+node.Name, func(v *simulator.Volume) {
+			v.AttachedOn, v.AttachmentType = node.ID, "host"
 		})
 	case 1:
 		return s.change(f, "loses its master", func(v *simulator.Volume) { v.Master.Health = "offline" })
