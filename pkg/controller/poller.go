@@ -215,7 +215,9 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 				klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", e.ID, "namespaceID", namespaceID)
 				invalid = err.Error()
 			}
-			p.view.store(l, namespaceID, e.ID, raw, d, invalid)
+			if !p.view.store(l, namespaceID, e.ID, raw, d, invalid) {
+				p.metrics.Error(metrics.StageDecode)
+			}
 		}
 		p.found(e.ID, e.Raw)
 		return nil

@@ -168,3 +168,21 @@ func TestView(t *testing.T) {
 		t.Errorf("listed twice: %+v", s)
 	}
 }
+
+// One ID in two namespaces that are listed at the same time: both were asked
+// for before one was stored.
+func TestViewShownAtOnce(t *testing.T) {
+	t.Parallel()
+	v := newView()
+	l := &listing{begun: noon}
+	if v.show(l, "one", "a", 1) != changed || v.show(l, "two", "a", 2) != changed {
+		t.Fatal("it is new to both")
+	}
+	if !v.store(l, "one", "a", 1, digest{content: 1}, "") || v.store(l, "two", "a", 2, digest{content: 2}, "") {
+		t.Error("the second was stored over the first")
+	}
+	v.end(l, true)
+	if s := v.look("a"); s.invalid != listedTwice {
+		t.Errorf("it is %+v", s)
+	}
+}

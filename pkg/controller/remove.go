@@ -40,7 +40,8 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		Preconditions: &metav1.Preconditions{UID: &o.record.uid, ResourceVersion: &o.record.resourceVersion},
 	})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil // somebody was faster; the record's own event brings the ID back
+		r.waiting.add(id) // somebody was faster: decided again on what the record says then
+		return nil
 	}
 	if err != nil {
 		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.name, err))

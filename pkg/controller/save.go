@@ -69,7 +69,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, err)
 	}
-	r.metrics.SaveDuration.Observe(time.Since(begun))
+	if before == nil || before.ResourceVersion != after.ResourceVersion {
+		r.metrics.SaveDuration.Observe(time.Since(begun))
+	}
 	r.saved(id, o, d, before, after)
 	return nil
 }
@@ -202,22 +204,23 @@ func (r *Reconciler) patchOne(ctx context.Context, live *v1.Volume, patch map[st
 
 // saved remembers and says what a save has changed.
 func (r *Reconciler) saved(id string, o observation, d decision, before, after *v1.Volume) {
-	rec := newRecord(after)
+	var was *record
+	if before != nil {
+		was = newRecord(before)
+	}
+	is := newRecord(after)
 	quiet := false
 	r.tracks.update(id, func(t track) track {
 		quiet = t.quiet
 		t.quiet = false
-		t.settled = settlement{}
-		if rec.state != d.want {
-			t.settled = settlement{want: d.want, got: rec.state}
-		}
+		t.settled = settle(d, was, is)
 		if d.content {
 			t.progressed = o.now
 		}
 		return t
 	})
-	if before != nil && !quiet {
-		r.say(healthEvent(rec.ref(), newRecord(before).digest.health, rec.digest.health, after.Status.Ready)...)
+	if was != nil && !quiet {
+		r.say(healthEvent(is.ref(), was.digest.health, is.digest.health, after.Status.Ready)...)
 	}
 }
 

@@ -36,6 +36,21 @@ type settlement struct {
 	got  state // what the record said after it
 }
 
+// settle tells what a save has settled: nothing if the record now says what it
+// should, or if its content was not written and turned out to be another than
+// the cache knew. Somebody has edited it meanwhile: that edit's own event brings
+// the ID back.
+func settle(d decision, before, after *record) settlement {
+	switch {
+	case after.state == d.want:
+		return settlement{}
+	case !d.content && before.state.content != d.want.content:
+		return settlement{}
+	default:
+		return settlement{want: d.want, got: after.state}
+	}
+}
+
 // levels are the gauges that a volume counts in.
 type levels struct {
 	unclaimed bool // no PersistentVolume refers to it

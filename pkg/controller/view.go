@@ -129,13 +129,20 @@ func (v *view) show(l *listing, namespaceID, id string, raw uint64) finding {
 	}
 }
 
-// store takes what a listing shows of a new or changed volume.
-func (v *view) store(l *listing, namespaceID, id string, raw uint64, d digest, invalid string) {
+// store takes what a listing shows of a new or changed volume. It reports false
+// if another namespace, listed at the same time, has shown the ID with other
+// content since show was asked.
+func (v *view) store(l *listing, namespaceID, id string, raw uint64, d digest, invalid string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if e, ok := v.volumes[id]; ok && e.seen == l && (e.raw != raw || e.namespaceID != namespaceID) {
+		e.doubled, e.invalid = l, listedTwice
+		return false
+	}
 	v.volumes[id] = &listed{
 		digest: d, namespaceID: namespaceID, raw: raw, invalid: invalid, seen: l,
 	}
+	return true
 }
 
 // setNodes takes the names of the nodes. If they changed, every volume has to
