@@ -1,0 +1,108 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// fakeAPI is a StorageOS in memory, for what the poller makes of answers. How
+// answers are read off the wire is shown in pkg/storageos.
+type fakeAPI struct {
+	mu         sync.Mutex
+	cluster    string
+	nodes      map[string]string
+	namespaces []string
+	volumes    map[string][]string // by namespace: "<id> <size>"
+	takes      time.Duration       // of each call
+	calls      map[string]int
+	fail       func(call string, n int) error // n counts from 1 for each call
+}
+
+func newFakeAPI(volumes map[string][]string) *fakeAPI {
+	f := &fakeAPI{cluster: "cluster", nodes: map[string]string{}, volumes: volumes, calls: map[string]int{}}
+	for _, ns := range []string{"one", "two", "three"} {
+		if _, ok := volumes[ns]; ok {
+			f.namespaces = append(f.namespaces, ns)
+		}
+	}
+	return f
+}
+
+func (f *fakeAPI) call(ctx context.Context, call string) error {
+	if f.takes > 0 {
+		select {
+		case <-time.After(f.takes):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[call]++
+	if f.fail != nil {
+		return f.fail(call, f.calls[call])
+	}
+	return nil
+}
+
+func (f *fakeAPI) Cluster(ctx context.Context) (string, error) {
+	err := f.call(ctx, "cluster")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cluster, err
+}
+
+func (f *fakeAPI) Nodes(ctx context.Context) (map[string]string, error) {
+	return f.nodes, f.call(ctx, "nodes")
+}
+
+func (f *fakeAPI) Namespaces(ctx context.Context) ([]storageos.Namespace, error) {
+	if err := f.call(ctx, "namespaces"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []storageos.Namespace
+	for _, id := range f.namespaces {
+		all = append(all, storageos.Namespace{Id: id})
+	}
+	return all, nil
+}
+
+// ListVolumes hands over what there is before it fails, as a cut body does.
+func (f *fakeAPI) ListVolumes(ctx context.Context, ns string, each func(storageos.Entry) error) error {
+	err := f.call(ctx, "volumes "+ns)
+	f.mu.Lock()
+	volumes := f.volumes[ns]
+	f.mu.Unlock()
+	for _, v := range volumes {
+		if err := each(entry(ns, v)); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos.Volume, error) {
+	if err := f.call(ctx, "volume "+id); err != nil {
+		return nil, nil, err
+	}
+	return nil, nil, notFound
+}
+
+func entry(ns, v string) storageos.Entry {
+	var id, size string
+	_, _ = fmt.Sscan(v, &id, &size) // the tests' own
+	return storageos.Entry{ID: id, Raw: fmt.Appendf(nil,
+		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":"online","nodeID":"n1"}}`, id, id, ns, size)}
+}
+
+var (
+	notFound  = &storageos.APIError{Code: http.StatusNotFound, Own: true}
+	forbidden = &storageos.APIError{Code: http.StatusForbidden, Own: true}
+)

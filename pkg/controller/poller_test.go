@@ -1,0 +1,233 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+// polled is a poller and what it has said.
+type polled struct {
+	*poller
+	mu       sync.Mutex
+	found    []string // in the last listing
+	gone     []string
+	complete bool
+	begins   []time.Time
+}
+
+func newPolled(api *fakeAPI) *polled {
+	p := &polled{poller: &poller{
+		api: api, view: newView(), metrics: metrics.New(),
+		interval: 5 * time.Second, retry: 7 * time.Second,
+	}}
+	p.begun = func(l *listing) { p.found, p.begins = nil, append(p.begins, l.begun) }
+	p.poller.found = func(id string, _ []byte) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.found = append(p.found, id)
+	}
+	p.ended = func(_ *listing, complete bool, gone []string) {
+		slices.Sort(p.found)
+		p.complete, p.gone = complete, gone
+	}
+	return p
+}
+
+var errBroken = errors.New("broken")
+
+// What a listing after a good one shows: three volumes of two namespaces, of
+// which b has changed and c has gone.
+func TestPoll(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change   func(f *fakeAPI)
+		complete bool
+		found    []string
+		gone     []string
+	}{
+		"whole":                 {nil, true, []string{"b"}, []string{"c"}},
+		"the nodes fail":        {failing("nodes", errBroken), true, []string{"b"}, []string{"c"}},
+		"the cluster fails":     {failing("cluster", errBroken), false, []string{"b"}, nil},
+		"the cluster is secret": {failing("cluster", forbidden), true, []string{"b"}, []string{"c"}},
+		"the namespaces fail":   {failing("namespaces", errBroken), false, nil, nil},
+		"a namespace fails":     {failing("volumes one", errBroken), false, []string{"b"}, nil},
+		"a namespace has gone": {func(f *fakeAPI) {
+			failing("volumes two", notFound)(f)
+			f.volumes["two"] = nil
+			after(f, "volumes two", func() { f.namespaces = []string{"one"} })
+		}, true, []string{"b"}, []string{"c"}},
+		"a namespace is there, but its volumes are not found":   {failing("volumes two", notFound), false, []string{"b"}, nil},
+		"whether the namespace has gone cannot be found out":    {failing("volumes two, again namespaces", notFound), false, []string{"b"}, nil},
+		"another cluster takes over in the middle":              {func(f *fakeAPI) { after(f, "nodes", func() { f.cluster = "other" }) }, false, []string{"b"}, nil},
+		"a namespace appears":                                   {func(f *fakeAPI) { f.namespaces = append(f.namespaces, "three"); f.volumes["three"] = []string{"d 1"} }, true, []string{"b", "d"}, []string{"c"}},
+		"a volume that cannot be recorded":                      {func(f *fakeAPI) { f.volumes["one"] = []string{"a 18446744073709551615", "b 2"} }, true, []string{"a", "b"}, []string{"c"}},
+		"the same in another order":                             {func(f *fakeAPI) { f.volumes["one"] = []string{"b 1", "a 1"}; f.volumes["two"] = []string{"c 1"} }, true, nil, nil},
+		"no namespaces at all, and the listing says so":         {func(f *fakeAPI) { f.namespaces = nil }, true, nil, []string{"a", "b", "c"}},
+		"an ID listed twice with the same content":              {func(f *fakeAPI) { f.volumes["one"] = []string{"a 1", "a 1", "b 1"}; f.volumes["two"] = []string{"c 1"} }, true, nil, nil},
+		"an ID listed twice with other content is there anyway": {func(f *fakeAPI) { f.volumes["one"] = []string{"a 1", "a 3", "b 1"}; f.volumes["two"] = []string{"c 1"} }, true, []string{"a"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(map[string][]string{"one": {"a 1", "b 1"}, "two": {"c 1"}})
+				p := newPolled(api)
+				if err := p.poll(t.Context()); err != nil || !slices.Equal(p.found, []string{"a", "b", "c"}) {
+					t.Fatalf("the first listing: %v, %v", p.found, err)
+				}
+				api.volumes = map[string][]string{"one": {"a 1", "b 2"}, "two": nil}
+				api.calls = map[string]int{}
+				if tc.change != nil {
+					tc.change(api)
+				}
+				err := p.poll(t.Context())
+				if (err == nil) != tc.complete || p.complete != tc.complete {
+					t.Errorf("complete %v, %v; want %v", p.complete, err, tc.complete)
+				}
+				if diff := cmp.Diff([][]string{tc.found, tc.gone}, [][]string{p.found, p.gone}); diff != "" {
+					t.Errorf("found and gone (-want +got):\n%s", diff)
+				}
+				for _, id := range tc.gone {
+					if s := p.view.look(id); s.presence != absent {
+						t.Errorf("%s is %v", id, s.presence)
+					}
+				}
+				if tc.complete {
+					return
+				}
+				for _, id := range []string{"a", "b", "c"} {
+					if s := p.view.look(id); s.presence != present || s.whole {
+						t.Errorf("after an incomplete listing, %s is %+v", id, s)
+					}
+				}
+			})
+		})
+	}
+}
+
+// failing lets a call fail; "X, again Y" lets X fail, and Y from its second
+// time on.
+func failing(call string, err error) func(*fakeAPI) {
+	first, again, _ := strings.Cut(call, ", again ")
+	return func(f *fakeAPI) {
+		f.fail = func(call string, n int) error {
+			if call == first || call == again && n > 1 {
+				return err
+			}
+			return nil
+		}
+	}
+}
+
+// after does something when a call is asked for.
+func after(f *fakeAPI, call string, do func()) {
+	fail := f.fail
+	f.fail = func(c string, n int) error {
+		if c == call {
+			do()
+		}
+		if fail == nil {
+			return nil
+		}
+		return fail(c, n)
+	}
+}
+
+// New names of nodes are new content of every volume on them.
+func TestPollNodes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI(map[string][]string{"one": {"a 1"}})
+		p := newPolled(api)
+		for _, tc := range []struct {
+			nodes map[string]string
+			found []string
+			host  bool // the digest is another
+		}{
+			{map[string]string{}, []string{"a"}, false},
+			{map[string]string{"n1": "worker-1"}, []string{"a"}, true},
+			{map[string]string{"n1": "worker-1"}, nil, false},
+			{map[string]string{"n1": "worker-9"}, []string{"a"}, true},
+		} {
+			before := p.view.look("a").digest
+			api.nodes = tc.nodes
+			if err := p.poll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(p.found, tc.found) {
+				t.Errorf("nodes %v: found %v, want %v", tc.nodes, p.found, tc.found)
+			}
+			if after := p.view.look("a").digest; before.content != 0 && (after != before) != tc.host {
+				t.Errorf("nodes %v: the digest changed: %v, want %v", tc.nodes, after != before, tc.host)
+			}
+		}
+	})
+}
+
+// Listings begin at the interval, never overlap, and wait after a failure,
+// which is logged once.
+func TestPollerRun(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		takes  time.Duration // of each of the five calls
+		fail   func(call string, n int) error
+		begins []time.Duration
+		logged []string
+	}{
+		"at the interval":      {takes: 0, begins: []time.Duration{0, 5, 10, 15}},
+		"from begin to begin":  {takes: 500 * time.Millisecond, begins: []time.Duration{0, 5, 10, 15}},
+		"slower than that":     {takes: 2 * time.Second, begins: []time.Duration{0, 10}},
+		"and after a failure":  {fail: func(string, int) error { return errBroken }, begins: []time.Duration{0, 7, 14}, logged: []string{"incomplete"}},
+		"one that ends by day": {fail: failFirst("namespaces", 2), begins: []time.Duration{0, 7, 14, 19}, logged: []string{"incomplete", "completely again"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(map[string][]string{"one": {"a 1"}})
+				api.takes, api.fail = tc.takes, tc.fail
+				var logged []string
+				logger := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
+				ctx, cancel := context.WithTimeout(klog.NewContext(t.Context(), logger), 19500*time.Millisecond)
+				defer cancel()
+				p := newPolled(api)
+				begun := time.Now()
+				p.run(ctx)
+				var got []time.Duration
+				for _, b := range p.begins {
+					got = append(got, b.Sub(begun)/time.Second)
+				}
+				if diff := cmp.Diff(tc.begins, got); diff != "" {
+					t.Errorf("begins in seconds (-want +got):\n%s", diff)
+				}
+				if len(logged) != len(tc.logged) {
+					t.Fatalf("logged %q, want %q", logged, tc.logged)
+				}
+				for i, want := range tc.logged {
+					if !strings.Contains(logged[i], want) {
+						t.Errorf("logged %q, want %q", logged[i], want)
+					}
+				}
+			})
+		})
+	}
+}
+
+func failFirst(call string, times int) func(string, int) error {
+	return func(c string, n int) error {
+		if c == call && n <= times {
+			return errBroken
+		}
+		return nil
+	}
+}
