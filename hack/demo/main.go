@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -23,7 +24,8 @@ func main() {
 	crd := flag.String("crd", "deploy/crd/api.storageos.com_volumes.yaml", "`file` of the CRD")
 	pace := flag.Duration("pace", 4*time.Second, "pause between two changes")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	runtime.LockOSThread() // what it starts dies with this thread
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, *bin, *crd, *pace)
 	stop()
 	if err != nil && ctx.Err() == nil {
@@ -95,6 +97,9 @@ Ctrl-C stops everything.
 
 `, endpoint, log.Name())
 
+	if err := s.open(ctx); err != nil {
+		return err
+	}
 	watch, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go s.watch(watch)

@@ -17,13 +17,14 @@ type process struct {
 	ended chan struct{}
 }
 
-// begin starts a program. It does not get the Ctrl-C that is meant for the demo.
+// begin starts a program. It does not get the Ctrl-C that is meant for the demo,
+// but it does not outlive the demo either, even if that is killed.
 func begin(cmd *exec.Cmd, output io.Writer) (*process, error) {
 	cmd.Stdout, cmd.Stderr = output, os.Stderr
 	if output != io.Writer(os.Stdout) {
 		cmd.Stderr = output
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}

@@ -19,12 +19,16 @@ import (
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
+// volumes is how many there are at the start.
+const volumes = 50
+
 // story is what happens to the volumes of the demo.
 type story struct {
 	sim     *simulator.Simulator
 	kube    kubernetes.Interface
 	records versioned.Interface
 	volumes []simulator.Filled
+	passing []simulator.Filled // those that will be deleted, the next one first
 	turn    int
 }
 
@@ -44,8 +48,9 @@ func newStory(sim *simulator.Simulator, kubeconfig string) (*story, error) {
 // fill makes the volumes that are there at the start, and PersistentVolumes for
 // those that the CSI driver made.
 func (s *story) fill(ctx context.Context) error {
-	s.volumes = s.sim.Fill(simulator.FillOptions{Namespaces: 4, Nodes: 3, Volumes: 50, CSI: 46})
-	for _, f := range s.volumes {
+	all := s.sim.Fill(simulator.FillOptions{Namespaces: 4, Nodes: 3, Volumes: volumes, CSI: volumes - 4})
+	s.volumes, s.passing = all[1:], all[:1]
+	for _, f := range all {
 		if f.PVCName == "" {
 			continue
 		}
@@ -76,33 +81,52 @@ func (s *story) makePersistentVolume(ctx context.Context, f simulator.Filled) er
 	return nil
 }
 
+// replicated picks a volume that has a replica, another one each time.
+func (s *story) replicated(n int) simulator.Filled {
+	var all []simulator.Filled
+	for _, f := range s.volumes {
+		if f.Replicas > 0 {
+			all = append(all, f)
+		}
+	}
+	return all[n%len(all)]
+}
+
+// elsewhere is a node on which a volume is not attached.
+func (s *story) elsewhere(f simulator.Filled) simulator.Node {
+	nodes := s.sim.Nodes()
+	if v, err := s.sim.Volume(f.NamespaceID, f.ID); err == nil && v.AttachedOn == nodes[0].ID {
+		return nodes[1]
+	}
+	return nodes[0]
+}
+
 // next makes the next change: attach, a failing replica, its return, a resize, a
 // new volume, a deleted one.
 func (s *story) next(ctx context.Context) error {
-	f := s.volumes[s.turn/6%len(s.volumes)]
+	f := s.replicated(s.turn / 6)
 	step := s.turn % 6
 	s.turn++
 	switch step {
 	case 0:
-		node := s.sim.Nodes()[s.turn%3]
+		node := s.elsewhere(f)
 		return s.change(f, "is attached on "+node.Name, func(v *simulator.Volume) {
 			v.AttachedOn, v.AttachmentType = node.ID, "host"
 		})
 	case 1:
-		return s.change(f, "loses its master", func(v *simulator.Volume) { v.Master.Health = "offline" })
+		return s.change(f, "has a failed replica", replicaHealth("failed"))
 	case 2:
-		return s.change(f, "has its master again", func(v *simulator.Volume) { v.Master.Health = "online" })
+		return s.change(f, "has its replica again", replicaHealth("ready"))
 	case 3:
 		return s.change(f, "grows by 1 GiB", func(v *simulator.Volume) { v.SizeBytes += 1 << 30 })
 	case 4:
 		made := s.sim.Fill(simulator.FillOptions{Volumes: 1, CSI: 1})
-		s.volumes = append(s.volumes, made...)
+		s.passing = append(s.passing, made...)
 		said("StorageOS", made[0].Name, "is made")
 		return s.makePersistentVolume(ctx, made[0])
 	default:
-		last := len(s.volumes) - 1
-		f := s.volumes[last]
-		s.volumes = s.volumes[:last]
+		f := s.passing[0]
+		s.passing = s.passing[1:]
 		if err := s.kube.CoreV1().PersistentVolumes().Delete(ctx, f.Name, metav1.DeleteOptions{}); err != nil {
 			return err
 		}
@@ -114,6 +138,40 @@ func (s *story) next(ctx context.Context) error {
 func (s *story) change(f simulator.Filled, what string, change func(*simulator.Volume)) error {
 	said("StorageOS", f.Name, what)
 	return s.sim.UpdateVolume(f.NamespaceID, f.ID, change)
+}
+
+func replicaHealth(health string) func(*simulator.Volume) {
+	return func(v *simulator.Volume) {
+		if len(v.Replicas) > 0 {
+			v.Replicas[0].Health = health
+		}
+	}
+}
+
+// open waits until every volume that was there at the start has its record.
+func (s *story) open(ctx context.Context) error {
+	begun := time.Now()
+	for {
+		list, err := s.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		whole := 0
+		for _, r := range list.Items {
+			if r.Status.VolumeID != "" {
+				whole++
+			}
+		}
+		if whole >= volumes {
+			said("record", fmt.Sprintf("%d records", whole), fmt.Sprintf("made in %.1f s, one for each volume", time.Since(begun).Seconds()))
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // watch prints a line for each change of a record.
