@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
@@ -55,20 +57,12 @@ func TestFaults(t *testing.T) {
 			size := uint64(time.Now().UnixNano())
 			e.must(e.sim.UpdateVolume(whole.NamespaceID, whole.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
 			eventually(t, "the others are saved", 10*time.Second, func() error {
-				r, err := e.record(whole.ID)
-				if err == nil && r.Spec.SizeBytes != int64(size) {
-					err = fmt.Errorf("size %d", r.Spec.SizeBytes)
-				}
-				return err
+				return e.want(whole.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == int64(size) })
 			})
 			e.must(e.sim.UpdateVolume(broken.NamespaceID, broken.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
 			remove()
 			eventually(t, "it heals", 10*time.Second, func() error {
-				r, err := e.record(broken.ID)
-				if err == nil && r.Spec.SizeBytes != int64(size) {
-					err = fmt.Errorf("size %d", r.Spec.SizeBytes)
-				}
-				return err
+				return e.want(broken.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == int64(size) })
 			})
 			if n := c.metric("storageos_volume_writes_total", "delete"); n != deletions || len(e.all()) != 50 {
 				t.Errorf("%v records were deleted", n-deletions)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -59,6 +61,7 @@ func TestMain(m *testing.M) {
 type env struct {
 	t          *testing.T
 	kubeconfig string
+	config     *rest.Config
 	kube       kubernetes.Interface
 	records    versioned.Interface
 	sim        *simulator.Simulator
@@ -68,6 +71,14 @@ type env struct {
 
 // newEnv starts a cluster with the CRD and an empty StorageOS.
 func newEnv(t *testing.T) *env {
+	t.Helper()
+	e := newBareEnv(t)
+	e.applyCRD(currentCRD)
+	return e
+}
+
+// newBareEnv does so without the CRD.
+func newBareEnv(t *testing.T) *env {
 	t.Helper()
 	devcluster := os.Getenv("DEVCLUSTER")
 	if devcluster == "" {
@@ -81,12 +92,12 @@ func newEnv(t *testing.T) *env {
 		_, err := os.Stat(e.kubeconfig)
 		return err
 	})
-	config, err := clientcmd.BuildConfigFromFlags("", e.kubeconfig)
+	var err error
+	e.config, err = clientcmd.BuildConfigFromFlags("", e.kubeconfig)
 	e.must(err)
-	config.QPS = -1
-	e.kube = kubernetes.NewForConfigOrDie(config)
-	e.records = versioned.NewForConfigOrDie(config)
-	e.installCRD(config)
+	e.config.QPS = -1
+	e.kube = kubernetes.NewForConfigOrDie(e.config)
+	e.records = versioned.NewForConfigOrDie(e.config)
 
 	e.endpoint, err = e.sim.Start("127.0.0.1:0")
 	e.must(err)
@@ -241,6 +252,37 @@ func hasLabels(m *dto.Metric, values []string) bool {
 	return true
 }
 
+// get asks for a page, such as /readyz, and returns its code.
+func (c *controller) get(path string) int {
+	resp, err := http.Get(c.url + path)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// stop ends it as Kubernetes does.
+func (c *controller) stop() {
+	c.t.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		c.t.Fatal(err)
+	}
+	if code := c.exit(c.t, 20*time.Second); code != 0 {
+		c.t.Errorf("it ended with %d", code)
+	}
+}
+
+// atRest is nil if n listings have passed without anything in the queue.
+func (c *controller) atRest(n int) error {
+	before := c.metric("workqueue_adds_total")
+	c.polls(n)
+	if after := c.metric("workqueue_adds_total"); after != before {
+		return fmt.Errorf("%v keys were queued", after-before)
+	}
+	return nil
+}
+
 // polls waits until n more complete listings have ended.
 func (c *controller) polls(n int) {
 	c.t.Helper()
@@ -323,6 +365,33 @@ func (e *env) record(id string) (*v1.Volume, error) {
 		return nil, fmt.Errorf("%d records of volume %s", len(list.Items), id)
 	}
 	return &list.Items[0], nil
+}
+
+// want is nil if the record of a volume passes a check.
+func (e *env) want(id string, check func(*v1.Volume) bool) error {
+	r, err := e.record(id)
+	if err == nil && !check(r) {
+		err = fmt.Errorf("record %s: %+v %+v", r.Name, r.Spec, r.Status)
+	}
+	return err
+}
+
+// names is nil if these are the records that there are.
+func (e *env) names(want ...string) error {
+	list, err := e.records.StorageOSV1().Volumes().List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	var got []string
+	for _, r := range list.Items {
+		got = append(got, r.Name)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(want, got) {
+		return fmt.Errorf("the records are %q, not %q", got, want)
+	}
+	return nil
 }
 
 // events counts the events of a reason.

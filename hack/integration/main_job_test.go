@@ -59,16 +59,11 @@ func check(e *env, r v1.Volume, f simulator.Filled, pv bool) error {
 	return nil
 }
 
-func (e *env) boundReason(id string) string {
-	r, err := e.record(id)
-	if err != nil {
-		return err.Error()
+func boundReason(r *v1.Volume) string {
+	if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil {
+		return c.Reason
 	}
-	c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound)
-	if c == nil {
-		return ""
-	}
-	return c.Reason
+	return ""
 }
 
 // 300 volumes are recorded with every field right within 15 s; then nothing is
@@ -103,12 +98,7 @@ func TestMainJob(t *testing.T) {
 	// The controller manager takes its time to make 250 PersistentVolumes
 	// available; each is a change.
 	e.eventually("the queue comes to rest", time.Minute, func() error {
-		before := c.metric("workqueue_adds_total")
-		c.polls(2)
-		if after := c.metric("workqueue_adds_total"); after != before {
-			return fmt.Errorf("%v keys were queued", after-before)
-		}
-		return nil
+		return c.atRest(2)
 	})
 
 	t.Run("steady state", func(t *testing.T) {
@@ -136,11 +126,9 @@ func TestMainJob(t *testing.T) {
 	t.Run("a volume changes", func(t *testing.T) {
 		e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = 77 << 30 }))
 		e.eventually("the record follows", 3*time.Second, func() error {
-			r, err := e.record(f.ID)
-			if err == nil && (r.Spec.SizeBytes != 77<<30 || r.Status.Capacity.String() != "77Gi") {
-				err = fmt.Errorf("size %d", r.Spec.SizeBytes)
-			}
-			return err
+			return e.want(f.ID, func(r *v1.Volume) bool {
+				return r.Spec.SizeBytes == 77<<30 && r.Status.Capacity.String() == "77Gi"
+			})
 		})
 	})
 	t.Run("a volume degrades and recovers", func(t *testing.T) {
@@ -157,11 +145,9 @@ func TestMainJob(t *testing.T) {
 	t.Run("a PersistentVolume goes and comes", func(t *testing.T) {
 		e.deletePersistentVolume(f.Name)
 		e.eventually("it is unclaimed", 10*time.Second, func() error {
-			r, err := e.record(f.ID)
-			if err == nil && (e.boundReason(f.ID) != "Unclaimed" || r.Status.PersistentVolume != nil) {
-				err = fmt.Errorf("bound: %s", e.boundReason(f.ID))
-			}
-			return err
+			return e.want(f.ID, func(r *v1.Volume) bool {
+				return boundReason(r) == "Unclaimed" && r.Status.PersistentVolume == nil
+			})
 		})
 		e.eventually("that is said", 5*time.Second, func() error {
 			if n := e.events("VolumeUnclaimed", f.Name); n != 1 {
@@ -171,11 +157,7 @@ func TestMainJob(t *testing.T) {
 		})
 		e.persistentVolume(f)
 		e.eventually("it is joined again", time.Second, func() error {
-			r, err := e.record(f.ID)
-			if err == nil && r.Status.PersistentVolume == nil {
-				err = fmt.Errorf("not joined")
-			}
-			return err
+			return e.want(f.ID, func(r *v1.Volume) bool { return r.Status.PersistentVolume != nil })
 		})
 	})
 	t.Run("a record is edited by hand", func(t *testing.T) {
@@ -183,21 +165,15 @@ func TestMainJob(t *testing.T) {
 			[]byte(`{"spec":{"sizeBytes":1,"configLabels":{"mine":"x"}}}`), metav1.PatchOptions{})
 		e.must(err)
 		e.eventually("it is mended", time.Second, func() error {
-			r, err := e.record(f.ID)
-			if err == nil && (r.Spec.SizeBytes != 77<<30 || r.Spec.ConfigLabels["mine"] != "") {
-				err = fmt.Errorf("%+v", r.Spec)
-			}
-			return err
+			return e.want(f.ID, func(r *v1.Volume) bool {
+				return r.Spec.SizeBytes == 77<<30 && r.Spec.ConfigLabels["mine"] == ""
+			})
 		})
 	})
 	t.Run("a record is deleted by hand", func(t *testing.T) {
 		e.must(e.records.StorageOSV1().Volumes().Delete(context.Background(), f.Name, metav1.DeleteOptions{}))
 		e.eventually("it is made again", time.Second, func() error {
-			r, err := e.record(f.ID)
-			if err == nil && r.Status.VolumeID != f.ID {
-				err = fmt.Errorf("it has no status")
-			}
-			return err
+			return e.want(f.ID, func(r *v1.Volume) bool { return r.Status.VolumeID == f.ID })
 		})
 	})
 	t.Run("a volume goes", func(t *testing.T) {

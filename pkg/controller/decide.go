@@ -208,6 +208,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 	switch {
 	case r.ask:
 		d.verdict = ask
+		d.track.levels.held = !d.track.asked.IsZero() // until the answer says otherwise
 	case r.held:
 		d.verdict, d.why = hold, r.why
 		d.track.levels.held = true

@@ -208,6 +208,13 @@ func TestDecide(t *testing.T) {
 			},
 			verdict: hold, levels: levels{held: true}, after: 10 * time.Second,
 		},
+		"it is held until another answer comes": {
+			o: observation{
+				sight: gone(noon), record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone })),
+				track: track{asked: ago(15 * time.Second)},
+			},
+			verdict: ask, levels: levels{held: true},
+		},
 		"a volume that comes back loses the mark": {
 			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(marked(time.Hour))},
 			verdict: save, want: ptr(rightState()),

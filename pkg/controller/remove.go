@@ -29,7 +29,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	}
 	r.tracks.update(id, func(t track) track {
 		t.proven = true
-		t.levels.orphan = true
+		t.levels.orphan, t.levels.held = true, false
 		return t
 	})
 	if !r.settings.DeleteOrphans {
