@@ -14,6 +14,7 @@ type observation struct {
 	record     *record           // nil if there is none
 	track      track             // what was remembered
 	anyCluster bool              // some record names a StorageOS cluster
+	tripped    bool              // the breaker has tripped
 }
 
 // decision is what is to be done about one volume.
@@ -180,6 +181,10 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		return
 	}
 
+	d.track.levels.absence, d.track.levels.namespace = unexplained, o.record.namespaceID
+	if explains(o.record, o.pv) {
+		d.track.levels.absence = explained
+	}
 	marked, ok := o.record.state.mark.since(o.now)
 	d.want = o.record.state
 	d.want.present = presentFalse
@@ -204,20 +209,29 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 	r := s.judge(absence{
 		now: o.now, since: marked, asked: d.track.asked, whole: o.sight.whole,
 		clusterID: o.record.clusterID, answering: o.sight.cluster, anyCluster: o.anyCluster,
+		explained: d.track.levels.absence == explained, tripped: o.tripped,
 	})
 	switch {
 	case r.ask:
 		d.verdict = ask
-		d.track.levels.held = !d.track.asked.IsZero() // until the answer says otherwise
+		if !d.track.asked.IsZero() {
+			d.track.levels.held = heldNotProven // until the answer says otherwise
+		}
 	case r.held:
 		d.verdict, d.why = hold, r.why
-		d.track.levels.held = true
+		d.track.levels.held = r.why
 	}
-	if r.after > 0 {
-		d.later(r.after)
-	} else if r.held {
-		d.nextListing = true
+	d.later(r.after)
+	d.nextListing = d.nextListing || r.held // it may end the reason
+}
+
+// explains tells whether what became of a record's PersistentVolume explains
+// that the volume is gone: that is what somebody asked Kubernetes for.
+func explains(r *record, pv *persistentVolume) bool {
+	if pv != nil {
+		return pv.deletes()
 	}
+	return r.state.join.name != ""
 }
 
 // decideMissing: a PersistentVolume refers to a volume that is not there.
@@ -240,7 +254,7 @@ func (s *Settings) decideMissing(o observation, d *decision) {
 		return
 	}
 	t.levels.missing = true
-	if !o.track.levels.missing && !t.missing.quiet {
+	if !o.track.levels.missing && !t.missing.quiet && !o.tripped {
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventMissing,
 			"StorageOS does not have the volume that this PersistentVolume refers to"))
 	}

@@ -191,7 +191,7 @@ func TestDecide(t *testing.T) {
 				s.whole = false
 				return observation{sight: s, record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone }))}
 			}(),
-			verdict: hold, levels: levels{held: true}, next: true,
+			verdict: hold, levels: levels{held: heldIncomplete}, next: true,
 		},
 		"nor on the word of another cluster": {
 			o: func() observation {
@@ -199,21 +199,21 @@ func TestDecide(t *testing.T) {
 				s.cluster = "other"
 				return observation{sight: s, anyCluster: true, record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone }))}
 			}(),
-			verdict: hold, levels: levels{held: true}, next: true,
+			verdict: hold, levels: levels{held: heldOtherCluster}, next: true,
 		},
 		"nor again right after an answer that proved nothing": {
 			o: observation{
 				sight: gone(noon), record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone })),
 				track: track{asked: ago(5 * time.Second)},
 			},
-			verdict: hold, levels: levels{held: true}, after: 10 * time.Second,
+			verdict: hold, levels: levels{held: heldNotProven}, after: 10 * time.Second, next: true,
 		},
 		"it is held until another answer comes": {
 			o: observation{
 				sight: gone(noon), record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone })),
 				track: track{asked: ago(15 * time.Second)},
 			},
-			verdict: ask, levels: levels{held: true},
+			verdict: ask, levels: levels{held: heldNotProven},
 		},
 		"a volume that comes back loses the mark": {
 			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(marked(time.Hour))},
@@ -303,8 +303,10 @@ func TestDecide(t *testing.T) {
 					t.Errorf("the record should say (-want +got):\n%s", diff)
 				}
 			}
-			if d.track.levels != tc.levels {
-				t.Errorf("levels %+v, want %+v", d.track.levels, tc.levels)
+			levels := d.track.levels
+			levels.absence, levels.namespace = notAbsent, "" // TestExplained
+			if levels != tc.levels {
+				t.Errorf("levels %+v, want %+v", levels, tc.levels)
 			}
 			if diff := cmp.Diff(tc.reports, reasons(d.reports)); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
@@ -324,8 +326,57 @@ func TestDecideProvenButKept(t *testing.T) {
 	settings := DefaultSettings()
 	settings.DeleteOrphans = false
 	d := settings.decide(observation{now: noon, sight: gone(noon), record: recordOf(s), track: track{proven: true}})
-	if d.verdict != keep || d.track.levels != (levels{orphan: true}) {
+	if d.verdict != keep || !d.track.levels.orphan {
 		t.Errorf("verdict %v, levels %+v; want keep and an orphan", d.verdict, d.track.levels)
+	}
+}
+
+// What explains that a record's volume is gone, and what that is good for.
+func TestExplained(t *testing.T) {
+	t.Parallel()
+	pv := func(change func(*persistentVolume)) *persistentVolume {
+		p := pvBound()
+		change(p)
+		return p
+	}
+	never := func(s *state) { s.join = join{} }
+	for name, tc := range map[string]struct {
+		pv      *persistentVolume
+		record  func(*state)
+		want    absenceKind
+		verdict verdict // while the breaker has tripped
+	}{
+		"its PersistentVolume is gone":       {nil, nil, explained, ask},
+		"it is terminating":                  {pv(func(p *persistentVolume) { p.terminating = true }), nil, explained, ask},
+		"it was released with policy Delete": {pv(func(p *persistentVolume) { p.phase = corev1.VolumeReleased }), nil, explained, ask},
+		"it was released with policy Retain": {pv(func(p *persistentVolume) {
+			p.phase = corev1.VolumeReleased
+			p.reclaimPolicy = corev1.PersistentVolumeReclaimRetain
+		}), nil, unexplained, hold},
+		"it is bound":         {pvBound(), nil, unexplained, hold},
+		"there never was one": {nil, never, unexplained, hold},
+		"there never was one, marked before the hold": {nil, func(s *state) { never(s); s.mark = markAt(ago(10 * time.Minute)) }, unexplained, ask},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := rightState()
+			s.present, s.bound, s.mark = presentFalse, boundNone, markAt(ago(time.Minute))
+			if tc.record != nil {
+				tc.record(&s)
+			}
+			if tc.pv != nil {
+				s.join, s.bound = joinOf(tc.pv), boundOf(tc.pv)
+			}
+			settings := DefaultSettings()
+			o := observation{now: noon, sight: gone(noon), pv: tc.pv, record: recordOf(s)}
+			if d := settings.decide(o); d.track.levels.absence != tc.want || d.track.levels.namespace != "ns" || d.verdict != ask {
+				t.Errorf("%+v, verdict %v; want %v, ask", d.track.levels, d.verdict, tc.want)
+			}
+			o.tripped = true
+			if d := settings.decide(o); d.verdict != tc.verdict {
+				t.Errorf("tripped: verdict %v, want %v", d.verdict, tc.verdict)
+			}
+		})
 	}
 }
 

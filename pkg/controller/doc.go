@@ -9,13 +9,19 @@
 //
 //	poller.go     listing StorageOS, finding what changed
 //	view.go       what this process knows of StorageOS
+//	contents.go   volumes as listed, until a worker has recorded them
 //	pv.go         the cache of PersistentVolumes
 //	record.go     the cache of records
-//	content.go    volume -> what its record should say of it
+//	informers.go  what fills the two caches
+//	content.go    volume -> what its record should say of it (health.go, nfs.go)
 //	state.go      PersistentVolume and presence -> what its record should say of them
 //	decide.go     the three together -> what to do
 //	rules.go      when a record may be deleted
-//	save.go       creating and patching a record
+//	breaker.go    when too many would be deleted at once
+//	track.go      what is remembered of a volume between two decisions
+//	save.go       creating and patching a record (names.go, patch.go)
 //	remove.go     proving that a volume is gone, deleting its record
+//	events.go     what is said on the objects themselves
+//	cycles.go     how long a listing took, until its last key was tried
 //	reconciler.go the wiring, the workers
 package controller

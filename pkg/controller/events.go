@@ -10,14 +10,16 @@ import (
 // Reasons of the events. Each is said once per transition and has a metric
 // beside it.
 const (
-	EventMissing      = "VolumeMissing"   // on a PersistentVolume; storageos_volume_orphans
-	EventFound        = "VolumeFound"     // on a PersistentVolume; storageos_volume_orphans
-	EventDegraded     = "VolumeDegraded"  // on a record; storageos_volumes
-	EventOffline      = "VolumeOffline"   // on a record; storageos_volumes
-	EventHealthy      = "VolumeHealthy"   // on a record; storageos_volumes
-	EventUnclaimed    = "VolumeUnclaimed" // on a record; storageos_volume_orphans
-	EventNameConflict = "NameConflict"    // on a record; storageos_sync_volume_errors_total
-	EventInvalid      = "VolumeInvalid"   // on a record or a PersistentVolume; storageos_sync_volume_errors_total
+	EventMissing      = "VolumeMissing"    // on a PersistentVolume; storageos_volume_orphans
+	EventFound        = "VolumeFound"      // on a PersistentVolume; storageos_volume_orphans
+	EventDegraded     = "VolumeDegraded"   // on a record; storageos_volumes
+	EventOffline      = "VolumeOffline"    // on a record; storageos_volumes
+	EventHealthy      = "VolumeHealthy"    // on a record; storageos_volumes
+	EventUnclaimed    = "VolumeUnclaimed"  // on a record; storageos_volume_orphans
+	EventNameConflict = "NameConflict"     // on a record; storageos_sync_volume_errors_total
+	EventHeld         = "DeletionsHeld"    // on the Lease; storageos_volume_deletions_held
+	EventResumed      = "DeletionsResumed" // on the Lease; storageos_volume_deletions_held
+	EventInvalid      = "VolumeInvalid"    // on a record or a PersistentVolume; storageos_sync_volume_errors_total
 )
 
 // event is something to be said on an object.

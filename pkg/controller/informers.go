@@ -31,6 +31,7 @@ func (r *Reconciler) newInformers(kube kubernetes.Interface, records versioned.I
 	return r.prepare(r.recordInformer, trimRecord, recordIndexers,
 		handler(func(old, obj *record) {
 			r.clusters.change(old, obj)
+			r.tracks.recordChanged(old, obj)
 			if old != nil && obj != nil && old.same(obj) {
 				return
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
@@ -29,6 +32,13 @@ const (
 	longestRetry = 30 * time.Second
 )
 
+// How fast absences are marked while the breaker has tripped: nobody waits for
+// them, and most will be taken back.
+const (
+	marksPerSecond = 20
+	markPause      = time.Second
+)
+
 // Options are what a Reconciler works with.
 type Options struct {
 	Settings Settings
@@ -40,6 +50,8 @@ type Options struct {
 	StorageOS storageos.Lister
 	// Events says what happened on the objects that it happened to.
 	Events EventRecorder
+	// Lease is where it is said that deletions are held; nil if there is none.
+	Lease *corev1.ObjectReference
 	// Metrics defaults to metrics.Default.
 	Metrics *metrics.Metrics
 }
@@ -50,6 +62,7 @@ type Reconciler struct {
 	api      storageos.Lister
 	records  versioned.Interface
 	events   EventRecorder
+	lease    *corev1.ObjectReference
 	metrics  *metrics.Metrics
 
 	pvInformer     cache.SharedIndexInformer
@@ -61,6 +74,7 @@ type Reconciler struct {
 	contents *contents
 	cycles   *cycles
 	copies   *once
+	marks    flowcontrol.RateLimiter
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
@@ -72,6 +86,7 @@ type Reconciler struct {
 	handling []cache.ResourceEventHandlerRegistration
 	current  *cycle // of the listing that is under way; the poller's own
 	waiting  waiting
+	holding  string       // why deletions are held, as last announced; the poller's own
 	resynced time.Time    // when every ID was last compared; the poller's own
 	attempt  atomic.Int64 // when a listing was last begun, Unix nanoseconds
 }
@@ -92,12 +107,14 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		api:      o.StorageOS,
 		records:  o.Records,
 		events:   o.Events,
+		lease:    o.Lease,
 		metrics:  o.Metrics,
 		view:     newView(),
-		tracks:   newTracks(o.Metrics),
+		tracks:   newTracks(&o.Settings, o.Metrics),
 		contents: newContents(maxContents),
 		cycles:   &cycles{observe: o.Metrics.SyncDuration.Observe},
 		copies:   newOnce(),
+		marks:    flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetry),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
@@ -253,8 +270,8 @@ func lookup[T any](informer cache.SharedIndexInformer, id string) []T {
 // what has to be remembered.
 func (r *Reconciler) decide(id string) (o observation, d decision) {
 	o = r.observe(id)
-	r.tracks.update(id, func(t track) track {
-		o.track = t
+	r.tracks.update(id, o.now, func(t track, tripped string) track {
+		o.track, o.tripped = t, tripped != ""
 		d = r.settings.decide(o)
 		return d.track
 	})
@@ -286,7 +303,7 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 	if d.nextListing {
 		r.waiting.add(id)
 	}
-	if d.verdict == hold && !o.track.levels.held {
+	if d.verdict == hold && o.track.levels.held == "" && !o.tripped {
 		klog.Background().WithName("volumes").Info("A deletion is held back", "volumeID", id, "record", o.record.name, "why", d.why)
 	}
 }
@@ -296,19 +313,33 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	raw := r.contents.take(id)
 	o, d := r.decide(id)
 	r.follow(id, o, d)
-	switch d.verdict {
-	case save:
-		return r.save(ctx, id, o, d, raw)
-	case ask:
+	switch {
+	case d.verdict == ask:
 		return r.remove(ctx, id, o)
-	default:
+	case d.verdict != save:
 		return nil
+	case o.tripped && d.want.mark != "" && o.record.state.mark == "" && !r.marks.TryAccept():
+		r.queue.AddAfter(id, markPause)
+		return nil
+	default:
+		return r.save(ctx, id, o, d, raw)
 	}
 }
 
-// considerAll compares every volume, PersistentVolume and record: hashes, not
-// requests.
-func (r *Reconciler) considerAll() {
+// considerAll decides about many volumes at once. The breaker counts them all
+// before the first is handed to a worker.
+func (r *Reconciler) considerAll(ids []string) {
+	for _, id := range ids {
+		r.decide(id)
+	}
+	for _, id := range ids {
+		r.consider(id, r.current)
+	}
+}
+
+// everyID is the ID of every volume that StorageOS, a PersistentVolume or a
+// record names.
+func (r *Reconciler) everyID() []string {
 	all := map[string]struct{}{}
 	for _, id := range r.view.ids() {
 		all[id] = struct{}{}
@@ -318,9 +349,7 @@ func (r *Reconciler) considerAll() {
 			all[id] = struct{}{}
 		}
 	}
-	for id := range all {
-		r.consider(id, r.current)
-	}
+	return slices.Collect(maps.Keys(all))
 }
 
 func (r *Reconciler) listingBegun(l *listing) {
@@ -337,19 +366,20 @@ func (r *Reconciler) volumeFound(id string, raw []byte) {
 }
 
 func (r *Reconciler) listingEnded(_ *listing, complete bool, gone []string) {
-	for _, id := range gone {
-		r.consider(id, r.current)
-	}
 	if r.resyncDue(complete) {
-		r.considerAll()
+		// Hashes are compared, no requests are made.
+		gone = append(gone, r.everyID()...)
 		r.resynced = time.Now()
 	}
+	r.considerAll(gone)
 	if complete {
 		r.view.settle()
+		r.tracks.resetBreaker(time.Now())
 	}
 	for _, id := range r.waiting.take() {
 		r.consider(id, r.current)
 	}
+	r.announce()
 	r.publish()
 	r.cycles.end(r.current, complete, time.Now())
 	r.current = nil
@@ -363,6 +393,28 @@ func (r *Reconciler) resyncDue(complete bool) bool {
 	}
 	every := r.settings.ResyncInterval
 	return every > 0 && time.Since(r.resynced) >= every
+}
+
+// announce says when deletions begin and cease to be held.
+func (r *Reconciler) announce() {
+	why := r.tracks.holding()
+	was := r.holding
+	r.holding = why
+	logger := klog.Background().WithName("volumes")
+	switch {
+	case was == "" && why != "":
+		logger.Error(nil, "Deletions of records are held", "why", why)
+		r.sayOnLease(corev1.EventTypeWarning, EventHeld, "deletions of records are held: "+why)
+	case was != "" && why == "":
+		logger.Info("Deletions of records are no longer held")
+		r.sayOnLease(corev1.EventTypeNormal, EventResumed, "deletions of records are no longer held")
+	}
+}
+
+func (r *Reconciler) sayOnLease(kind, reason, message string) {
+	if r.lease != nil {
+		r.say(event{r.lease, kind, reason, message})
+	}
 }
 
 // publish sets the gauges that say what was listed.

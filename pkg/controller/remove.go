@@ -24,12 +24,15 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		r.unproven(ctx, id, err)
 		return nil
 	}
-	if r.view.lists(id) {
-		return nil // it has come back while it was asked for
+	// The answer took its time: what was decided before must still hold.
+	o, again := r.decide(id)
+	if again.verdict != ask {
+		r.waiting.add(id)
+		return nil
 	}
-	r.tracks.update(id, func(t track) track {
+	r.tracks.update(id, o.now, func(t track, _ string) track {
 		t.proven = true
-		t.levels.orphan, t.levels.held = true, false
+		t.levels.orphan, t.levels.held = true, ""
 		return t
 	})
 	if !r.settings.DeleteOrphans {
@@ -46,6 +49,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	if err != nil {
 		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.name, err))
 	}
+	r.tracks.deleted(id, time.Now())
 	r.metrics.Wrote(metrics.VerbDelete)
 	r.metrics.DeleteDuration.Observe(time.Since(begun))
 	logger.V(2).Info("Deleted record: its volume is gone", "record", o.record.name)
@@ -87,9 +91,9 @@ func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
 		r.metrics.Error(metrics.StageDelete)
 		r.trouble.log(ctx, metrics.StageDelete, err)
 	}
-	r.tracks.update(id, func(t track) track {
-		t.asked = time.Now()
-		t.proven = false
+	now := time.Now()
+	r.tracks.update(id, now, func(t track, _ string) track {
+		t.asked, t.proven = now, false
 		return t
 	})
 	o, d := r.decide(id)

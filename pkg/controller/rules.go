@@ -12,6 +12,8 @@ type absence struct {
 	answering  string    // the StorageOS cluster that answers
 	whole      bool      // the last listing was complete
 	anyCluster bool      // some record names a cluster
+	explained  bool      // the record's PersistentVolume explains the absence
+	tripped    bool      // too many are absent and nothing explains it
 }
 
 // ruling is what the rules say of a record whose volume is absent.
@@ -23,7 +25,8 @@ type ruling struct {
 	// which.
 	held bool
 	why  string
-	// After this time it is worth looking again; 0: after the next listing.
+	// After this time it is worth looking again, if it is not 0; when it is
+	// held, after the next listing too.
 	after time.Duration
 }
 
@@ -33,6 +36,7 @@ const (
 	heldNotProven    = "StorageOS did not confirm that the volume is gone"
 	heldOtherCluster = "another StorageOS cluster answers than the one that the record names"
 	heldNoCluster    = "StorageOS does not tell which cluster answers"
+	heldMass         = "too many records have lost their volumes at once and nothing explains it"
 )
 
 // judge applies the rules to a record whose volume is absent and whose absence
@@ -48,6 +52,11 @@ func (s *Settings) judge(a absence) ruling {
 		return ruling{held: true, why: heldNoCluster}
 	case a.clusterID != "" && a.clusterID != a.answering && a.answering != s.AcceptClusterID:
 		return ruling{held: true, why: heldOtherCluster}
+	}
+	if a.tripped && !a.explained {
+		if left := a.since.Add(s.MassOrphanHold).Sub(a.now); left > 0 {
+			return ruling{held: true, why: heldMass, after: left}
+		}
 	}
 	if !a.asked.IsZero() {
 		if left := a.asked.Add(s.OrphanGracePeriod).Sub(a.now); left > 0 {

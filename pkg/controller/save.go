@@ -210,7 +210,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, before, after *
 	}
 	is := newRecord(after)
 	quiet := false
-	r.tracks.update(id, func(t track) track {
+	r.tracks.update(id, o.now, func(t track, _ string) track {
 		quiet = t.quiet
 		t.quiet = false
 		t.settled = settle(d, was, is)
@@ -235,7 +235,7 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err e
 	r.metrics.Error(metrics.StageSave)
 	klog.FromContext(ctx).Error(err, "Kubernetes refuses the record of a volume")
 	first := false
-	r.tracks.update(id, func(t track) track {
+	r.tracks.update(id, o.now, func(t track, _ string) track {
 		first = t.refused != o.sight.digest.content
 		t.refused = o.sight.digest.content
 		return t

@@ -20,6 +20,13 @@ type Settings struct {
 	// OrphanGracePeriod is how long a volume must stay absent before its
 	// record may go. It is the patience of reports as well.
 	OrphanGracePeriod time.Duration
+	// MaxOrphanPercent, MaxOrphanCount: when more than this percentage of the
+	// records and more than this many of them have lost their volumes, and
+	// nothing explains it, their deletion is held.
+	MaxOrphanPercent int
+	MaxOrphanCount   int
+	// MassOrphanHold is for how long.
+	MassOrphanHold time.Duration
 	// AcceptClusterID names the StorageOS cluster that may also judge records
 	// that name another.
 	AcceptClusterID string
@@ -41,6 +48,9 @@ func DefaultSettings() Settings {
 		ResyncInterval:    10 * time.Minute,
 		DeleteOrphans:     true,
 		OrphanGracePeriod: 15 * time.Second,
+		MaxOrphanPercent:  20,
+		MaxOrphanCount:    10,
+		MassOrphanHold:    10 * time.Minute,
 		ProgressInterval:  30 * time.Second,
 		StopTimeout:       10 * time.Second,
 	}

@@ -53,31 +53,41 @@ func settle(d decision, before, after *record) settlement {
 
 // levels are the gauges that a volume counts in.
 type levels struct {
-	unclaimed bool // no PersistentVolume refers to it
-	missing   bool // a PersistentVolume refers to it and it is not there
-	orphan    bool // its record is to be deleted: proven gone
-	held      bool // its record is past its grace and held back
+	unclaimed bool   // no PersistentVolume refers to it
+	missing   bool   // a PersistentVolume refers to it and it is not there
+	orphan    bool   // its record is to be deleted: proven gone
+	held      string // its record is past its grace and held back: why
+
+	absence   absenceKind // its record is there and its volume is not
+	namespace string      // of StorageOS, that the absent record names
 }
 
 // tracks holds the track of each volume that has one, and counts their levels.
 type tracks struct {
 	mu      sync.Mutex
 	all     map[string]track
-	counts  struct{ unclaimed, missing, orphan, held int }
+	counts  struct{ unclaimed, missing, orphan int }
+	held    map[string]int // by why
+	breaker breaker
 	metrics *metrics.Metrics
 }
 
-func newTracks(m *metrics.Metrics) *tracks {
-	return &tracks{all: map[string]track{}, metrics: m}
+func newTracks(s *Settings, m *metrics.Metrics) *tracks {
+	return &tracks{all: map[string]track{}, held: map[string]int{}, breaker: newBreaker(s), metrics: m}
 }
 
 // update changes the track of a volume. Fn runs under the lock: it must be
-// quick and must not call back.
-func (t *tracks) update(id string, fn func(track) track) {
+// quick and must not call back. It is told why the breaker has tripped, "" if it
+// has not.
+func (t *tracks) update(id string, now time.Time, fn func(old track, tripped string) track) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.set(id, now, fn(t.all[id], t.breaker.why))
+}
+
+// set stores a track. The caller holds the lock.
+func (t *tracks) set(id string, now time.Time, next track) {
 	old := t.all[id]
-	next := fn(old)
 	if next == (track{}) {
 		delete(t.all, id)
 	} else {
@@ -89,8 +99,67 @@ func (t *tracks) update(id string, fn func(track) track) {
 	count(&t.counts.unclaimed, old.levels.unclaimed, next.levels.unclaimed)
 	count(&t.counts.missing, old.levels.missing, next.levels.missing)
 	count(&t.counts.orphan, old.levels.orphan, next.levels.orphan)
-	count(&t.counts.held, old.levels.held, next.levels.held)
+	if old.levels.held != next.levels.held {
+		t.hold(old.levels.held, -1)
+		t.hold(next.levels.held, 1)
+	}
+	if old.levels.absence != next.levels.absence || old.levels.namespace != next.levels.namespace {
+		t.breaker.absenceChanged(old.levels.absence, old.levels.namespace, -1)
+		t.breaker.absenceChanged(next.levels.absence, next.levels.namespace, 1)
+		t.breaker.trip(now)
+	}
 	t.publish()
+}
+
+func (t *tracks) hold(why string, n int) {
+	if why == "" {
+		return
+	}
+	if t.held[why] += n; t.held[why] == 0 {
+		delete(t.held, why)
+	}
+}
+
+// deleted takes note that the record of a volume was deleted.
+func (t *tracks) deleted(id string, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr := t.all[id]
+	if tr.levels.absence == unexplained {
+		t.breaker.deleted(now, tr.levels.namespace)
+	}
+	tr.levels = levels{missing: tr.levels.missing}
+	t.set(id, now, tr)
+}
+
+// recordChanged counts the records.
+func (t *tracks) recordChanged(old, obj *record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.breaker.recordChanged(old, obj)
+}
+
+// resetBreaker looks, after a complete listing, whether the breaker may go.
+func (t *tracks) resetBreaker(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.breaker.reset(now)
+}
+
+// holding tells why deletions of more than single records are held, "" if they
+// are not.
+func (t *tracks) holding() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.breaker.why != "" {
+		return t.breaker.why
+	}
+	for _, why := range []string{heldOtherCluster, heldNoCluster} {
+		if t.held[why] > 0 {
+			return why
+		}
+	}
+	return ""
 }
 
 // publish sets the gauges. The caller holds the lock.
@@ -98,7 +167,11 @@ func (t *tracks) publish() {
 	t.metrics.SetOrphans(metrics.OrphanUnclaimed, t.counts.unclaimed)
 	t.metrics.SetOrphans(metrics.OrphanMissing, t.counts.missing)
 	t.metrics.SetOrphans(metrics.OrphanRecord, t.counts.orphan)
-	t.metrics.SetHeld(t.counts.held)
+	held := 0
+	for _, n := range t.held {
+		held += n
+	}
+	t.metrics.SetHeld(held)
 }
 
 func count(n *int, was, is bool) {

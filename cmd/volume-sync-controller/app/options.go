@@ -27,10 +27,6 @@ type options struct {
 
 	controller controller.Settings
 
-	maxOrphanPercent int
-	maxOrphanCount   int
-	massOrphanHold   time.Duration
-
 	kubeAPIQPS   float64
 	kubeAPIBurst int
 	kubeconfig   string
@@ -104,9 +100,9 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.DurationVar(&c.ResyncInterval, "resync-interval", c.ResyncInterval, "how often every volume is compared with its record again; 0 switches it off")
 	fs.BoolVar(&c.DeleteOrphans, "delete-orphans", c.DeleteOrphans, "delete the records of volumes that are gone; false: decide, count and report, delete nothing")
 	fs.DurationVar(&c.OrphanGracePeriod, "orphan-grace-period", c.OrphanGracePeriod, "how long a volume must stay absent before its record is deleted; 0: the first complete listing and the proof suffice")
-	fs.IntVar(&o.maxOrphanPercent, "max-orphan-percent", 20, "deletions are held when more than this percentage of the records, and more than -max-orphan-count, lose their volumes unexplained")
-	fs.IntVar(&o.maxOrphanCount, "max-orphan-count", 10, "deletions are held when more than this many records, and more than -max-orphan-percent, lose their volumes unexplained")
-	fs.DurationVar(&o.massOrphanHold, "mass-orphan-hold", 10*time.Minute, "for how long they are held")
+	fs.IntVar(&c.MaxOrphanPercent, "max-orphan-percent", c.MaxOrphanPercent, "deletions are held when more than this percentage of the records, and more than -max-orphan-count, lose their volumes unexplained")
+	fs.IntVar(&c.MaxOrphanCount, "max-orphan-count", c.MaxOrphanCount, "deletions are held when more than this many records, and more than -max-orphan-percent, lose their volumes unexplained")
+	fs.DurationVar(&c.MassOrphanHold, "mass-orphan-hold", c.MassOrphanHold, "for how long they are held")
 	fs.StringVar(&c.AcceptClusterID, "accept-cluster-id", "", "`ID` of the StorageOS cluster that may also judge records that name another")
 	fs.DurationVar(&c.ProgressInterval, "progress-interval", c.ProgressInterval, "how often at most the sync progress of replicas alone causes a write")
 
@@ -141,9 +137,9 @@ func (o *options) validate() error {
 		inRange("workers", c.Workers, 1, 1000),
 		notNegative("resync-interval", c.ResyncInterval),
 		notNegative("orphan-grace-period", c.OrphanGracePeriod),
-		inRange("max-orphan-percent", o.maxOrphanPercent, 0, 100),
-		inRange("max-orphan-count", o.maxOrphanCount, 0, 1<<31-1),
-		notNegative("mass-orphan-hold", o.massOrphanHold),
+		inRange("max-orphan-percent", c.MaxOrphanPercent, 0, 100),
+		inRange("max-orphan-count", c.MaxOrphanCount, 0, 1<<31-1),
+		notNegative("mass-orphan-hold", c.MassOrphanHold),
 		notNegative("progress-interval", c.ProgressInterval),
 		o.validateKubernetes(),
 		o.validateElection(),

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -84,6 +85,7 @@ func newServer(o *options) (*server, error) {
 		Records:    s.records,
 		StorageOS:  s.storageos,
 		Events:     s.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
+		Lease:      s.lease(),
 	})
 	if err != nil {
 		return nil, err
@@ -96,6 +98,17 @@ func newServer(o *options) (*server, error) {
 		}
 	}
 	return s, nil
+}
+
+// lease names the Lease in events; nil without an election.
+func (s *server) lease() *corev1.ObjectReference {
+	if !s.options.election {
+		return nil
+	}
+	return &corev1.ObjectReference{
+		APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease",
+		Namespace: s.namespace, Name: component,
+	}
 }
 
 func (s *server) newClients() error {
@@ -191,11 +204,18 @@ func (s *server) waitForCRD(ctx context.Context) error {
 	}
 }
 
-// logSettings says once what this process goes by. No flag holds a secret.
+// logSettings says once what this process goes by. No flag holds a secret. Of
+// klog's own flags, those that were set are named.
 func (s *server) logSettings(ctx context.Context) {
+	klogs := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(klogs)
+	set := map[string]bool{}
+	s.options.flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	var values []any
 	s.options.flags.VisitAll(func(f *flag.Flag) {
-		values = append(values, f.Name, f.Value.String())
+		if klogs.Lookup(f.Name) == nil || set[f.Name] {
+			values = append(values, f.Name, f.Value.String())
+		}
 	})
 	klog.FromContext(ctx).Info("Starting "+version.String(), values...)
 }

@@ -1,0 +1,137 @@
+package controller
+
+import (
+	"fmt"
+	"time"
+)
+
+// breaker counts the records whose volumes are absent without an explanation.
+// Too many at once are more likely a fault of StorageOS, or of what lies before
+// it, than the wish of somebody. Whoever has the tracks' lock may use it.
+type breaker struct {
+	settings   *Settings
+	records    int
+	namespaces map[string]headcount // of StorageOS, by ID
+	deletions  []deletion           // unexplained, within the last hold
+	absent     int                  // unexplained
+	why        string               // it has tripped, "" if not
+}
+
+// headcount counts the records of one StorageOS namespace.
+type headcount struct {
+	records     int
+	explained   int // absent, and their PersistentVolumes say why
+	unexplained int // absent
+}
+
+// deletion is one that nothing explained.
+type deletion struct {
+	at          time.Time
+	namespaceID string
+}
+
+// absence is how a record takes part in the count.
+type absenceKind int
+
+const (
+	notAbsent absenceKind = iota
+	explained
+	unexplained
+)
+
+func newBreaker(s *Settings) breaker {
+	return breaker{settings: s, namespaces: map[string]headcount{}}
+}
+
+// recordChanged counts the records that there are.
+func (b *breaker) recordChanged(old, obj *record) {
+	for _, r := range []struct {
+		record *record
+		n      int
+	}{{old, -1}, {obj, 1}} {
+		if r.record != nil && len(r.record.ids()) > 0 {
+			b.records += r.n
+			b.count(r.record.namespaceID, func(h *headcount) { h.records += r.n })
+		}
+	}
+}
+
+// absenceChanged counts an absence that has begun (n = 1) or ended (-1).
+func (b *breaker) absenceChanged(kind absenceKind, namespaceID string, n int) {
+	switch kind {
+	case explained:
+		b.count(namespaceID, func(h *headcount) { h.explained += n })
+	case unexplained:
+		b.absent += n
+		b.count(namespaceID, func(h *headcount) { h.unexplained += n })
+	}
+}
+
+func (b *breaker) count(namespaceID string, change func(*headcount)) {
+	h := b.namespaces[namespaceID]
+	if change(&h); h == (headcount{}) {
+		delete(b.namespaces, namespaceID)
+	} else {
+		b.namespaces[namespaceID] = h
+	}
+}
+
+// deleted takes note of a deletion that nothing explained.
+func (b *breaker) deleted(now time.Time, namespaceID string) {
+	b.deletions = append(b.deletions, deletion{now, namespaceID})
+}
+
+// trip trips it if there are too many absences. It ends only by reset.
+func (b *breaker) trip(now time.Time) {
+	if b.why == "" && b.absent > 0 {
+		b.why = b.settings.trips(b.census(now))
+	}
+}
+
+// reset lets it go if there are not too many absences any more. It is asked
+// after a complete listing: between two counts of one deletion they could seem
+// fewer than they are.
+func (b *breaker) reset(now time.Time) {
+	b.why = b.settings.trips(b.census(now))
+}
+
+// census is what the breaker judges by.
+type census struct {
+	records    int // that there are
+	absent     int // of them, unexplained
+	deleted    int // unexplained, within the last hold
+	namespaces map[string]headcount
+	deletedIn  map[string]int // of deleted, by namespace
+}
+
+func (b *breaker) census(now time.Time) census {
+	for len(b.deletions) > 0 && now.Sub(b.deletions[0].at) >= b.settings.MassOrphanHold {
+		b.deletions = b.deletions[1:]
+	}
+	c := census{
+		records: b.records, absent: b.absent, deleted: len(b.deletions),
+		namespaces: b.namespaces, deletedIn: map[string]int{},
+	}
+	for _, d := range b.deletions {
+		c.deletedIn[d.namespaceID]++
+	}
+	return c
+}
+
+// trips tells why deletions that nothing explains are to be held, "" if they
+// are not: too many of all records, or all of a namespace. It is a pure
+// function.
+func (s *Settings) trips(c census) string {
+	lost, all := c.absent+c.deleted, c.records+c.deleted
+	if lost > s.MaxOrphanCount && lost*100 > s.MaxOrphanPercent*all {
+		return fmt.Sprintf("%d of %d records have lost their volumes and nothing explains it", lost, all)
+	}
+	for id, h := range c.namespaces {
+		// Those whose absence is explained do not count at all.
+		lost, all := h.unexplained+c.deletedIn[id], h.records-h.explained+c.deletedIn[id]
+		if id != "" && h.unexplained > 0 && lost >= all && lost > s.MaxOrphanCount {
+			return fmt.Sprintf("all %d records of the StorageOS namespace %s have lost their volumes and nothing explains it", all, id)
+		}
+	}
+	return ""
+}

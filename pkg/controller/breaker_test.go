@@ -1,0 +1,95 @@
+package controller
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+func TestTrips(t *testing.T) {
+	t.Parallel()
+	one := func(h headcount) map[string]headcount { return map[string]headcount{"ns": h} }
+	for name, tc := range map[string]struct {
+		census census
+		want   string // in the reason; "": it does not trip
+	}{
+		"nothing is absent":              {census{records: 100}, ""},
+		"few of few":                     {census{records: 10, absent: 10}, ""},
+		"many of many more":              {census{records: 1000, absent: 200}, ""},
+		"more than both":                 {census{records: 1000, absent: 201}, "201 of 1000"},
+		"one more than the count":        {census{records: 55, absent: 11}, ""},
+		"and than the percentage":        {census{records: 54, absent: 11}, "11 of 54"},
+		"what was deleted lately counts": {census{records: 50, absent: 5, deleted: 8}, "13 of 58"},
+		"and so do the records it took":  {census{records: 52, absent: 5, deleted: 8}, "13 of 60"},
+		"not quite":                      {census{records: 57, absent: 5, deleted: 8}, ""},
+
+		"all of a namespace":                      {census{records: 1000, absent: 11, namespaces: one(headcount{records: 11, unexplained: 11})}, "all 11 records"},
+		"all of a small one":                      {census{records: 1000, absent: 10, namespaces: one(headcount{records: 10, unexplained: 10})}, ""},
+		"all but one":                             {census{records: 1000, absent: 11, namespaces: one(headcount{records: 12, unexplained: 11})}, ""},
+		"all but one that is explained":           {census{records: 1000, absent: 11, namespaces: one(headcount{records: 12, unexplained: 11, explained: 1})}, "all 11 records"},
+		"all, and nearly all are explained":       {census{records: 1000, absent: 1, namespaces: one(headcount{records: 200, unexplained: 1, explained: 199})}, ""},
+		"what was deleted of it lately counts":    {census{records: 1000, absent: 6, deleted: 5, namespaces: one(headcount{records: 6, unexplained: 6}), deletedIn: map[string]int{"ns": 5}}, "all 11 records"},
+		"records that name no namespace are none": {census{records: 1000, absent: 50, namespaces: map[string]headcount{"": {records: 50, unexplained: 50}}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := DefaultSettings()
+			got := settings.trips(tc.census)
+			if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// It trips at once, goes only when it is reset, and deletions count for as long
+// as the hold.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	settings := DefaultSettings()
+	settings.MaxOrphanCount = 2
+	ts := newTracks(&settings, metrics.New())
+	ids := strings.Split("abcdefghij", "")
+	for range ids {
+		ts.recordChanged(nil, recordOf(state{}))
+	}
+	absent := func(id string, kind absenceKind) {
+		ts.update(id, noon, func(tr track, _ string) track {
+			tr.levels.absence, tr.levels.namespace = kind, "ns"
+			return tr
+		})
+	}
+	tripped := func(want bool, when string) {
+		t.Helper()
+		if got := ts.holding(); (got != "") != want {
+			t.Errorf("%s: %q; want tripped: %v", when, got, want)
+		}
+	}
+	for _, id := range ids[:7] {
+		absent(id, explained)
+	}
+	tripped(false, "seven are explained")
+	absent("h", unexplained)
+	absent("i", unexplained)
+	tripped(false, "two are not")
+	absent("j", unexplained)
+	tripped(true, "three are not")
+	absent("j", notAbsent)
+	tripped(true, "one came back, but no listing was complete since")
+	ts.resetBreaker(noon)
+	tripped(false, "a listing was complete")
+	ts.deleted("h", noon)
+	ts.recordChanged(recordOf(state{}), nil)
+	ts.deleted("a", noon)
+	ts.recordChanged(recordOf(state{}), nil)
+	ts.resetBreaker(noon)
+	tripped(false, "one of the two was deleted, and one that was explained")
+	absent("j", unexplained)
+	tripped(true, "with the one that was deleted there are three")
+	ts.resetBreaker(noon.Add(settings.MassOrphanHold))
+	tripped(false, "after the hold, deletions are forgotten")
+	if len(ts.breaker.deletions) != 0 {
+		t.Error("they are not")
+	}
+}
