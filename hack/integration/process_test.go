@@ -63,7 +63,7 @@ func TestStop(t *testing.T) {
 func TestBadFlags(t *testing.T) {
 	t.Parallel()
 	if binary == "" {
-		t.Skip("it needs the binary: run it by `make test-integration`")
+		t.Skip("it needs the binary of the controller: run it by `make test-integration`")
 	}
 	for name, args := range map[string]string{
 		"-api-poll-interval":    "-api-poll-interval=0",
