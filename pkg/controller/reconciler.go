@@ -26,10 +26,11 @@ import (
 const queueName = "volumes"
 
 // The pauses before a key that failed is tried again: from the first to the
-// longest, doubling.
+// longest, doubling. When a fault of Kubernetes has ended, every record is to be
+// right again within two polls.
 const (
-	firstRetry   = 100 * time.Millisecond
-	longestRetry = 30 * time.Second
+	firstRetry        = 100 * time.Millisecond
+	longestRetryPolls = 2
 )
 
 // How fast absences are marked while the breaker has tripped: nobody waits for
@@ -116,7 +117,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		copies:   newOnce(),
 		marks:    flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetry),
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}

@@ -171,7 +171,7 @@ func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, er
 		if err == nil {
 			err = errors.New("no answer")
 		}
-		return session{}, &callError{call, err}
+		return session{}, &callError{call, unwrapURL(err)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		var text []byte

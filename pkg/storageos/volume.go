@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	api "github.com/storageos/go-api/v2"
 )
@@ -58,11 +60,20 @@ func DecodeVolume(raw []byte) (*Volume, error) {
 	var typed *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &typed):
-		return nil, fmt.Errorf("field %s cannot be a %s", typed.Field, printable(typed.Value))
+		return nil, fmt.Errorf("field %s cannot be a %s", fieldName(typed.Field), printable(typed.Value))
 	case err != nil:
 		return nil, fmt.Errorf("decoding a volume: %w", err)
 	case v.Id == "":
 		return nil, errors.New("it has no ID")
 	}
 	return v, nil
+}
+
+// fieldName takes the names of Go's embedded structs out of a path: the API's
+// own begin with a small letter.
+func fieldName(path string) string {
+	parts := strings.Split(path, ".")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool {
+		return p != "" && p[0] >= 'A' && p[0] <= 'Z'
+	}), ".")
 }
