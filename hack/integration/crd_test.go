@@ -2,9 +2,11 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -47,6 +49,23 @@ func (e *env) applyCRD(change func(*unstructured.Unstructured)) {
 	e.must(err)
 	e.eventually("the CRD is served", 20*time.Second, func() error {
 		_, err := e.records.StorageOSV1().Volumes().List(context.Background(), metav1.ListOptions{})
+		return err
+	})
+}
+
+// deleteCRD deletes the CRD, and waits until it and its records are gone.
+func (e *env) deleteCRD() {
+	e.t.Helper()
+	client := dynamic.NewForConfigOrDie(e.config).Resource(crds)
+	e.must(client.Delete(context.Background(), "volumes.api.storageos.com", metav1.DeleteOptions{}))
+	e.eventually("the CRD is gone", 30*time.Second, func() error {
+		_, err := client.Get(context.Background(), "volumes.api.storageos.com", metav1.GetOptions{})
+		if err == nil {
+			return errors.New("it is there")
+		}
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
 		return err
 	})
 }

@@ -1,0 +1,132 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// Whatever the way to Kubernetes does: no record is deleted, and soon after it
+// ends every record is right again.
+func TestKubernetesFaults(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 3, Nodes: 3, Volumes: 60, CSI: 60})
+	p := e.newProxy()
+	c := e.controller("-kubeconfig", p.kubeconfig, "-orphan-grace-period", "0", "-api-poll-interval", "1s")
+	e.eventually("60 records", 30*time.Second, func() error { return e.right(filled, 0) })
+	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
+
+	size := uint64(5 << 30)
+	for _, tc := range []struct {
+		name  string
+		fault func(http.ResponseWriter, *http.Request) bool
+		cut   bool
+		lasts time.Duration
+		heals time.Duration // after the end
+	}{
+		{"409 on writes", refuse(409, "Conflict"), false, 3 * time.Second, 4 * time.Second},
+		{"429 on writes", refuse(429, "TooManyRequests"), false, 3 * time.Second, 6 * time.Second},
+		{"500 on writes", refuse(500, "InternalError"), false, 3 * time.Second, 4 * time.Second},
+		{"403 on writes", refuse(403, "Forbidden"), false, 3 * time.Second, 4 * time.Second},
+		{"every connection cut once", nil, true, 0, 4 * time.Second},
+		{"no API server for 3 s", down, true, 3 * time.Second, 6 * time.Second},
+		{"no answer for 3 s", mute, true, 3 * time.Second, 35 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			size += 1 << 30
+			p.set(tc.fault)
+			if tc.cut {
+				p.cut()
+			}
+			for _, f := range filled {
+				e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
+			}
+			time.Sleep(tc.lasts) // the fault's own length
+			p.set(nil)
+			if tc.cut {
+				p.cut() // what waited for an answer
+			}
+			begun := time.Now()
+			eventually(t, "every record is right again", tc.heals, func() error { return e.right(filled, size) })
+			t.Logf("right again after %v", time.Since(begun).Round(100*time.Millisecond))
+		})
+	}
+	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
+		t.Errorf("%v records were deleted", n)
+	}
+}
+
+// right is nil if each volume has its record, with that size unless it is 0.
+func (e *env) right(filled []simulator.Filled, size uint64) error {
+	all := e.all()
+	if len(all) != len(filled) {
+		return fmt.Errorf("%d records", len(all))
+	}
+	wrong := 0
+	for _, f := range filled {
+		r, ok := all[f.ID]
+		if !ok || r.Status.VolumeID != f.ID || size != 0 && r.Spec.SizeBytes != int64(size) {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d records are wrong", wrong)
+	}
+	return nil
+}
+
+// The CRD is deleted, with all records, and installed again.
+func TestCRDReinstalled(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 20, CSI: -1})
+	c := e.controller()
+	e.eventually("20 records", 20*time.Second, func() error { return e.right(filled, 0) })
+	e.deleteCRD()
+	c.polls(2)
+	e.applyCRD(currentCRD)
+	// The watch of the records is tried again at most every 30 s or so.
+	e.eventually("20 records again", 60*time.Second, func() error { return e.right(filled, 0) })
+	if code := c.get("/livez"); code != http.StatusOK {
+		t.Errorf("livez %d", code)
+	}
+}
+
+// Whoever deletes the lease by hand makes no second writer: the leader takes it
+// again or ends.
+func TestLeaseDeleted(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 10, CSI: -1})
+	flags := []string{"-enable-leader-election", "-namespace", "default", "-lease-duration", "5s", "-renew-deadline", "4s", "-retry-period", "1s"}
+	c := e.controller(flags...)
+	e.eventually("10 records", 20*time.Second, func() error { return e.right(filled, 0) })
+	e.must(e.kube.CoordinationV1().Leases("default").Delete(context.Background(), "storageos-volume-sync", metav1.DeleteOptions{}))
+	e.eventually("the lease is there again, or it has ended", 15*time.Second, func() error {
+		select {
+		case <-c.ended:
+			if code := c.cmd.ProcessState.ExitCode(); code != 1 {
+				t.Errorf("it ended with %d", code)
+			}
+			c = e.controller(flags...) // as Kubernetes would
+			return nil
+		default:
+			_, err := e.kube.CoordinationV1().Leases("default").Get(context.Background(), "storageos-volume-sync", metav1.GetOptions{})
+			return err
+		}
+	})
+	f := filled[0]
+	e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = 77 << 30 }))
+	e.eventually("it works", 20*time.Second, func() error {
+		return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 77<<30 })
+	})
+}

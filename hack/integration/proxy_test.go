@@ -1,0 +1,94 @@
+package integration
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// proxy stands before the API server and lets requests of the controller fail.
+type proxy struct {
+	server     *httptest.Server
+	kubeconfig string // leads here
+
+	mu    sync.Mutex
+	fault func(http.ResponseWriter, *http.Request) bool // true: it has answered
+}
+
+// newProxy starts one. Requests pass with the rights of an administrator.
+func (e *env) newProxy() *proxy {
+	e.t.Helper()
+	target, err := url.Parse(e.config.Host)
+	e.must(err)
+	transport, err := rest.TransportFor(e.config)
+	e.must(err)
+	p := &proxy{}
+	pass := &httputil.ReverseProxy{
+		Transport:     transport,
+		FlushInterval: -1,
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		fault := p.fault
+		p.mu.Unlock()
+		if fault == nil || !fault(w, r) {
+			pass.ServeHTTP(w, r)
+		}
+	}))
+	e.t.Cleanup(func() {
+		p.cut()
+		p.server.Close()
+	})
+	p.kubeconfig = filepath.Join(e.t.TempDir(), "kubeconfig")
+	config := clientcmdapi.NewConfig()
+	config.Clusters["proxy"] = &clientcmdapi.Cluster{Server: p.server.URL}
+	config.Contexts["proxy"] = &clientcmdapi.Context{Cluster: "proxy", Namespace: "default"}
+	config.CurrentContext = "proxy"
+	e.must(clientcmd.WriteToFile(*config, p.kubeconfig))
+	return p
+}
+
+// set lets requests meet a fault from now on; nil ends it.
+func (p *proxy) set(fault func(http.ResponseWriter, *http.Request) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = fault
+}
+
+// cut ends every connection, watches included.
+func (p *proxy) cut() { p.server.CloseClientConnections() }
+
+// down is an API server that is not there.
+func down(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
+
+// mute takes requests and never answers.
+func mute(_ http.ResponseWriter, r *http.Request) bool {
+	<-r.Context().Done()
+	return true
+}
+
+// refuse answers writes of records with a status of the API server.
+func refuse(code int, reason string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, "/volumes") {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if code == http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", "1")
+		}
+		w.WriteHeader(code)
+		_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"` + reason + `","message":"` + reason + `"}`))
+		return true
+	}
+}
