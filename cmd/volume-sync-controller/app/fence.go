@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -25,16 +26,21 @@ type fence struct {
 
 	mu      sync.Mutex
 	renewed time.Time // begin of the last renewal that was answered
+	wall    time.Time // the same by the wall clock, which goes on while the machine sleeps
 	given   bool      // the lease was given back
+	writes  sync.WaitGroup
 }
 
-// check is nil while writes may begin.
-func (f *fence) check() error {
+// begin is nil if a write may begin. Whoever began one calls writes.Done.
+func (f *fence) begin() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.given || time.Since(f.renewed) >= f.leaseDuration-fenceMargin {
+	now := time.Now()
+	age := max(now.Sub(f.renewed), now.Round(0).Sub(f.wall))
+	if f.given || age >= f.leaseDuration-fenceMargin {
 		return errFenced
 	}
+	f.writes.Add(1)
 	return nil
 }
 
@@ -42,24 +48,41 @@ func (f *fence) renew(begun time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if begun.After(f.renewed) {
-		f.renewed = begun
+		f.renewed, f.wall = begun, begun.Round(0)
 	}
 }
 
-func (f *fence) close() {
+// close lets no write begin any more and waits for those that are on their way.
+func (f *fence) close(ctx context.Context) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.given = true
+	f.mu.Unlock()
+	answered := make(chan struct{})
+	go func() {
+		f.writes.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for writes that are on their way: %w", ctx.Err())
+	}
 }
 
 // transport wraps the transport of every client that writes. Reads pass.
 func (f *fence) transport(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		if req.Method != http.MethodGet && req.Method != http.MethodHead {
-			if err := f.check(); err != nil {
-				return nil, err
-			}
+		if req.Method == http.MethodGet || req.Method == http.MethodHead {
+			return next.RoundTrip(req)
 		}
+		if err := f.begin(); err != nil {
+			if req.Body != nil {
+				_ = req.Body.Close()
+			}
+			return nil, err
+		}
+		defer f.writes.Done()
 		return next.RoundTrip(req)
 	})
 }
@@ -69,8 +92,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // fencedLock is the lock of the election. It tells the fence of each renewal,
-// and closes it before the lease is given away, and remembers when the lease
-// was last looked at.
+// closes it before the lease is given away, and remembers when the lease was
+// last looked at.
 type fencedLock struct {
 	resourcelock.Interface
 	fence  *fence
@@ -96,7 +119,9 @@ func (l *fencedLock) Create(ctx context.Context, r resourcelock.LeaderElectionRe
 
 func (l *fencedLock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	if r.HolderIdentity != l.Identity() {
-		l.fence.close()
+		if err := l.fence.close(ctx); err != nil {
+			return err // not given away: it runs out
+		}
 		return l.Interface.Update(ctx, r)
 	}
 	begun := time.Now()
