@@ -28,6 +28,7 @@ func (s *server) newLock() error {
 	}
 	config := rest.CopyConfig(s.config)
 	config.WrapTransport = nil // the fence is for what the lease protects
+	config.QPS = -1            // and a limit for what may wait
 	config.Timeout = s.options.renewDeadline / 2
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -40,75 +41,108 @@ func (s *server) newLock() error {
 		return fmt.Errorf("making the lock of the election: %w", err)
 	}
 	s.lock = &fencedLock{Interface: lock, fence: s.fence}
-	s.lock.looked.Store(time.Now().UnixNano())
 	s.health.looked = func() time.Time { return time.Unix(0, s.lock.looked.Load()) }
 	s.health.lookMax = 3 * s.options.leaseDuration
 	return nil
 }
 
-// elect takes part in the election and works while it leads. When ctx ends, a
-// standby leaves at once; a leader gives the lease back after its last write.
-func (s *server) elect(ctx, base context.Context) error {
-	election, leave := context.WithCancel(base)
-	defer leave()
+func (s *server) election() *election {
+	return &election{
+		lock:          s.lock,
+		leaseDuration: s.options.leaseDuration,
+		renewDeadline: s.options.renewDeadline,
+		retryPeriod:   s.options.retryPeriod,
+		enter:         s.health.enter,
+		work:          s.reconciler.Start,
+	}
+}
 
-	var mu sync.Mutex
-	led, left := false, false
+// election is this process's part in the election of one that works.
+type election struct {
+	lock                                      resourcelock.Interface
+	leaseDuration, renewDeadline, retryPeriod time.Duration
+	enter                                     func(phase)
+	work                                      func(context.Context) error // until its context ends
+
+	mu   sync.Mutex
+	led  bool // the work has begun
+	left bool // asked to stop before it had
+}
+
+// run takes part in the election and works while it leads. When ctx ends, a
+// standby leaves at once; a leader gives the lease back after its last write.
+func (e *election) run(ctx, base context.Context) error {
+	candidacy, leave := context.WithCancel(base)
+	defer leave()
 	defer context.AfterFunc(ctx, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !led {
-			left = true
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if !e.led {
+			e.left = true
 			leave()
 		}
 	})()
 
 	finished := make(chan error, 1)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:            s.lock,
-		LeaseDuration:   s.options.leaseDuration,
-		RenewDeadline:   s.options.renewDeadline,
-		RetryPeriod:     s.options.retryPeriod,
+		Lock:            e.lock,
+		LeaseDuration:   e.leaseDuration,
+		RenewDeadline:   e.renewDeadline,
+		RetryPeriod:     e.retryPeriod,
 		ReleaseOnCancel: true,
 		Name:            component,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(leadership context.Context) {
-				mu.Lock()
-				led = true
-				mu.Unlock()
-				s.health.enter(leading)
-				finished <- s.lead(ctx, leadership)
-				leave()
+				if e.begin() {
+					finished <- e.lead(ctx, leadership)
+					leave()
+				}
 			},
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(identity string) {
-				klog.FromContext(ctx).Info("The leader is", "identity", identity, "us", identity == s.lock.Identity())
+				klog.FromContext(ctx).Info("The leader is", "identity", identity, "us", identity == e.lock.Identity())
 			},
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("taking part in the election: %w", err)
 	}
-	s.health.enter(standby)
-	elector.Run(election)
+	e.enter(standby)
+	elector.Run(candidacy)
 
+	// The elector does not wait for the work. Work that has ended although
+	// nobody asked for it has ended because the lease was lost.
 	select {
 	case err := <-finished:
-		return err
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
 	default:
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if left {
-		return nil
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.left {
+			return nil
+		}
 	}
 	return errLeaseLost
 }
 
+// begin is false if this process was asked to stop while it got the lease.
+func (e *election) begin() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.left {
+		return false
+	}
+	e.led = true
+	e.enter(leading)
+	return true
+}
+
 // lead works until ctx ends or the leadership does.
-func (s *server) lead(ctx, leadership context.Context) error {
+func (e *election) lead(ctx, leadership context.Context) error {
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(leadership, cancel)()
-	return s.reconciler.Start(work)
+	return e.work(work)
 }

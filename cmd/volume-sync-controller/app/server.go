@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -155,7 +156,7 @@ func (s *server) run(ctx context.Context) error {
 		s.health.enter(leading)
 		return s.reconciler.Start(ctx)
 	}
-	return s.elect(ctx, base)
+	return s.election().run(ctx, base)
 }
 
 // prepare waits for all that the work needs: the CRD, the caches, a login.
@@ -225,10 +226,12 @@ func kubeConfig(o *options) (*rest.Config, string, error) {
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
 		&clientcmd.ClientConfigLoadingRules{ExplicitPath: o.kubeconfig}, &clientcmd.ConfigOverrides{})
 	config, err := loader.ClientConfig()
-	if err != nil {
-		if o.kubeconfig == "" {
-			err = fmt.Errorf("it must be given outside a cluster: %w", err)
-		}
+	switch {
+	case clientcmd.IsEmptyConfig(err) && o.kubeconfig == "":
+		return nil, "", &flagError{"kubeconfig", errors.New("it must be given outside a cluster")}
+	case clientcmd.IsEmptyConfig(err):
+		return nil, "", &flagError{"kubeconfig", fmt.Errorf("%s holds no configuration", o.kubeconfig)}
+	case err != nil:
 		return nil, "", &flagError{"kubeconfig", err}
 	}
 	namespace := o.namespace
@@ -241,7 +244,7 @@ func kubeConfig(o *options) (*rest.Config, string, error) {
 	config.QPS = float32(o.kubeAPIQPS)
 	config.Burst = o.kubeAPIBurst
 	switch {
-	case o.kubeAPIQPS == 0:
+	case config.QPS == 0:
 		config.QPS = -1 // the API server's own fairness decides
 	case o.kubeAPIBurst == 0:
 		config.Burst = max(1, int(o.kubeAPIQPS))

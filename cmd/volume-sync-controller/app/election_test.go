@@ -1,0 +1,305 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// process is one that takes part in an election over a lease in memory.
+type process struct {
+	fence *fence
+	stop  context.CancelFunc // asks it to stop
+	over  chan struct{}
+	times
+
+	mu     sync.Mutex
+	phases []phase
+	result error
+}
+
+// times are counted from the begin of the election.
+type times struct {
+	work, told, done time.Duration // the work began, its context ended, it ended
+	end              time.Duration // of the election
+}
+
+// enrol lets a process take part, with a work that is given.
+func enrol(t *testing.T, name string, on *lease, work func(context.Context) error) *process {
+	t.Helper()
+	ctx, stop := context.WithCancel(quiet(t))
+	p := &process{fence: &fence{leaseDuration: leaseDuration}, stop: stop, over: make(chan struct{})}
+	begun := time.Now()
+	at := func(d *time.Duration) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		*d = time.Since(begun)
+	}
+	e := &election{
+		lock:          &fencedLock{Interface: &candidate{lease: on, name: name}, fence: p.fence},
+		leaseDuration: leaseDuration, renewDeadline: 10 * time.Second, retryPeriod: 2 * time.Second,
+		enter: func(ph phase) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.phases = append(p.phases, ph)
+		},
+		work: func(ctx context.Context) error {
+			at(&p.work)
+			defer at(&p.done)
+			context.AfterFunc(ctx, func() { at(&p.told) })
+			return work(ctx)
+		},
+	}
+	go func() {
+		defer close(p.over)
+		p.result = e.run(ctx, context.WithoutCancel(ctx))
+		at(&p.end)
+	}()
+	return p
+}
+
+// untilTold is a work that goes on for a while after it was told to end.
+func untilTold(lasts time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error {
+		<-ctx.Done()
+		time.Sleep(lasts)
+		return nil
+	}
+}
+
+func TestElection(t *testing.T) {
+	t.Parallel()
+	const s = time.Second
+	both := []phase{standby, leading}
+	fail := func(string, string) error { return errBroken }
+	for name, tc := range map[string]struct {
+		work   func(context.Context) error
+		before func(*lease)
+		script func(*process, *lease)
+
+		result error
+		times  times
+		phases []phase
+		holder string // in the end
+	}{
+		"a standby that is asked to stop leaves at once": {
+			before: func(l *lease) { l.take("other") },
+			script: func(p *process, _ *lease) {
+				time.Sleep(5 * s)
+				p.stop()
+			},
+			times: times{end: 5 * s}, phases: []phase{standby}, holder: "other",
+		},
+		"one that is asked to stop while it gets the lease gives it back": {
+			before: func(l *lease) {
+				l.answers(func(_, call string) error {
+					if call == "create" {
+						time.Sleep(3 * s)
+					}
+					return nil
+				})
+			},
+			script: func(p *process, _ *lease) {
+				time.Sleep(s)
+				p.stop()
+			},
+			times: times{end: 3 * s}, phases: []phase{standby},
+		},
+		"a leader that is asked to stop works to the end, then gives the lease back": {
+			work: untilTold(20 * s), // longer than the lease: it is still renewed
+			script: func(p *process, l *lease) {
+				time.Sleep(5 * s)
+				p.stop()
+				time.Sleep(20*s - 1)
+				if err := pass(p.fence, http.MethodPatch); err != nil || l.holder() != "us" {
+					panic("the lease is gone before the work is done")
+				}
+			},
+			times: times{told: 5 * s, done: 25 * s, end: 25 * s}, phases: both,
+		},
+		"work that fails ends the election": {
+			work: func(context.Context) error {
+				time.Sleep(3 * s)
+				return errBroken
+			},
+			result: errBroken,
+			times:  times{told: 3 * s, done: 3 * s, end: 3 * s}, phases: both,
+		},
+		"work that fails while it is asked to stop": {
+			work: func(ctx context.Context) error {
+				<-ctx.Done()
+				return errBroken
+			},
+			script: func(p *process, _ *lease) {
+				time.Sleep(3 * s)
+				p.stop()
+			},
+			result: errBroken,
+			times:  times{told: 3 * s, done: 3 * s, end: 3 * s}, phases: both,
+		},
+		// The last renewal is at 4 s, the first that fails at 6 s.
+		"a lease that cannot be renewed is lost": {
+			work: untilTold(0),
+			script: func(_ *process, l *lease) {
+				time.Sleep(5 * s)
+				l.answers(fail)
+			},
+			result: errLeaseLost,
+			times:  times{told: 16 * s, done: 16 * s, end: 16 * s}, phases: both, holder: "us",
+		},
+		"a lost lease is not waited for": {
+			work: untilTold(time.Hour),
+			script: func(_ *process, l *lease) {
+				time.Sleep(5 * s)
+				l.answers(fail)
+			},
+			result: errLeaseLost,
+			times:  times{told: 16 * s, end: 16 * s}, phases: both, holder: "us",
+		},
+		"it is lost while the work of one that was asked to stop goes on": {
+			work: untilTold(time.Hour),
+			script: func(p *process, l *lease) {
+				time.Sleep(5 * s)
+				p.stop()
+				l.answers(fail)
+			},
+			result: errLeaseLost,
+			times:  times{told: 5 * s, end: 16 * s}, phases: both, holder: "us",
+		},
+		"a lease that another has taken is lost, and left to him": {
+			work: untilTold(0),
+			script: func(_ *process, l *lease) {
+				time.Sleep(5 * s)
+				l.take("other")
+			},
+			result: errLeaseLost,
+			times:  times{told: 16 * s, done: 16 * s, end: 16 * s}, phases: both, holder: "other",
+		},
+		"work that ends unasked has lost the lease": {
+			work: func(context.Context) error {
+				time.Sleep(3 * s)
+				return nil
+			},
+			result: errLeaseLost,
+			times:  times{told: 3 * s, done: 3 * s, end: 3 * s}, phases: both,
+		},
+		"a short failure costs nothing": {
+			work: untilTold(0),
+			script: func(p *process, l *lease) {
+				time.Sleep(5 * s)
+				l.answers(fail)
+				time.Sleep(8 * s)
+				l.answers(nil)
+				time.Sleep(47 * s)
+				p.stop()
+			},
+			times: times{told: 60 * s, done: 60 * s, end: 60 * s}, phases: both,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				on := &lease{}
+				if tc.before != nil {
+					tc.before(on)
+				}
+				p := enrol(t, "us", on, tc.work)
+				if tc.script != nil {
+					tc.script(p, on)
+				}
+				<-p.over
+				synctest.Wait()
+				p.mu.Lock()
+				if !errors.Is(p.result, tc.result) {
+					t.Errorf("it ended with %v, want %v", p.result, tc.result)
+				}
+				if p.times != tc.times {
+					t.Errorf("times %+v, want %+v", p.times, tc.times)
+				}
+				if !slices.Equal(p.phases, tc.phases) {
+					t.Errorf("phases %v, want %v", p.phases, tc.phases)
+				}
+				p.mu.Unlock()
+				if h := on.holder(); h != tc.holder {
+					t.Errorf("the lease is held by %q, want %q", h, tc.holder)
+				}
+				time.Sleep(2 * time.Hour) // everything ends
+			})
+		})
+	}
+}
+
+// Of two processes one works at a time, and nothing that the first might still
+// do reaches Kubernetes once the second works.
+func TestTakeover(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		ends   func(first *process, on *lease)
+		result error
+		within time.Duration // the second takes over
+	}{
+		"the first is asked to stop": {
+			ends:   func(first *process, _ *lease) { first.stop() },
+			within: 5*time.Second + 5*time.Second,
+		},
+		"the first loses Kubernetes": {
+			ends: func(_ *process, on *lease) {
+				on.answers(func(who, _ string) error {
+					if who == "first" {
+						return errBroken
+					}
+					return nil
+				})
+			},
+			result: errLeaseLost,
+			within: leaseDuration + 10*time.Second,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				on := &lease{}
+				first := enrol(t, "first", on, untilTold(5*time.Second))
+				synctest.Wait()
+				takeover := make(chan error, 1)
+				second := enrol(t, "second", on, func(ctx context.Context) error {
+					takeover <- pass(first.fence, http.MethodPatch)
+					<-ctx.Done()
+					return nil
+				})
+				time.Sleep(21 * time.Second)
+				select {
+				case <-takeover:
+					t.Fatal("two at a time")
+				default:
+				}
+				begun := time.Now()
+				tc.ends(first, on)
+				if err := <-takeover; !errors.Is(err, errFenced) {
+					t.Errorf("the first may still write: %v", err)
+				}
+				if d := time.Since(begun); d > tc.within {
+					t.Errorf("it took %v", d)
+				}
+				if err := pass(second.fence, http.MethodPatch); err != nil {
+					t.Errorf("the second may not write: %v", err)
+				}
+				<-first.over
+				if !errors.Is(first.result, tc.result) {
+					t.Errorf("the first ended with %v, want %v", first.result, tc.result)
+				}
+				second.stop()
+				<-second.over
+				if second.result != nil || on.holder() != "" {
+					t.Errorf("the second ended with %v, the lease is held by %q", second.result, on.holder())
+				}
+				time.Sleep(time.Minute) // everything ends
+			})
+		})
+	}
+}
