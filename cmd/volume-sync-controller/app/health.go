@@ -25,32 +25,39 @@ const (
 
 // health answers the probes.
 type health struct {
-	phase atomic.Int32
-	// alive is when the loop that the phase depends on was last seen to turn,
-	// and how long it may stand still.
+	phase   atomic.Int32
+	entered atomic.Int64 // when the phase began, Unix nanoseconds
+	ready   atomic.Bool
+	// When the loop that the phase depends on was last seen to turn, and for
+	// how long it may stand still.
 	polled  func() time.Time
 	pollMax time.Duration
 	looked  func() time.Time
 	lookMax time.Duration
-	ready   atomic.Bool
 }
 
-func (h *health) enter(p phase) { h.phase.Store(int32(p)) }
+func (h *health) enter(p phase) {
+	h.entered.Store(time.Now().UnixNano())
+	h.phase.Store(int32(p))
+}
 
 // live is an error if a restart would help. A StorageOS API that is away is
 // none: a restart would not bring it back.
 func (h *health) live() error {
 	switch phase(h.phase.Load()) {
 	case leading:
-		return stood("no listing of StorageOS was tried and no byte received", h.polled(), h.pollMax)
+		return h.stood("no listing of StorageOS was tried and no byte received", h.polled(), h.pollMax)
 	case standby:
-		return stood("the lease was not looked at", h.looked(), h.lookMax)
+		return h.stood("the lease was not looked at", h.looked(), h.lookMax)
 	default:
 		return nil
 	}
 }
 
-func stood(what string, last time.Time, most time.Duration) error {
+// stood is an error if a loop stands still for too long. Its time begins with
+// the phase: what was before says nothing of it.
+func (h *health) stood(what string, last time.Time, most time.Duration) error {
+	last = later(last, time.Unix(0, h.entered.Load()))
 	if d := time.Since(last); d > most {
 		return fmt.Errorf("%s for %v", what, d.Round(time.Second))
 	}
@@ -65,24 +72,31 @@ func (h *health) readiness() error {
 	return nil
 }
 
-// serve serves metrics and probes until ctx ends.
-func (h *health) serve(ctx context.Context, l net.Listener, profiling bool) {
+// handler serves metrics, probes and, if wanted, profiles.
+func (h *health) handler(profiling bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.Handler())
 	mux.Handle("GET /livez", probe(h.live))
 	mux.Handle("GET /healthz", probe(h.live))
 	mux.Handle("GET /readyz", probe(h.readiness))
-	writeTimeout := 30 * time.Second
 	if profiling {
-		writeTimeout = 5 * time.Minute // a profile takes as long as it is asked for
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
+	return mux
+}
+
+// serve serves the handler until ctx ends.
+func (h *health) serve(ctx context.Context, l net.Listener, profiling bool) {
+	writeTimeout := 30 * time.Second
+	if profiling {
+		writeTimeout = 5 * time.Minute // a profile takes as long as it is asked for
+	}
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           h.handler(profiling),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      writeTimeout,
