@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -38,10 +39,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	setLogger(o.loggingFormat, stderr)
 
-	// The first signal asks to stop; a second one ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer klog.Flush() // of files, if klog writes any
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 
 	s, err := newServer(o)
 	if err != nil {
@@ -56,4 +56,22 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitError
 	}
 	return exitOK
+}
+
+// untilSignal returns a context that ends when the process is asked to stop. By
+// then signals have their usual effect again: a second one ends the process at
+// once.
+func untilSignal() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx, cancel
 }

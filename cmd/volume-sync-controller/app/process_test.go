@@ -1,0 +1,158 @@
+package app
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// as, in the environment, lets the test's binary be something else.
+const (
+	as           = "VOLUME_SYNC_TEST_AS"
+	asController = "controller"
+	asStubborn   = "stubborn" // a program that is asked to stop and does not
+)
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(as) {
+	case asController:
+		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+	case asStubborn:
+		ctx, _ := untilSignal()
+		fmt.Fprintln(os.Stderr, "Starting")
+		<-ctx.Done()
+		fmt.Fprintln(os.Stderr, "Stopping")
+		time.Sleep(time.Hour)
+	}
+	os.Exit(m.Run())
+}
+
+// child is a process of its own, whose stderr is read line by line.
+type child struct {
+	*exec.Cmd
+	stderr *bufio.Reader
+}
+
+func start(t *testing.T, what string, args ...string) *child {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe, args...)
+	cmd.Env = append(os.Environ(), as+"="+what)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return &child{cmd, bufio.NewReader(stderr)}
+}
+
+// lines are what the child writes up to a line that contains a text, or up to
+// its end.
+func (c *child) lines(upTo string) []string {
+	var lines []string
+	for {
+		line, err := c.stderr.ReadString('\n')
+		if line != "" {
+			lines = append(lines, line)
+		}
+		if err != nil || upTo != "" && strings.Contains(line, upTo) {
+			return lines
+		}
+	}
+}
+
+// unreachable are flags with which the controller starts and waits.
+func unreachable(t *testing.T, more ...string) []string {
+	return append([]string{
+		"-kubeconfig", kubeconfigFor(t, "http://"+nowhere, ""), "-api-endpoint", nowhere,
+		"-api-secret-path", t.TempDir(), "-metrics-addr", "127.0.0.1:0",
+	}, more...)
+}
+
+// A controller that waits for everything ends with 0 when it is asked to. What
+// it said is readable.
+func TestProcessStops(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		args   []string
+		signal syscall.Signal
+	}{
+		"SIGTERM":          {[]string{"-enable-leader-election"}, syscall.SIGTERM},
+		"SIGINT":           {nil, syscall.SIGINT},
+		"SIGTERM and JSON": {[]string{"-logging-format=json"}, syscall.SIGTERM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := start(t, asController, unreachable(t, tc.args...)...)
+			said := c.lines("Starting")
+			if err := c.Process.Signal(tc.signal); err != nil {
+				t.Fatal(err)
+			}
+			said = append(said, c.lines("")...)
+			if err := c.Wait(); err != nil {
+				t.Errorf("it ended with %v:\n%s", err, strings.Join(said, ""))
+			}
+			if len(said) == 0 || len(said) > 5 {
+				t.Errorf("it said %d lines:\n%s", len(said), strings.Join(said, ""))
+			}
+			for _, line := range said {
+				if json.Valid([]byte(line)) != strings.Contains(name, "JSON") {
+					t.Errorf("JSON, or none: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// The first signal asks; the second ends the process at once.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	c := start(t, asStubborn)
+	for _, line := range []string{"Starting", "Stopping"} {
+		c.lines(line)
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := c.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// A port that is taken ends the process with 1 and an error, which is not lost
+// where klog writes a file.
+func TestProcessFails(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "log")
+	c := start(t, asController, unreachable(t, "-metrics-addr", taken.Addr().String(),
+		"-logtostderr=false", "-stderrthreshold=FATAL", "-log_file", file)...)
+	c.lines("")
+	if err := c.Wait(); c.ProcessState.ExitCode() != exitError {
+		t.Errorf("it ended with %v", err)
+	}
+	said, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(said), `"Stopped" err="flag -metrics-addr: `) {
+		t.Errorf("it said %v:\n%s", err, said)
+	}
+}
