@@ -17,6 +17,9 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
+// maxQPS is the highest limit of requests: more is as good as none.
+const maxQPS = 1_000_000
+
 // options are the flags.
 type options struct {
 	apiEndpoint        string
@@ -158,8 +161,8 @@ func (o *options) validate() error {
 }
 
 func (o *options) validateKubernetes() error {
-	if o.kubeAPIQPS < 0 || o.kubeAPIQPS != o.kubeAPIQPS {
-		return &flagError{"kube-api-qps", fmt.Errorf("%v is not a rate: it must be 0 or more", o.kubeAPIQPS)}
+	if !(o.kubeAPIQPS >= 0 && o.kubeAPIQPS <= maxQPS) { // so that NaN is refused too
+		return &flagError{"kube-api-qps", fmt.Errorf("%v makes no sense: it must be from 0 to %d", o.kubeAPIQPS, maxQPS)}
 	}
 	if err := inRange("kube-api-burst", o.kubeAPIBurst, 0, 1<<31-1); err != nil {
 		return err
@@ -175,11 +178,13 @@ func (o *options) validateKubernetes() error {
 // validateElection holds the times against each other as client-go does, and
 // leaves a second of the lease for the writes that are on their way.
 func (o *options) validateElection() error {
-	for name, d := range map[string]time.Duration{
-		"lease-duration": o.leaseDuration, "renew-deadline": o.renewDeadline, "retry-period": o.retryPeriod,
+	for _, check := range []error{
+		positive("lease-duration", o.leaseDuration),
+		positive("renew-deadline", o.renewDeadline),
+		positive("retry-period", o.retryPeriod),
 	} {
-		if err := positive(name, d); err != nil {
-			return err
+		if check != nil {
+			return check
 		}
 	}
 	if o.leaseDuration <= fenceMargin {
