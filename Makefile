@@ -44,6 +44,7 @@ test: test-unit test-integration ## run all tests
 .PHONY: test-unit
 test-unit: ## run the tests that need no cluster
 	go test -race ./...
+	go test -run '^TestModel$$' ./pkg/controller -rapid.checks=20000
 	go test -C hack/devcluster -race ./launcher/...
 
 .PHONY: test-integration

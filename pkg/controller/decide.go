@@ -94,6 +94,12 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 		t.refused = 0
 	}
 
+	if o.record == nil && !o.sight.clusterAsked {
+		// A record that names no cluster could be deleted on the word of any:
+		// none is made while that is only because the question has failed.
+		d.nextListing = true
+		return
+	}
 	if o.record != nil {
 		d.want = o.record.state
 	}
@@ -197,7 +203,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		d.want.bound = boundNone // the join stays: it explains the absence
 	}
 	if d.compare(o); d.verdict == save {
-		return // the record's own event brings the ID back
+		return // it is decided again when that is written
 	}
 
 	if d.track.proven {

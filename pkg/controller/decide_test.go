@@ -38,7 +38,7 @@ func recordOf(s state) *record {
 func seen(at time.Time) sight {
 	return sight{
 		presence: present, namespaceID: "ns", digest: digest{content: 7}, seen: at,
-		cluster: "cluster", completeBegun: at, whole: true,
+		cluster: "cluster", clusterAsked: true, completeBegun: at, whole: true,
 	}
 }
 
@@ -82,6 +82,22 @@ func TestDecide(t *testing.T) {
 		},
 		"a new volume gets a record": {
 			o:       observation{sight: seen(noon), pv: pvBound()},
+			verdict: save, content: true, want: ptr(rightState()),
+		},
+		"a new volume gets none before it is known which cluster lists it": {
+			o: func() observation {
+				s := seen(noon)
+				s.cluster, s.clusterAsked = "", false
+				return observation{sight: s, pv: pvBound()}
+			}(),
+			next: true,
+		},
+		"a new volume of a cluster that does not tell gets one": {
+			o: func() observation {
+				s := seen(noon)
+				s.cluster = ""
+				return observation{sight: s, pv: pvBound()}
+			}(),
 			verdict: save, content: true, want: ptr(rightState()),
 		},
 		"a changed volume is written": {

@@ -18,6 +18,8 @@ type fakeAPI struct {
 	nodes      map[string]string
 	namespaces []string
 	volumes    map[string][]string // by namespace: "<id> <size>"
+	hidden     map[string]bool     // IDs that no list shows, though they are there
+	elsewhere  map[string][]string // volumes, while another cluster answers
 	takes      time.Duration       // of each call
 	calls      map[string]int
 	fail       func(call string, n int) error // n counts from 1 for each call
@@ -81,7 +83,11 @@ func (f *fakeAPI) ListVolumes(ctx context.Context, ns string, each func(storageo
 	volumes := f.volumes[ns]
 	f.mu.Unlock()
 	for _, v := range volumes {
-		if err := each(entry(ns, v)); err != nil {
+		e := entry(ns, v)
+		if f.hidden[e.ID] {
+			continue
+		}
+		if err := each(e); err != nil {
 			return err
 		}
 	}
@@ -91,6 +97,14 @@ func (f *fakeAPI) ListVolumes(ctx context.Context, ns string, each func(storageo
 func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos.Volume, error) {
 	if err := f.call(ctx, "volume "+id); err != nil {
 		return nil, nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, v := range f.volumes[ns] {
+		if e := entry(ns, v); e.ID == id {
+			decoded, err := storageos.DecodeVolume(e.Raw)
+			return e.Raw, decoded, err
+		}
 	}
 	return nil, nil, notFound
 }

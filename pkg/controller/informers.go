@@ -13,36 +13,38 @@ import (
 // compact types, put there by transforms, not the objects of the API.
 func (r *Reconciler) newInformers(kube kubernetes.Interface, records versioned.Interface) error {
 	r.pvInformer = informers.NewSharedInformerFactory(kube, 0).Core().V1().PersistentVolumes().Informer()
-	err := r.prepare(r.pvInformer, trimPersistentVolume(r.settings.CSIDriver), persistentVolumeIndexers,
-		handler(func(old, obj *persistentVolume) {
-			if old != nil && obj != nil && old.same(obj) {
-				return
-			}
-			for _, p := range []*persistentVolume{old, obj} {
-				if p != nil && p.volumeID != "" {
-					r.enqueue(p.volumeID)
-				}
-			}
-		}))
+	err := r.prepare(r.pvInformer, trimPersistentVolume(r.settings.CSIDriver), persistentVolumeIndexers, handler(r.persistentVolumeChanged))
 	if err != nil {
 		return err
 	}
 	r.recordInformer = recordinformers.NewSharedInformerFactory(records, 0).StorageOS().V1().Volumes().Informer()
-	return r.prepare(r.recordInformer, trimRecord, recordIndexers,
-		handler(func(old, obj *record) {
-			r.clusters.change(old, obj)
-			r.tracks.recordChanged(old, obj)
-			if old != nil && obj != nil && old.same(obj) {
-				return
+	return r.prepare(r.recordInformer, trimRecord, recordIndexers, handler(r.recordChanged))
+}
+
+func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
+	if old != nil && obj != nil && old.same(obj) {
+		return
+	}
+	for _, p := range []*persistentVolume{old, obj} {
+		if p != nil && p.volumeID != "" {
+			r.enqueue(p.volumeID)
+		}
+	}
+}
+
+func (r *Reconciler) recordChanged(old, obj *record) {
+	r.clusters.change(old, obj)
+	r.tracks.recordChanged(old, obj)
+	if old != nil && obj != nil && old.same(obj) {
+		return
+	}
+	for _, rec := range []*record{old, obj} {
+		if rec != nil {
+			for _, id := range rec.ids() {
+				r.enqueue(id)
 			}
-			for _, rec := range []*record{old, obj} {
-				if rec != nil {
-					for _, id := range rec.ids() {
-						r.enqueue(id)
-					}
-				}
-			}
-		}))
+		}
+	}
 }
 
 func (r *Reconciler) prepare(i cache.SharedIndexInformer, trim cache.TransformFunc, by cache.Indexers, h cache.ResourceEventHandler) error {

@@ -27,6 +27,7 @@ type poller struct {
 	metrics  *metrics.Metrics
 	interval time.Duration // from begin to begin
 	retry    time.Duration // after a failure
+	parallel int           // how many namespaces are listed at a time
 
 	// found is called with each volume that is new or changed; raw is its
 	// JSON, to be copied if it is kept.
@@ -92,9 +93,10 @@ func (p *poller) poll(ctx context.Context) error {
 }
 
 func (p *poller) list(ctx context.Context, l *listing) error {
-	cluster, clusterErr := p.cluster(ctx)
+	cluster, clusterErr := answeringCluster(ctx, p.api)
 	if clusterErr == nil {
 		p.view.setCluster(cluster)
+		p.warnUnnamed(ctx, cluster)
 	}
 	if nodes, err := p.api.Nodes(ctx); err == nil {
 		p.view.setNodes(nodes)
@@ -115,7 +117,7 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 	if err := errors.Join(clusterErr, p.listNamespaces(ctx, l, ids)); err != nil {
 		return err
 	}
-	again, err := p.cluster(ctx)
+	again, err := answeringCluster(ctx, p.api)
 	if err != nil {
 		return err
 	}
@@ -125,21 +127,25 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 	return nil
 }
 
-// cluster asks which cluster answers: "" if StorageOS refuses to tell.
-func (p *poller) cluster(ctx context.Context) (string, error) {
-	id, err := p.api.Cluster(ctx)
-	if storageos.IsForbidden(err) {
-		if !p.unnamed {
-			klog.FromContext(ctx).Info("StorageOS refuses to tell which cluster it is: records that name a cluster are not deleted, those that name none are not protected against another cluster behind this endpoint", "err", err)
-			p.unnamed = true
-		}
+// answeringCluster asks which cluster answers: "" if StorageOS refuses to tell.
+func answeringCluster(ctx context.Context, api storageos.Lister) (string, error) {
+	id, err := api.Cluster(ctx)
+	switch {
+	case storageos.IsForbidden(err):
 		return "", nil
-	}
-	if err != nil {
+	case err != nil:
 		return "", fmt.Errorf("asking for the cluster: %w", err)
+	default:
+		return id, nil
 	}
-	p.unnamed = false
-	return id, nil
+}
+
+// warnUnnamed says once that StorageOS refuses to tell which cluster answers.
+func (p *poller) warnUnnamed(ctx context.Context, cluster string) {
+	if cluster == "" && !p.unnamed {
+		klog.FromContext(ctx).Info("StorageOS refuses to tell which cluster it is: records that name a cluster are not deleted, those that name none are not protected against another cluster behind this endpoint")
+	}
+	p.unnamed = cluster == ""
 }
 
 // listNamespaces lists the volumes of each namespace, a few at a time. One that
@@ -147,7 +153,7 @@ func (p *poller) cluster(ctx context.Context) (string, error) {
 func (p *poller) listNamespaces(ctx context.Context, l *listing, ids []string) error {
 	errs := make([]error, len(ids))
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, parallelLists)
+	slots := make(chan struct{}, p.parallel)
 	for i, id := range ids {
 		slots <- struct{}{}
 		wg.Go(func() {

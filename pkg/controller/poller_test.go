@@ -30,7 +30,7 @@ type polled struct {
 func newPolled(api *fakeAPI) *polled {
 	p := &polled{poller: &poller{
 		api: api, view: newView(), metrics: metrics.New(),
-		interval: 5 * time.Second, retry: 7 * time.Second,
+		interval: 5 * time.Second, retry: 7 * time.Second, parallel: parallelLists,
 	}}
 	p.begun = func(l *listing) { p.found, p.begins = nil, append(p.begins, l.begun) }
 	p.poller.found = func(id string, _ []byte) {

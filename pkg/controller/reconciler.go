@@ -65,6 +65,7 @@ type Reconciler struct {
 	events   EventRecorder
 	lease    *corev1.ObjectReference
 	metrics  *metrics.Metrics
+	logger   klog.Logger // Start's
 
 	pvInformer     cache.SharedIndexInformer
 	recordInformer cache.SharedIndexInformer
@@ -110,6 +111,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		events:   o.Events,
 		lease:    o.Lease,
 		metrics:  o.Metrics,
+		logger:   klog.Background(),
 		view:     newView(),
 		tracks:   newTracks(&o.Settings, o.Metrics),
 		contents: newContents(maxContents),
@@ -123,7 +125,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	}
 	r.poller = &poller{
 		api: o.StorageOS, view: r.view, metrics: o.Metrics,
-		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval,
+		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval, parallel: parallelLists,
 		begun: r.listingBegun, found: r.volumeFound, ended: r.listingEnded,
 	}
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
@@ -158,6 +160,7 @@ func (r *Reconciler) Warm(ctx context.Context) error {
 func (r *Reconciler) Start(ctx context.Context) error {
 	logger := klog.FromContext(ctx).WithName("volumes")
 	ctx = klog.NewContext(ctx, logger)
+	r.logger = logger
 	defer func() {
 		if r.caching.Err() != nil {
 			r.warmed.Wait() // they were started here and end with this
@@ -305,7 +308,7 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 		r.waiting.add(id)
 	}
 	if d.verdict == hold && o.track.levels.held == "" && !o.tripped {
-		klog.Background().WithName("volumes").Info("A deletion is held back", "volumeID", id, "record", o.record.name, "why", d.why)
+		r.logger.Info("A deletion is held back", "volumeID", id, "record", o.record.name, "why", d.why)
 	}
 }
 
@@ -350,7 +353,7 @@ func (r *Reconciler) everyID() []string {
 			all[id] = struct{}{}
 		}
 	}
-	return slices.Collect(maps.Keys(all))
+	return slices.Sorted(maps.Keys(all))
 }
 
 func (r *Reconciler) listingBegun(l *listing) {
@@ -401,13 +404,12 @@ func (r *Reconciler) announce() {
 	why := r.tracks.holding()
 	was := r.holding
 	r.holding = why
-	logger := klog.Background().WithName("volumes")
 	switch {
 	case was == "" && why != "":
-		logger.Error(nil, "Deletions of records are held", "why", why)
+		r.logger.Error(nil, "Deletions of records are held", "why", why)
 		r.sayOnLease(corev1.EventTypeWarning, EventHeld, "deletions of records are held: "+why)
 	case was != "" && why == "":
-		logger.Info("Deletions of records are no longer held")
+		r.logger.Info("Deletions of records are no longer held")
 		r.sayOnLease(corev1.EventTypeNormal, EventResumed, "deletions of records are no longer held")
 	}
 }

@@ -58,7 +58,8 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 
 // gone asks StorageOS for a volume by its ID: in the namespace that its record
 // names, else in the one that the PersistentVolume names, else in all. Only a
-// 404 of the API itself, in each, proves that it is gone.
+// 404 of the API itself, in each, proves that it is gone, and only the cluster
+// that was listed can give it.
 func (r *Reconciler) gone(ctx context.Context, id string, o observation) (bool, error) {
 	var namespaces []string
 	switch {
@@ -80,6 +81,15 @@ func (r *Reconciler) gone(ctx context.Context, id string, o observation) (bool, 
 		case !storageos.IsNotFound(err):
 			return false, fmt.Errorf("asking for the volume in namespace %s: %w", ns, err)
 		}
+	}
+	// Another cluster may have taken over since the listing: it does not have
+	// the volume either.
+	cluster, err := answeringCluster(ctx, r.api)
+	if err != nil {
+		return false, err
+	}
+	if cluster != o.sight.cluster {
+		return false, fmt.Errorf("cluster %q was asked, and it was %q that was listed", cluster, o.sight.cluster)
 	}
 	return true, nil
 }

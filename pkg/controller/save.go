@@ -219,6 +219,11 @@ func (r *Reconciler) saved(id string, o observation, d decision, before, after *
 		}
 		return t
 	})
+	if o.sight.presence == absent {
+		// Its deletion is decided next. The record's own event does not always
+		// bring the ID back: the API server may have dropped all that was written.
+		r.waiting.add(id)
+	}
 	if was != nil && !quiet {
 		r.say(healthEvent(is.ref(), was.digest.health, is.digest.health, after.Status.Ready)...)
 	}

@@ -18,6 +18,7 @@ type view struct {
 	namespaces []string          // IDs, as last listed
 	nodes      map[string]string // ID -> name, as last listed whole
 	cluster    string            // ID, "" if never told or refused
+	asked      bool              // StorageOS has told its cluster, or refused to
 	complete   *listing          // the last complete one, nil before the first
 	whole      bool              // the last listing that has ended was complete
 	settled    bool              // every ID was compared after the first complete listing
@@ -56,6 +57,7 @@ type sight struct {
 	seen        time.Time // begin of the last listing that showed it
 
 	cluster       string    // ID of the StorageOS cluster that answers
+	clusterAsked  bool      // it has told its ID, or refused to
 	completeBegun time.Time // begin of the last complete listing
 	whole         bool      // the last listing that has ended was complete
 	settling      bool      // the first complete listing is not yet worked off
@@ -71,7 +73,7 @@ func newView() *view {
 func (v *view) look(id string) sight {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := sight{cluster: v.cluster, whole: v.whole, settling: !v.settled}
+	s := sight{cluster: v.cluster, clusterAsked: v.asked, whole: v.whole, settling: !v.settled}
 	if v.complete != nil {
 		s.completeBegun = v.complete.begun
 		s.presence = absent
@@ -170,7 +172,7 @@ func (v *view) setNamespaces(ids []string) {
 func (v *view) setCluster(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.cluster = id
+	v.cluster, v.asked = id, true
 }
 
 // end takes the end of a listing. After a complete one, what it did not show is

@@ -188,7 +188,7 @@ func TestClusterNodesNamespaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		node, ns := sim.AddNode("worker"), sim.AddNamespace("one")
-		requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests"}, []string{"method", "code"})
+		requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total"}, []string{"method", "code"})
 		c := newClient(t, sim, func(cfg *Config) { cfg.Requests.Total = requests })
 		nodes, err := c.Nodes(t.Context())
 		if diff := cmp.Diff(map[string]string{node: "worker"}, nodes); diff != "" || err != nil {

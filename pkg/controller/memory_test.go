@@ -1,0 +1,167 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
+)
+
+// memory is the model of an API server that holds records: what the controller
+// relies on and no more. The real one is used in hack/integration.
+type memory struct {
+	versioned.Interface
+	typedv1.StorageOSV1Interface
+	typedv1.VolumeInterface
+
+	records map[string]*v1.Volume
+	version int
+	history []recordChange
+	writes  int
+	pruned  bool // its CRD is the older one
+	fail    func(verb string) error
+	deleted func(r *v1.Volume)
+}
+
+// recordChange is what a watch tells.
+type recordChange struct{ old, obj *v1.Volume }
+
+func (m *memory) StorageOSV1() typedv1.StorageOSV1Interface { return m }
+func (m *memory) Volumes() typedv1.VolumeInterface          { return m }
+
+var volumesResource = v1.SchemeGroupVersion.WithResource("volumes").GroupResource()
+
+func (m *memory) write(verb string) error {
+	if m.fail != nil {
+		if err := m.fail(verb); err != nil {
+			return err
+		}
+	}
+	m.writes++
+	return nil
+}
+
+func (m *memory) store(old, obj *v1.Volume) *v1.Volume {
+	m.version++
+	if obj != nil {
+		obj.ResourceVersion = fmt.Sprint(m.version)
+		if m.pruned {
+			s := &obj.Status
+			s.Capacity, s.Conditions, s.Health, s.Ready, s.PersistentVolume = nil, nil, "", "", nil
+		}
+		m.records[obj.Name] = obj
+	} else {
+		delete(m.records, old.Name)
+	}
+	m.history = append(m.history, recordChange{old, obj})
+	return obj.DeepCopy()
+}
+
+func (m *memory) Get(_ context.Context, name string, _ metav1.GetOptions) (*v1.Volume, error) {
+	if r, ok := m.records[name]; ok {
+		return r.DeepCopy(), nil
+	}
+	return nil, apierrors.NewNotFound(volumesResource, name)
+}
+
+func (m *memory) Create(_ context.Context, r *v1.Volume, _ metav1.CreateOptions) (*v1.Volume, error) {
+	if err := m.write("create"); err != nil {
+		return nil, err
+	}
+	if _, ok := m.records[r.Name]; ok {
+		return nil, apierrors.NewAlreadyExists(volumesResource, r.Name)
+	}
+	r = r.DeepCopy()
+	r.Status = v1.VolumeStatus{}
+	r.UID = types.UID(fmt.Sprint("uid-", m.version))
+	r.CreationTimestamp = metav1.NewTime(time.Now())
+	return m.store(nil, r), nil
+}
+
+func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data []byte, _ metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+	if err := m.write("patch"); err != nil {
+		return nil, err
+	}
+	old, ok := m.records[name]
+	if !ok {
+		return nil, apierrors.NewNotFound(volumesResource, name)
+	}
+	patch := map[string]any{}
+	if err := json.Unmarshal(data, &patch); err != nil {
+		return nil, err
+	}
+	meta, _ := patch["metadata"].(map[string]any)
+	if rv, ok := meta["resourceVersion"]; ok && rv != old.ResourceVersion {
+		return nil, apierrors.NewConflict(volumesResource, name, fmt.Errorf("it is at %s", old.ResourceVersion))
+	}
+	if len(sub) > 0 {
+		patch = map[string]any{"status": patch["status"]}
+	} else {
+		delete(patch, "status")
+	}
+	obj, err := patched(old, patch)
+	if err != nil {
+		return nil, err
+	}
+	return m.store(old, obj), nil
+}
+
+func (m *memory) Delete(_ context.Context, name string, o metav1.DeleteOptions) error {
+	if err := m.write("delete"); err != nil {
+		return err
+	}
+	old, ok := m.records[name]
+	if !ok {
+		return apierrors.NewNotFound(volumesResource, name)
+	}
+	if p := o.Preconditions; p == nil || *p.UID != old.UID || *p.ResourceVersion != old.ResourceVersion {
+		return apierrors.NewConflict(volumesResource, name, fmt.Errorf("it is at %s", old.ResourceVersion))
+	}
+	m.deleted(old)
+	m.store(old, nil)
+	return nil
+}
+
+func patched(r *v1.Volume, patch map[string]any) (*v1.Volume, error) {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	object := map[string]any{}
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return nil, err
+	}
+	merge(object, patch)
+	if raw, err = json.Marshal(object); err != nil {
+		return nil, err
+	}
+	obj := &v1.Volume{}
+	return obj, json.Unmarshal(raw, obj)
+}
+
+// merge applies a JSON merge patch.
+func merge(object, patch map[string]any) {
+	for key, value := range patch {
+		switch value := value.(type) {
+		case nil:
+			delete(object, key)
+		case map[string]any:
+			inner, ok := object[key].(map[string]any)
+			if !ok {
+				inner = map[string]any{}
+				object[key] = inner
+			}
+			merge(inner, value)
+		default:
+			object[key] = value
+		}
+	}
+}
