@@ -63,6 +63,16 @@ func enrol(t *testing.T, name string, on *lease, work func(context.Context) erro
 	return p
 }
 
+// wait waits for the end of the election.
+func (p *process) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.over:
+	case <-time.After(24 * time.Hour):
+		t.Fatal("the election goes on for ever")
+	}
+}
+
 // untilTold is a work that goes on for a while after it was told to end.
 func untilTold(lasts time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -212,7 +222,7 @@ func TestElection(t *testing.T) {
 				if tc.script != nil {
 					tc.script(p, on)
 				}
-				<-p.over
+				p.wait(t)
 				synctest.Wait()
 				p.mu.Lock()
 				if !errors.Is(p.result, tc.result) {
@@ -289,12 +299,12 @@ func TestTakeover(t *testing.T) {
 				if err := pass(second.fence, http.MethodPatch); err != nil {
 					t.Errorf("the second may not write: %v", err)
 				}
-				<-first.over
+				first.wait(t)
 				if !errors.Is(first.result, tc.result) {
 					t.Errorf("the first ended with %v, want %v", first.result, tc.result)
 				}
 				second.stop()
-				<-second.over
+				second.wait(t)
 				if second.result != nil || on.holder() != "" {
 					t.Errorf("the second ended with %v, the lease is held by %q", second.result, on.holder())
 				}

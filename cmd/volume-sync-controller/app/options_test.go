@@ -111,7 +111,6 @@ func TestParse(t *testing.T) {
 		"nothing":           {"", ""},
 		"one dash":          {"-workers 3", ""},
 		"two dashes":        {"--workers=3 --delete-orphans=false", ""},
-		"klog's":            {"-v=0 -logtostderr=true", ""},
 		"a host and a port": {"-api-endpoint=host:1", ""},
 		"a URL":             {"-api-endpoint=https://host", ""},
 		"an IPv6 address":   {"-api-endpoint=[::1]:5705", ""},

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "Starting")
 		<-ctx.Done()
 		fmt.Fprintln(os.Stderr, "Stopping")
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 	}
 	os.Exit(m.Run())
 }
