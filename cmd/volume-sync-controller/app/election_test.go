@@ -284,8 +284,8 @@ func TestTakeover(t *testing.T) {
 				})
 				time.Sleep(21 * time.Second)
 				select {
-				case <-takeover:
-					t.Fatal("two at a time")
+				case err := <-takeover:
+					t.Fatalf("two at a time: %v", err)
 				default:
 				}
 				begun := time.Now()

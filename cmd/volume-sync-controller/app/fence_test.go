@@ -119,11 +119,11 @@ func TestFenceOverTime(t *testing.T) {
 				f, lock, on := newFence()
 				tc.history(t.Context(), lock, on)
 				if tc.lasts > 0 {
-					time.Sleep(tc.lasts - 1)
+					time.Sleep(tc.lasts - time.Nanosecond)
 					if err := pass(f, http.MethodPatch); err != nil {
 						t.Errorf("closed before %v: %v", tc.lasts, err)
 					}
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 				}
 				if err := pass(f, http.MethodPatch); !errors.Is(err, errFenced) {
 					t.Errorf("open after %v: %v", tc.lasts, err)

@@ -17,14 +17,14 @@ const (
 )
 
 // setLogger gives klog its format. Text is klog's own; for JSON, klog still
-// decides what is logged (-v) and slog writes it, a line each. What the
-// standard library logs (net/http does) goes the same way.
+// decides what is logged (-v) and slog writes it, a line each; so it does what
+// the standard library logs, as net/http does.
 func setLogger(format string, w io.Writer) {
 	if format == formatJSON {
 		handler := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.Level(math.MinInt), ReplaceAttr: readable})
 		klog.SetLogger(logr.FromSlogHandler(handler))
+		slog.SetDefault(slog.New(handler))
 	}
-	klog.CopyStandardLogTo("WARNING")
 }
 
 // readable writes what other programs read as they expect it: a duration as

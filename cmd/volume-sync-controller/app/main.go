@@ -39,7 +39,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	setLogger(o.loggingFormat, stderr)
 
-	defer klog.Flush() // of files, if klog writes any
+	defer klog.StopFlushDaemon() // flushes files, if klog writes any
 	ctx, stop := untilSignal()
 	defer stop()
 

@@ -19,7 +19,8 @@ import (
 const (
 	as           = "VOLUME_SYNC_TEST_AS"
 	asController = "controller"
-	asStubborn   = "stubborn" // a program that is asked to stop and does not
+	asStubborn   = "stubborn" // is asked to stop and does not
+	asTalker     = "talker"   // logs, and ends
 )
 
 func TestMain(m *testing.M) {
@@ -32,8 +33,11 @@ func TestMain(m *testing.M) {
 		<-ctx.Done()
 		fmt.Fprintln(os.Stderr, "Stopping")
 		time.Sleep(time.Minute)
+	case asTalker:
+		talk(os.Args[1:])
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
 }
 
 // child is a process of its own, whose stderr is read line by line.
@@ -57,6 +61,10 @@ func start(t *testing.T, what string, args ...string) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it may have been waited for
+	})
 	return &child{cmd, bufio.NewReader(stderr)}
 }
 

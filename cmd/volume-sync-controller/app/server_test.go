@@ -42,7 +42,7 @@ func TestKubeConfig(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := append(tc.args, "-kubeconfig", kubeconfigFor(t, "http://"+nowhere, tc.in))
+			args := append([]string{"-kubeconfig", kubeconfigFor(t, "http://"+nowhere, tc.in)}, tc.args...)
 			config, namespace, err := kubeConfig(parsed(t, args...))
 			if err != nil {
 				t.Fatal(err)
