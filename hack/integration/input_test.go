@@ -1,0 +1,124 @@
+package integration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// One volume that cannot be recorded costs only itself.
+func TestInput(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 10, CSI: -1})
+	c := e.controller("-orphan-grace-period", "30s") // a listing may come between removing and adding
+	e.eventually("10 records", 20*time.Second, func() error { return e.right(filled, 0) })
+	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
+	bad, good := filled[0], filled[1]
+	spoil := func(field string, value any) func() error {
+		return func() error {
+			var fields map[string]any
+			if err := json.Unmarshal([]byte(e.json(bad)), &fields); err != nil {
+				return err
+			}
+			fields[field] = value
+			raw, err := json.Marshal(fields)
+			if err != nil {
+				return err
+			}
+			return errors.Join(e.sim.RemoveVolume(bad.NamespaceID, bad.ID), e.sim.AddRawVolume(bad.NamespaceID, bad.ID, raw))
+		}
+	}
+	many := map[string]any{}
+	for i := range 10_000 {
+		many[fmt.Sprintf("label-%05d", i)] = strings.Repeat("x", 100)
+	}
+	original, err := e.sim.Volume(bad.NamespaceID, bad.ID)
+	e.must(err)
+	size := uint64(5 << 30)
+	for _, tc := range []struct {
+		name   string
+		spoil  func() error
+		stored bool // it can be recorded all the same
+	}{
+		{"a size that is a text", spoil("sizeBytes", "5Gi"), false},
+		{"a size beyond int64", spoil("sizeBytes", uint64(1<<63)), false},
+		{"a master that is a list", spoil("master", []string{}), false},
+		{"a label of almost 4 MiB", spoil("labels", map[string]any{"x": strings.Repeat("x", 4<<20-10_000)}), false},
+		{"10,000 labels", spoil("labels", many), false},
+		{"control characters", spoil("description", "a\x00\x1b[31m\n\u2028b"), true},
+		{"a file system that nobody knows", spoil("fsType", "🦊"), true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			failures := c.metric("storageos_sync_volume_errors_total")
+			before, err := e.record(bad.ID)
+			e.must(err)
+			e.must(tc.spoil())
+			size += 1 << 30
+			e.must(e.sim.UpdateVolume(good.NamespaceID, good.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
+			eventually(t, "the others are saved", 5*time.Second, func() error {
+				return e.want(good.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == int64(size) })
+			})
+			c.polls(2)
+			after, err := e.record(bad.ID)
+			e.must(err)
+			if same := cmp.Equal(before.Spec, after.Spec); same == tc.stored {
+				t.Errorf("its record is as it was: %v", same)
+			}
+			if !tc.stored {
+				eventually(t, "it is counted", 5*time.Second, func() error {
+					if n := c.metric("storageos_sync_volume_errors_total") - failures; n < 1 {
+						return fmt.Errorf("%v errors", n)
+					}
+					return nil
+				})
+				if n := e.events("VolumeInvalid", after.Name); n < 1 {
+					t.Errorf("%d events", n)
+				}
+			}
+			e.must(errors.Join(e.sim.RemoveVolume(bad.NamespaceID, bad.ID), e.sim.SetVolume(original)))
+			eventually(t, "it heals", 5*time.Second, func() error {
+				return e.want(bad.ID, func(r *v1.Volume) bool {
+					return r.Spec.SizeBytes == int64(bad.SizeBytes) && r.Spec.Description == "" && r.Spec.FsType == original.FSType && r.Spec.ConfigLabels["x"] == ""
+				})
+			})
+			eventually(t, "and is at rest", 20*time.Second, func() error { return c.atRest(2) })
+		})
+	}
+
+	t.Run("one ID in two namespaces", func(t *testing.T) {
+		other := original
+		other.NamespaceID, other.SizeBytes = good.NamespaceID, 1<<30
+		if other.NamespaceID == bad.NamespaceID {
+			other.NamespaceID = e.sim.AddNamespace("twin")
+		}
+		e.must(e.sim.SetVolume(other))
+		eventually(t, "it is reported", 5*time.Second, func() error {
+			if c.metric("storageos_sync_volume_errors_total", "decode") == 0 {
+				return fmt.Errorf("not yet")
+			}
+			return nil
+		})
+		c.polls(2)
+		if err := e.want(bad.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == int64(bad.SizeBytes) }); err != nil {
+			t.Error(err)
+		}
+		e.must(e.sim.RemoveVolume(other.NamespaceID, bad.ID))
+		e.must(e.sim.UpdateVolume(bad.NamespaceID, bad.ID, func(v *simulator.Volume) { v.SizeBytes = 99 << 30 }))
+		eventually(t, "it heals", 5*time.Second, func() error {
+			return e.want(bad.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 99<<30 })
+		})
+	})
+	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
+		t.Errorf("%v records were deleted", n)
+	}
+}
