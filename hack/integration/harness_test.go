@@ -358,6 +358,16 @@ func (e *env) all() map[string]v1.Volume {
 	return byID
 }
 
+// versions are the resource versions of the records.
+func (e *env) versions() map[string]string {
+	e.t.Helper()
+	versions := map[string]string{}
+	for id, r := range e.all() {
+		versions[id] = r.ResourceVersion
+	}
+	return versions
+}
+
 // record returns the record of a volume.
 func (e *env) record(id string) (*v1.Volume, error) {
 	list, err := e.records.StorageOSV1().Volumes().List(context.Background(),

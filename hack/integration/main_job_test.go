@@ -102,16 +102,9 @@ func TestMainJob(t *testing.T) {
 	})
 
 	t.Run("steady state", func(t *testing.T) {
-		versions := func() map[string]string {
-			m := map[string]string{}
-			for id, r := range e.all() {
-				m[id] = r.ResourceVersion
-			}
-			return m
-		}
-		before, writes, adds := versions(), c.metric("storageos_volume_writes_total"), c.metric("workqueue_adds_total")
+		before, writes, adds := e.versions(), c.metric("storageos_volume_writes_total"), c.metric("workqueue_adds_total")
 		c.polls(10)
-		if diff := cmp.Diff(before, versions()); diff != "" {
+		if diff := cmp.Diff(before, e.versions()); diff != "" {
 			t.Errorf("records were rewritten:\n%s", diff)
 		}
 		if now := c.metric("storageos_volume_writes_total"); now != writes {

@@ -19,8 +19,9 @@ type proxy struct {
 	server     *httptest.Server
 	kubeconfig string // leads here
 
-	mu    sync.Mutex
-	fault func(http.ResponseWriter, *http.Request) bool // true: it has answered
+	mu     sync.Mutex
+	fault  func(http.ResponseWriter, *http.Request) bool // true: it has answered
+	writes int                                           // of records
 }
 
 // newProxy starts one. Requests pass with the rights of an administrator.
@@ -40,6 +41,9 @@ func (e *env) newProxy() *proxy {
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		fault := p.fault
+		if isWrite(r) {
+			p.writes++
+		}
 		p.mu.Unlock()
 		if fault == nil || !fault(w, r) {
 			pass.ServeHTTP(w, r)
@@ -65,6 +69,18 @@ func (p *proxy) set(fault func(http.ResponseWriter, *http.Request) bool) {
 	p.fault = fault
 }
 
+// written is how many writes of records have come.
+func (p *proxy) written() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.writes
+}
+
+// isWrite tells whether a request writes records.
+func isWrite(r *http.Request) bool {
+	return r.Method != http.MethodGet && strings.Contains(r.URL.Path, "/api.storageos.com/v1/volumes")
+}
+
 // cut ends every connection, watches included.
 func (p *proxy) cut() { p.server.CloseClientConnections() }
 
@@ -80,7 +96,7 @@ func mute(_ http.ResponseWriter, r *http.Request) bool {
 // refuse answers writes of records with a status of the API server.
 func refuse(code int, reason string) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, "/volumes") {
+		if !isWrite(r) {
 			return false
 		}
 		w.Header().Set("Content-Type", "application/json")

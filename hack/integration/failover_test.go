@@ -1,0 +1,92 @@
+package integration
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// electing are flags of a short election: 5 s after a leader's end another leads.
+var electing = []string{
+	"-enable-leader-election", "-namespace", "default",
+	"-lease-duration", "5s", "-renew-deadline", "4s", "-retry-period", "1s",
+}
+
+// leads is nil if it writes.
+func (c *controller) leads() error {
+	if n := c.metric("leader_election_master_status"); n != 1 {
+		return fmt.Errorf("leader_election_master_status %v", n)
+	}
+	return nil
+}
+
+// Both replicas are started at once, the leader is killed in the middle of its
+// writes: the other one completes what it has begun.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 5, Nodes: 3, Volumes: 1000, CSI: -1})
+	leader, other := e.controller(electing...), e.controller(electing...)
+	e.eventually("writes are under way", 30*time.Second, func() error {
+		if n := len(e.all()); n < 50 {
+			return fmt.Errorf("%d records", n)
+		}
+		return nil
+	})
+	if other.leads() == nil {
+		leader, other = other, leader
+	}
+	if err := other.leads(); err == nil {
+		t.Fatal("both lead")
+	}
+	e.must(leader.cmd.Process.Signal(syscall.SIGKILL))
+	<-leader.ended
+	if n := len(e.all()); n >= 1000 {
+		t.Fatalf("it was killed too late: %d records", n)
+	}
+	e.eventually("the other leads", 15*time.Second, other.leads)
+	e.eventually("1,000 records are right", 60*time.Second, func() error { return e.right(filled, 0) })
+	if n := other.metric("storageos_volume_writes_total", "delete"); n != 0 {
+		t.Errorf("%v records were deleted", n)
+	}
+}
+
+// A leader that is frozen for longer than its lease wakes up and writes nothing.
+func TestFrozen(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 5, Nodes: 3, Volumes: 600, CSI: -1})
+	p := e.newProxy()
+	frozen := e.controller(append([]string{"-kubeconfig", p.kubeconfig}, electing...)...)
+	e.eventually("writes are under way", 30*time.Second, func() error {
+		if n := p.written(); n < 50 {
+			return fmt.Errorf("%d writes", n)
+		}
+		return nil
+	})
+	e.must(frozen.cmd.Process.Signal(syscall.SIGSTOP))
+	other := e.controller(electing...)
+	e.eventually("the other leads", 20*time.Second, other.leads)
+	e.eventually("600 records are right", 60*time.Second, func() error { return e.right(filled, 0) })
+	e.eventually("nothing is left to do", 60*time.Second, func() error { return other.atRest(2) })
+	versions, before := e.versions(), p.written()
+	e.must(frozen.cmd.Process.Signal(syscall.SIGCONT))
+	if code := frozen.exit(t, 20*time.Second); code != 1 {
+		t.Errorf("it ended with %d", code)
+	}
+	// Those that it had begun are refused by Kubernetes: there is one a worker.
+	if n := p.written() - before; n > 10 {
+		t.Errorf("%d writes after it woke up", n)
+	}
+	if diff := cmp.Diff(versions, e.versions()); diff != "" {
+		t.Errorf("records were written after it woke up (-before +after):\n%s", diff)
+	}
+	if err := e.right(filled, 0); err != nil {
+		t.Error(err)
+	}
+}
