@@ -9,7 +9,8 @@ import (
 
 // Bounds of what is read, whatever the API sends.
 const (
-	maxEntry      = 4 << 20 // bytes of one entry of a list
+	maxEntry      = 4 << 20  // bytes of one entry of a list
+	maxBetween    = 64 << 10 // bytes between two entries, and read ahead
 	maxVolumes    = 2_000_000
 	maxNamespaces = 100_000
 	maxNodes      = 100_000
@@ -24,7 +25,7 @@ var errEntryTooLarge = fmt.Errorf("an entry has more than %d bytes", maxEntry)
 // whole array is an error, whatever was handed over before: an empty body,
 // null, an object, an array that does not end, anything after it.
 func readList(body io.Reader, most int, each func(n int, raw []byte) error) error {
-	limited := &entryReader{r: body, left: maxEntry}
+	limited := &entryReader{r: body, left: maxEntry + maxBetween}
 	dec := json.NewDecoder(limited)
 	first, err := dec.Token()
 	switch {
@@ -41,7 +42,6 @@ func readList(body io.Reader, most int, each func(n int, raw []byte) error) erro
 		if n == most {
 			return fmt.Errorf("the list has more than %d entries", most)
 		}
-		limited.left = maxEntry
 		if err := dec.Decode(&raw); err != nil {
 			return fmt.Errorf("entry %d of the list: %w", n, whole(err))
 		}
@@ -52,14 +52,20 @@ func readList(body io.Reader, most int, each func(n int, raw []byte) error) erro
 			return err
 		}
 		n++
+		limited.left = maxEntry + maxBetween
 	}
 	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the list does not end after entry %d: %w", n-1, whole(err))
+		return fmt.Errorf("the list does not end after its %d entries: %w", n, whole(err))
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	var syntax *json.SyntaxError
+	switch _, err := dec.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil || errors.As(err, &syntax):
 		return errors.New("something follows the list")
+	default:
+		return fmt.Errorf("after the list: %w", err)
 	}
-	return nil
 }
 
 // whole calls an end that came too early by its name.

@@ -3,11 +3,9 @@ package storageos
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 )
 
 // What is not one whole array is an error, whatever it showed before.
@@ -63,73 +61,6 @@ func TestEntryID(t *testing.T) {
 	} {
 		if got, err := entryID(3, []byte(raw)); got != want || (err == nil) != (want != "") {
 			t.Errorf("%s: %q, %v; want %q", raw, got, err, want)
-		}
-	}
-}
-
-func TestParseEndpoint(t *testing.T) {
-	t.Parallel()
-	for s, want := range map[string]string{
-		"storageos":         "http://storageos:5705",
-		"10.0.0.1:80":       "http://10.0.0.1:80",
-		"https://a.b":       "https://a.b:5705",
-		"https://a.b:443/":  "https://a.b:443",
-		"[::1]:5705":        "http://[::1]:5705",
-		"http://[::1]":      "http://[::1]:5705",
-		"":                  "",
-		" ":                 "",
-		"ftp://a":           "",
-		"http://":           "",
-		"a:0":               "",
-		"a:70000":           "",
-		"a:b":               "",
-		"a:":                "",
-		"http://u:secret@a": "",
-		"http://a/v2":       "",
-		"http://a?b":        "",
-		"http://a#b":        "",
-		"u:secret@a:x y":    "",
-	} {
-		u, err := ParseEndpoint(s)
-		if err != nil {
-			if want != "" || strings.Contains(err.Error(), "secret@") {
-				t.Errorf("%q: %v", s, err)
-			}
-			continue
-		}
-		if u.String() != want {
-			t.Errorf("%q: %s, want %q", s, u, want)
-		}
-	}
-}
-
-func TestBearer(t *testing.T) {
-	t.Parallel()
-	for header, want := range map[string]string{
-		"Bearer abc": "abc", "bearer  abc ": "abc", "abc": "abc", "": "", "Bearer": "", "Bearer ": "",
-	} {
-		if got := bearer(header); got != want {
-			t.Errorf("%q: %q, want %q", header, got, want)
-		}
-	}
-}
-
-func TestExpiry(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		header http.Header
-		body   uint64
-		want   time.Duration
-	}{
-		"header":            {http.Header{"Authorization-Expires-Seconds": {"60"}}, 9, time.Minute},
-		"its other name":    {http.Header{"Authorization-Expires-In": {"60"}}, 9, time.Minute},
-		"body":              {nil, 90, 90 * time.Second},
-		"unreadable header": {http.Header{"Authorization-Expires-Seconds": {"soon"}}, 90, 90 * time.Second},
-		"nothing":           {nil, 0, defaultExpiry},
-		"for ever":          {nil, 1 << 63, 365 * 24 * time.Hour},
-	} {
-		if got := expiry(tc.header, tc.body); got != tc.want {
-			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
 	}
 }

@@ -1,0 +1,126 @@
+package storageos
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// endless is the body of a list of volumes that is made while it is read.
+type endless struct {
+	entries int
+	made    int // entries
+	bytes   int // handed out
+	rest    []byte
+}
+
+// streamedEntry is the JSON of an entry; they differ in length.
+func streamedEntry(n int) string {
+	return fmt.Sprintf(`{"id":"%d","labels":{"x":"%s"}}`, n, strings.Repeat("x", n%512))
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if len(e.rest) == 0 {
+		switch {
+		case e.made > e.entries:
+			return 0, io.EOF
+		case e.made == e.entries:
+			e.rest = []byte("]")
+		case e.made == 0:
+			e.rest = []byte("[" + streamedEntry(e.made))
+		default:
+			e.rest = []byte("," + streamedEntry(e.made))
+		}
+		e.made++
+	}
+	n := copy(p, e.rest)
+	e.rest = e.rest[n:]
+	e.bytes += n
+	return n, nil
+}
+
+// A list of any length is handed over while it arrives: what was read and is
+// not handed over yet never grows beyond a few entries.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	const entries, bound = 20_000, 16 << 10
+	body := &endless{entries: entries}
+	n, handedOver, most := 0, 0, 0
+	err := readList(body, entries, func(_ int, raw []byte) error {
+		if string(raw) != streamedEntry(n) {
+			t.Fatalf("entry %d is %s", n, raw)
+		}
+		n++
+		handedOver += len(raw) + 1
+		most = max(most, body.bytes-handedOver)
+		return nil
+	})
+	if n != entries || err != nil || most > bound {
+		t.Errorf("%d entries, error %v; up to %d bytes of %d were held", n, err, most, body.bytes)
+	}
+}
+
+// The same, with everything between the network and the caller.
+func TestStreamOverTheNetwork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const entries, bound = 20_000, 64 << 10
+		body := &endless{entries: entries}
+		c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if r.Method == http.MethodPost {
+				_, _ = io.WriteString(w, `{"session":{"token":"x"}}`)
+				return
+			}
+			_, _ = io.CopyBuffer(struct{ io.Writer }{w}, body, make([]byte, 512))
+		}), nil)
+		n, handedOver, most := 0, 0, 0
+		err := c.ListVolumes(t.Context(), "ns", func(e Entry) error {
+			n++
+			handedOver += len(e.Raw) + 1
+			if n%100 == 0 {
+				synctest.Wait() // the server sends as much as anybody takes
+				most = max(most, body.bytes-handedOver)
+			}
+			return nil
+		})
+		if n != entries || err != nil || most > bound {
+			t.Errorf("%d entries, error %v; up to %d bytes of %d were on their way", n, err, most, body.bytes)
+		}
+	})
+}
+
+// An entry may have exactly maxEntry bytes, wherever it stands.
+func TestEntryBound(t *testing.T) {
+	t.Parallel()
+	entry := func(size int) string {
+		const frame = len(`{"id":""}`)
+		return `{"id":"` + strings.Repeat("x", size-frame) + `"}`
+	}
+	for name, tc := range map[string]struct {
+		body    string
+		entries int
+		err     string
+	}{
+		"the first":             {`[` + entry(maxEntry) + `,{}]`, 2, ""},
+		"between":               {`[{},` + entry(maxEntry) + `,{}]`, 3, ""},
+		"two":                   {`[` + entry(maxEntry) + ` , ` + entry(maxEntry) + `]`, 2, ""},
+		"the last":              {`[{},` + entry(maxEntry) + ` ]`, 2, ""},
+		"the first is larger":   {`[` + entry(maxEntry+1) + `]`, 0, "entry 0 of the list: an entry has more than 4194304 bytes"},
+		"a later is larger":     {`[{},` + entry(maxEntry+1) + `]`, 1, "entry 1 of the list: an entry has more than 4194304 bytes"},
+		"nothing, for too long": {`[{}` + strings.Repeat(" ", 2*(maxEntry+maxBetween)) + `]`, 1, "more than 4194304 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := 0
+			err := readList(strings.NewReader(tc.body), 10, func(int, []byte) error { n++; return nil })
+			checkError(t, "reading", err, tc.err)
+			if n != tc.entries {
+				t.Errorf("%d entries, want %d", n, tc.entries)
+			}
+		})
+	}
+}
