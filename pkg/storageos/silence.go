@@ -27,15 +27,13 @@ func (s *silence) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	s.heard(timer)
+	timer.Stop()
+	s.heard()
 	resp.Body = &watchedBody{ReadCloser: resp.Body, silence: s, ctx: ctx, cancel: cancel, timer: timer}
 	return resp, nil
 }
 
-func (s *silence) heard(timer *time.Timer) {
-	timer.Reset(s.after)
-	s.last.Store(time.Now().UnixNano())
-}
+func (s *silence) heard() { s.last.Store(time.Now().UnixNano()) }
 
 // cause says that it was the silence which ended a request, if it was.
 func (s *silence) cause(ctx context.Context, err error) error {
@@ -54,9 +52,13 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
+	// The timer runs while a byte is waited for, not while the reader is busy
+	// with those that came: that silence is not the API's.
+	b.timer.Reset(b.silence.after)
 	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
 	if n > 0 {
-		b.silence.heard(b.timer)
+		b.silence.heard()
 	}
 	if err != nil && err != io.EOF { //nolint:errorlint // Read returns io.EOF itself
 		err = b.silence.cause(b.ctx, err)
