@@ -3,11 +3,13 @@ package storageos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	api "github.com/storageos/go-api/v2"
 	"k8s.io/klog/v2"
@@ -37,7 +39,7 @@ type auth struct {
 	tried   time.Time // when that was
 	with    stamp     // the secret files of that login
 	once    chan struct{}
-	said    string // the failure that was logged last
+	said    string // the failure that was logged last; of whoever has the place
 
 	renewed       time.Time // when the session was last renewed or begun; Run's own
 	renewedNumber int       // of that session; Run's own
@@ -89,7 +91,7 @@ func (c *Client) login(ctx context.Context) (session, error) {
 	creds, err := readCredentials(c.cfg.SecretPath)
 	var s session
 	if err == nil {
-		s, err = c.ask("login", func() (api.UserSession, *http.Response, error) {
+		s, err = c.ask("login", creds.password, func() (api.UserSession, *http.Response, error) {
 			return c.api.AuthenticateUser(ctx, api.AuthUserData{Username: creds.username, Password: creds.password})
 		})
 	}
@@ -104,7 +106,7 @@ func (c *Client) login(ctx context.Context) (session, error) {
 // renew renews the token that is held.
 func (c *Client) renew(ctx context.Context) error {
 	held := c.auth.current()
-	s, err := c.ask("refresh", func() (api.UserSession, *http.Response, error) {
+	s, err := c.ask("refresh", held.token, func() (api.UserSession, *http.Response, error) {
 		return c.api.RefreshJwt(context.WithValue(ctx, api.ContextAccessToken, held.token))
 	})
 	if err != nil {
@@ -122,18 +124,14 @@ func (a *auth) keep(s session) {
 	a.session = s
 }
 
-// loggedIn takes note of how a login went.
+// loggedIn takes note of how a login went. The caller has the place.
 func (c *Client) loggedIn(ctx context.Context, s session, with stamp, err error) {
 	a := c.auth
-	if err == nil {
-		a.keep(s)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	logger := klog.FromContext(ctx)
-	a.failed, a.tried, a.with = err, time.Now(), with
 	switch {
 	case err == nil:
+		a.keep(s)
+		a.note(nil, with)
 		if a.said != "" || !isClosed(a.once) {
 			logger.Info("Logged in to StorageOS", "endpoint", c.cfg.Endpoint.String())
 		}
@@ -142,8 +140,9 @@ func (c *Client) loggedIn(ctx context.Context, s session, with stamp, err error)
 			close(a.once)
 		}
 	case ctx.Err() != nil:
-		a.failed = nil // it was us who gave up
+		a.note(nil, with) // it was us who gave up
 	default:
+		a.note(err, with)
 		if c.cfg.OnLoginError != nil {
 			c.cfg.OnLoginError(err)
 		}
@@ -152,6 +151,12 @@ func (c *Client) loggedIn(ctx context.Context, s session, with stamp, err error)
 			a.said = err.Error()
 		}
 	}
+}
+
+func (a *auth) note(failed error, with stamp) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed, a.tried, a.with = failed, time.Now(), with
 }
 
 func isClosed(ch <-chan struct{}) bool {
@@ -163,8 +168,8 @@ func isClosed(ch <-chan struct{}) bool {
 	}
 }
 
-// ask makes a call that answers with a session.
-func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, error)) (session, error) {
+// ask makes a call that sends a secret and is answered with a session.
+func (c *Client) ask(call, secret string, do func() (api.UserSession, *http.Response, error)) (session, error) {
 	begun := time.Now()
 	body, resp, err := do()
 	if resp == nil {
@@ -179,14 +184,20 @@ func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, er
 		if errors.As(err, &model) {
 			text = model.Body()
 		}
-		return session{}, apiError(call, resp, text)
+		return session{}, apiError(call, resp, text, secret)
 	}
 	s := session{token: bearer(resp.Header.Get("Authorization"))}
 	if s.token == "" {
 		s.token = body.Session.Token
 	}
-	if s.token == "" {
+	switch {
+	case s.token == "" && err != nil:
+		return session{}, &callError{call, fmt.Errorf("the answer has no token in its header, and its body cannot be read: %w", err)}
+	case s.token == "":
 		return session{}, &callError{call, errors.New("the answer has no token, neither in its header Authorization nor in its body")}
+	case strings.ContainsFunc(s.token, unicode.IsControl):
+		// No request could be sent with it, so none would ever be refused.
+		return session{}, &callError{call, errors.New("the token in the answer has control characters")}
 	}
 	s.expires = begun.Add(expiry(resp.Header, body.Session.ExpiresInSeconds))
 	return s, nil

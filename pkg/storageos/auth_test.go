@@ -1,8 +1,10 @@
 package storageos
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +35,10 @@ func TestLogin(t *testing.T) {
 		"an empty body":            {simulator.Chain(simulator.NoAuthorization(), simulator.JSON("")), "no token"},
 		"cut off":                  {simulator.Disconnect(), "EOF"},
 		"silence":                  {simulator.Silence(), "no byte from StorageOS for 30s"},
+		"a body that stalls":       {simulator.Stall(), ""},
+		"only a body, that stalls": {simulator.Chain(simulator.Stall(), simulator.NoAuthorization()), "its body cannot be read: no byte from StorageOS for 30s"},
+		"no header, and no JSON":   {simulator.Chain(simulator.NoAuthorization(), simulator.JSON("{")), "its body cannot be read"},
+		"a token that is none":     {simulator.JSON(`{"session":{"token":"a\r\nHost: b"}}`), "control characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -106,29 +112,110 @@ func TestSecret(t *testing.T) {
 	}
 }
 
+// A login that failed is not tried again before the pause is over, unless the
+// secret has changed.
+func TestChangedSecretIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		before func(folder string) error
+		logins int // that failed
+	}{
+		"the password was wrong": {func(f string) error { return os.WriteFile(filepath.Join(f, "password"), []byte("wrong"), 0o600) }, 1},
+		"there was no password":  {func(f string) error { return os.Remove(filepath.Join(f, "password")) }, 0},
+		"there was no folder":    {os.RemoveAll, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				sim := simulator.New(simulator.Options{})
+				failures := 0
+				c := newClient(t, sim, func(cfg *Config) { cfg.OnLoginError = func(error) { failures++ } })
+				if err := tc.before(c.cfg.SecretPath); err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					if _, err := c.Cluster(t.Context()); err == nil {
+						t.Error("a login succeeded")
+					}
+				}
+				if n := sim.Stats().Requests[simulator.CallLogin]; n != tc.logins || failures != 1 {
+					t.Errorf("%d logins and %d failures, want %d and 1", n, failures, tc.logins)
+				}
+				if err := os.MkdirAll(c.cfg.SecretPath, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				writeSecret(t, c.cfg.SecretPath, simulator.DefaultUsername, simulator.DefaultPassword)
+				_, err := c.Cluster(t.Context())
+				checkError(t, "with the right secret", err, "")
+			})
+		})
+	}
+}
+
 // However many requests find their token refused, one login is made.
 func TestOneLogin(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim := simulator.New(simulator.Options{})
-		ns := sim.AddNamespace("one")
-		c := newClient(t, sim, nil)
-		if _, err := c.Cluster(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		sim.ExpireTokens()
-		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallLogin}, Effect: simulator.Delay(time.Second)})
-		var wg sync.WaitGroup
-		for i := range 50 {
-			wg.Go(func() {
-				if err := c.ListVolumes(t.Context(), ns, func(Entry) error { return nil }); err != nil {
-					t.Errorf("request %d: %v", i, err)
+	for name, tc := range map[string]struct {
+		effect simulator.Effect
+		err    string
+	}{
+		"that succeeds": {simulator.Delay(time.Second), ""},
+		"that fails":    {simulator.Chain(simulator.Delay(time.Second), simulator.Status(503, "no store")), "the token was not taken: login: StorageOS answered 503 Service Unavailable: no store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				sim := simulator.New(simulator.Options{})
+				ns := sim.AddNamespace("one")
+				c := newClient(t, sim, nil)
+				if _, err := c.Cluster(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				sim.ExpireTokens()
+				sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallLogin}, Effect: tc.effect})
+				var wg sync.WaitGroup
+				for i := range 50 {
+					wg.Go(func() {
+						_, err := listVolumes(t, c, ns)
+						checkError(t, fmt.Sprint("request ", i), err, tc.err)
+					})
+				}
+				wg.Wait()
+				s := sim.Stats()
+				if s.Requests[simulator.CallLogin] != 2 || s.MaxConcurrentLogins != 1 {
+					t.Errorf("%d logins, %d at a time; want 2 in all, one at a time", s.Requests[simulator.CallLogin], s.MaxConcurrentLogins)
+				}
+				if n := s.Answers[simulator.CallVolumes][401]; n != 50 {
+					t.Errorf("%d requests found their token refused, want 50", n)
 				}
 			})
+		})
+	}
+}
+
+// Whoever gives up waiting for a login does not make it fail for others.
+func TestLoginGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		failures := 0
+		c := newClient(t, sim, func(cfg *Config) { cfg.OnLoginError = func(error) { failures++ } })
+		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallLogin}, Effect: simulator.Silence()})
+		var wg sync.WaitGroup
+		for _, patience := range []time.Duration{time.Second, 2 * time.Second} {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				_, err := c.Cluster(ctx)
+				if want := patience == time.Second; errors.Is(err, context.DeadlineExceeded) != want || !want && err != nil {
+					t.Errorf("patience of %v: error %v", patience, err)
+				}
+			})
+			synctest.Wait()
 		}
 		wg.Wait()
-		if s := sim.Stats(); s.Requests[simulator.CallLogin] != 2 || s.MaxConcurrentLogins != 1 {
-			t.Errorf("%d logins, %d at a time; want 2 in all, one at a time", s.Requests[simulator.CallLogin], s.MaxConcurrentLogins)
+		if n := sim.Stats().Requests[simulator.CallLogin]; n != 2 || failures != 0 {
+			t.Errorf("%d logins, %d failures; want 2 and none", n, failures)
 		}
 	})
 }
@@ -149,108 +236,33 @@ func TestRefusedForGood(t *testing.T) {
 	})
 }
 
-// Run renews the token in time, so that no request ever finds it refused.
-func TestRenewal(t *testing.T) {
+func TestBearer(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"Bearer abc": "abc", "bearer  abc ": "abc", "abc": "abc", "": "", "Bearer": "", "Bearer ": "",
+	} {
+		if got := bearer(header); got != want {
+			t.Errorf("%q: %q, want %q", header, got, want)
+		}
+	}
+}
+
+func TestExpiry(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		options  simulator.Options
-		every    time.Duration // RefreshInterval
-		fault    *simulator.Fault
-		logins   int
-		renewals [2]int // at least, at most, within 10 minutes
+		header http.Header
+		body   uint64
+		want   time.Duration
 	}{
-		"at the interval":           {simulator.Options{}, time.Minute, nil, 1, [2]int{9, 10}},
-		"before it expires":         {simulator.Options{TokenExpiry: 20 * time.Second}, time.Hour, nil, 1, [2]int{35, 45}},
-		"the other header":          {simulator.Options{TokenExpiry: 20 * time.Second, RefreshExpiryHeader: simulator.HeaderExpiresSeconds}, time.Hour, nil, 1, [2]int{35, 45}},
-		"a renewal fails":           {simulator.Options{}, time.Minute, &simulator.Fault{Match: simulator.Match{Call: simulator.CallRefresh}, Effect: simulator.Status(500, "")}, 2, [2]int{9, 10}},
-		"a renewal finds no answer": {simulator.Options{}, time.Minute, &simulator.Fault{Match: simulator.Match{Call: simulator.CallRefresh}, Effect: simulator.Silence()}, 2, [2]int{9, 10}},
+		"header":            {http.Header{"Authorization-Expires-Seconds": {"60"}}, 9, time.Minute},
+		"its other name":    {http.Header{"Authorization-Expires-In": {"60"}}, 9, time.Minute},
+		"body":              {nil, 90, 90 * time.Second},
+		"unreadable header": {http.Header{"Authorization-Expires-Seconds": {"soon"}}, 90, 90 * time.Second},
+		"nothing":           {nil, 0, defaultExpiry},
+		"for ever":          {nil, 1 << 63, 365 * 24 * time.Hour},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				sim := simulator.New(tc.options)
-				if tc.fault != nil {
-					sim.AddFault(*tc.fault)
-				}
-				c := newClient(t, sim, func(cfg *Config) { cfg.RefreshInterval = tc.every })
-				run(t, c)
-				if err := c.WaitForLogin(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				for range 600 {
-					time.Sleep(time.Second)
-					if _, err := c.Cluster(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-				}
-				s := sim.Stats()
-				if n := s.Requests[simulator.CallLogin]; n != tc.logins {
-					t.Errorf("%d logins, want %d", n, tc.logins)
-				}
-				if n := s.Requests[simulator.CallRefresh]; n < tc.renewals[0] || n > tc.renewals[1] {
-					t.Errorf("%d renewals, want %d to %d", n, tc.renewals[0], tc.renewals[1])
-				}
-				if n := s.Statuses[401]; n != 0 {
-					t.Errorf("%d requests found their token refused", n)
-				}
-			})
-		})
-	}
-}
-
-// A password is rotated in two places, one before the other.
-func TestRotation(t *testing.T) {
-	t.Parallel()
-	for name, steps := range map[string][2]string{
-		"the file first":     {"file", "StorageOS"},
-		"the password first": {"StorageOS", "file"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				sim := simulator.New(simulator.Options{})
-				c := newClient(t, sim, nil)
-				run(t, c)
-				works := func() error {
-					_, err := c.Cluster(t.Context())
-					return err
-				}
-				time.Sleep(10 * time.Second)
-				for _, step := range steps {
-					if step == "file" {
-						writeSecret(t, c.cfg.SecretPath, simulator.DefaultUsername, "another one")
-					} else {
-						sim.SetCredentials(simulator.DefaultUsername, "another one")
-						sim.ExpireTokens()
-					}
-					time.Sleep(10 * time.Second)
-					before := sim.Stats().Requests[simulator.CallLogin]
-					err := works()
-					if err != nil && strings.Contains(err.Error(), "another one") {
-						t.Errorf("the error tells the password: %v", err)
-					}
-					if n := sim.Stats().Requests[simulator.CallLogin] - before; n > 1 {
-						t.Errorf("%d logins for one request", n)
-					}
-				}
-				time.Sleep(6 * time.Second)
-				if err := works(); err != nil {
-					t.Errorf("after both: %v", err)
-				}
-				// Passwords that do not fit lock accounts.
-				if n := sim.Stats().Requests[simulator.CallLogin]; n > 8 {
-					t.Errorf("%d logins", n)
-				}
-			})
-		})
-	}
-}
-
-func TestEndpointErrorsTellNoPassword(t *testing.T) {
-	t.Parallel()
-	for _, endpoint := range []string{"http://me:s3cr3t@host", "me:s3cr3t@host:%zz", "http://me:s3cr3t@ho st"} {
-		if _, err := ParseEndpoint(endpoint); err == nil || strings.Contains(fmt.Sprint(err), "s3cr3t") {
-			t.Errorf("%q: %v", endpoint, err)
+		if got := expiry(tc.header, tc.body); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
 	}
 }

@@ -219,7 +219,7 @@ func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 
 // ListVolumes implements Lister.
 func (c *Client) ListVolumes(ctx context.Context, namespaceID string, each func(Entry) error) error {
-	call := fmt.Sprintf("GET /namespaces/%s/volumes", namespaceID)
+	call := fmt.Sprintf("GET /namespaces/%s/volumes", printable(namespaceID))
 	return c.list(ctx, call, maxVolumes, func(n int, raw []byte) error {
 		id, err := entryID(n, raw)
 		if err != nil {
@@ -231,7 +231,7 @@ func (c *Client) ListVolumes(ctx context.Context, namespaceID string, each func(
 
 // Volume implements Lister.
 func (c *Client) Volume(ctx context.Context, namespaceID, id string) ([]byte, *Volume, error) {
-	call := fmt.Sprintf("GET /namespaces/%s/volumes/%s", namespaceID, id)
+	call := fmt.Sprintf("GET /namespaces/%s/volumes/%s", printable(namespaceID), printable(id))
 	var raw json.RawMessage
 	if err := c.object(ctx, call, &raw, "namespaces", namespaceID, "volumes", id); err != nil {
 		return nil, nil, err
@@ -285,12 +285,12 @@ func (c *Client) get(ctx context.Context, call string, path ...string) (*http.Re
 	klog.FromContext(ctx).V(6).Info("Asking StorageOS", "call", call)
 	s, err := c.token(ctx, 0)
 	if err != nil {
-		return nil, &callError{call, fmt.Errorf("not logged in: %w", err)}
+		return nil, &callError{call, &loginError{"not logged in", err}}
 	}
 	resp, err := c.getOnce(ctx, call, s, path)
 	if IsUnauthorized(err) {
 		if s, err = c.token(ctx, s.number); err != nil {
-			return nil, &callError{call, fmt.Errorf("the token was not taken: %w", err)}
+			return nil, &callError{call, &loginError{"the token was not taken", err}}
 		}
 		resp, err = c.getOnce(ctx, call, s, path)
 	}
@@ -319,7 +319,7 @@ func (c *Client) getOnce(ctx context.Context, call string, s session, path []str
 		return nil, &callError{call, unwrapURL(err)}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, newAPIError(call, resp)
+		return nil, newAPIError(call, resp, s.token)
 	}
 	if !isJSON(resp) {
 		resp.Body.Close()

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
@@ -84,112 +82,13 @@ func TestListVolumes(t *testing.T) {
 	}
 }
 
-// Only the API's own 404 says that something does not exist.
-func TestErrorKinds(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		code        int
-		contentType string
-		body        string
-		notFound    bool
-		forbidden   bool
-		text        string
-	}{
-		"the API's 404":       {404, "application/json", `{"error":"no such volume"}`, true, false, "404 Not Found: no such volume"},
-		"with a charset":      {404, "application/json; charset=utf-8", `{"error":"x"}`, true, false, "404 Not Found: x"},
-		"without a text":      {404, "application/json", `{"error":""}`, true, false, "404 Not Found"},
-		"of a proxy":          {404, "text/html", `<html>`, false, false, "not an error body"},
-		"JSON in HTML":        {404, "text/html", `{"error":"x"}`, false, false, "not an error body"},
-		"an empty body":       {404, "application/json", ``, false, false, "not an error body"},
-		"null":                {404, "application/json", `null`, false, false, "not an error body"},
-		"another JSON":        {404, "application/json", `{"message":"no route"}`, false, false, "not an error body"},
-		"an error of no text": {404, "application/json", `{"error":{"code":5}}`, false, false, "not an error body"},
-		"403":                 {403, "application/json", `{"error":"no"}`, false, true, "403 Forbidden: no"},
-		"control characters":  {500, "application/json", `{"error":"a\n\u001b[31mb"}`, false, false, "a  [31mb"},
-		"a long text":         {500, "application/json", `{"error":"` + strings.Repeat("é", 500) + `"}`, false, false, strings.Repeat("é", maxErrorMessage) + "…"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			resp := &http.Response{StatusCode: tc.code, Header: http.Header{"Content-Type": {tc.contentType}}}
-			err := fmt.Errorf("asking: %w", apiError("GET", resp, []byte(tc.body)))
-			if IsNotFound(err) != tc.notFound || IsForbidden(err) != tc.forbidden || !strings.Contains(err.Error(), tc.text) {
-				t.Errorf("not found %v, forbidden %v, %q; want %v, %v, %q", IsNotFound(err), IsForbidden(err), err, tc.notFound, tc.forbidden, tc.text)
-			}
-		})
-	}
-}
-
-// An ID that is part of a path leads nowhere else.
-func TestStrangeIDs(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim := simulator.New(simulator.Options{})
-		ns := sim.AddNamespace("one")
-		c := newClient(t, sim, nil)
-		for _, id := range []string{"", ".", "..", "../..", "a/b", "a?b", "a%2fb", "%", "a b", "ü", "a#b"} {
-			_, _, err := c.Volume(t.Context(), ns, id)
-			if err == nil {
-				t.Errorf("there is a volume %q", id)
-			}
-		}
-		for _, r := range sim.Log() {
-			if r.Call != simulator.CallLogin && r.Call != simulator.CallVolume {
-				t.Errorf("an ID led to %s %s", r.Method, r.Path)
-			}
-		}
-	})
-}
-
-// An answer that is another volume is no answer.
-func TestAnotherVolume(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim := simulator.New(simulator.Options{})
-		c := newClient(t, sim, nil)
-		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolume}, Effect: simulator.JSON(`{"id":"b"}`)})
-		if _, _, err := c.Volume(t.Context(), "ns", "a"); err == nil || !strings.Contains(err.Error(), "another volume: b") {
-			t.Errorf("error %v", err)
-		}
-	})
-}
-
-func TestDecodeVolume(t *testing.T) {
-	t.Parallel()
-	v, err := DecodeVolume([]byte(`{"id":"a","attachedOnHost":"h1","master":{"hostname":"h2","health":"online"},
-		"replicas":[{"id":"r","hostname":"h3"}],"sizeBytes":18446744073709551615,"snapshots":[1],"topologyLabels":{}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := []string{v.AttachedOnHost, v.Master.Hostname, string(v.Master.Health), v.Replicas[0].Hostname, v.Replicas[0].Id, fmt.Sprint(v.SizeBytes)}
-	if diff := cmp.Diff([]string{"h1", "h2", "online", "h3", "r", "18446744073709551615"}, got); diff != "" {
-		t.Errorf("a newer server's volume (-want +got):\n%s", diff)
-	}
-	for raw, want := range map[string]string{
-		`{"id":"a","sizeBytes":"5Gi"}`:   "field sizeBytes cannot be a string",
-		`{"id":"a","sizeBytes":-1}`:      "field sizeBytes cannot be a number -1",
-		`{"id":"a","master":[]}`:         "field master cannot be a array",
-		`{"master":{"health":1}}`:        "field master.health cannot be a number",
-		`{"id":"a","labels":{"x":1}}`:    "labels",
-		`{}`:                             "it has no ID",
-		`null`:                           "it has no ID",
-		`{"id":"a","replicas":null}`:     "",
-		`{"id":"a","nfs":null,"zzz":{}}`: "",
-	} {
-		_, err := DecodeVolume([]byte(raw))
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: error %v, want %q", raw, err, want)
-		}
-	}
-}
-
 // The other lists, and the cluster.
 func TestClusterNodesNamespaces(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		node, ns := sim.AddNode("worker"), sim.AddNamespace("one")
-		requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total"}, []string{"method", "code"})
-		c := newClient(t, sim, func(cfg *Config) { cfg.Requests.Total = requests })
+		c := newClient(t, sim, nil)
 		nodes, err := c.Nodes(t.Context())
 		if diff := cmp.Diff(map[string]string{node: "worker"}, nodes); diff != "" || err != nil {
 			t.Errorf("nodes: %v %s", err, diff)
@@ -218,20 +117,39 @@ func TestClusterNodesNamespaces(t *testing.T) {
 				t.Errorf("%s: error %v, want %q", name, err, tc.err)
 			}
 		}
-		if n := value(t, requests.WithLabelValues("get", "200")); n != 8 {
-			t.Errorf("%v requests were counted", n)
-		}
-		if n := value(t, requests.WithLabelValues("post", "200")); n != 1 {
-			t.Errorf("%v logins were counted", n)
-		}
 	})
 }
 
-func value(t *testing.T, c prometheus.Counter) float64 {
-	t.Helper()
-	var m dto.Metric
-	if err := c.Write(&m); err != nil {
-		t.Fatal(err)
+// A redirect is an answer like another: whoever it leads to gets no request, let
+// alone the token or the password.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	for _, call := range []simulator.Call{simulator.CallLogin, simulator.CallRefresh, simulator.CallCluster, simulator.CallVolumes, simulator.CallVolume} {
+		for _, code := range []int{301, 302, 303, 307, 308} {
+			t.Run(fmt.Sprintf("%s %d", call, code), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					sim := simulator.New(simulator.Options{})
+					ns := sim.AddNamespace("one")
+					c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if r.Host != "storageos:5705" {
+							t.Errorf("%s %s went to %s", r.Method, r.URL, r.Host)
+						}
+						sim.ServeHTTP(w, r)
+					}), nil)
+					redirect := simulator.Handler(http.RedirectHandler("http://elsewhere/v2/cluster", code))
+					sim.AddFault(simulator.Fault{Match: simulator.Match{Call: call}, Effect: redirect, Count: simulator.Always})
+					_, cluster := c.Cluster(t.Context())
+					renewal := c.renew(t.Context())
+					_, list := listVolumes(t, c, ns)
+					_, _, volume := c.Volume(t.Context(), ns, "a")
+					err := map[simulator.Call]error{
+						simulator.CallLogin: cluster, simulator.CallCluster: cluster, simulator.CallRefresh: renewal,
+						simulator.CallVolumes: list, simulator.CallVolume: volume,
+					}[call]
+					checkError(t, string(call), err, fmt.Sprintf("StorageOS answered %d", code))
+				})
+			})
+		}
 	}
-	return m.GetCounter().GetValue()
 }

@@ -40,16 +40,28 @@ func (e *APIError) Error() string {
 }
 
 // IsNotFound tells whether the API itself said that something does not exist.
-// This is the only proof that a volume is gone: the 404 of a proxy is none.
+// This is the only proof that a volume is gone: the 404 of a proxy is none, nor
+// is one that the login was answered with.
 func IsNotFound(err error) bool {
-	var e *APIError
-	return errors.As(err, &e) && e.Code == http.StatusNotFound && e.Own
+	e := answer(err)
+	return e != nil && e.Code == http.StatusNotFound && e.Own
 }
 
-// IsForbidden tells whether the API refused to answer this user (403).
+// IsForbidden tells whether the API refused to answer this user (403). That the
+// login was refused says nothing of what was asked.
 func IsForbidden(err error) bool {
+	e := answer(err)
+	return e != nil && e.Code == http.StatusForbidden
+}
+
+// answer is what the call itself was answered with, nil if it was not.
+func answer(err error) *APIError {
+	var login *loginError
 	var e *APIError
-	return errors.As(err, &e) && e.Code == http.StatusForbidden
+	if errors.As(err, &login) || !errors.As(err, &e) {
+		return nil
+	}
+	return e
 }
 
 // IsUnauthorized tells whether the API did not take the token or the password
@@ -58,6 +70,16 @@ func IsUnauthorized(err error) bool {
 	var e *APIError
 	return errors.As(err, &e) && e.Code == http.StatusUnauthorized
 }
+
+// loginError is the error of a call that got no token: what it wraps answers
+// the login, not the call.
+type loginError struct {
+	text string
+	err  error
+}
+
+func (e *loginError) Error() string { return e.text + ": " + e.err.Error() }
+func (e *loginError) Unwrap() error { return e.err }
 
 // silentError is the error of a request that stayed silent for too long.
 type silentError struct{ after time.Duration }
@@ -68,19 +90,24 @@ func (e *silentError) Error() string {
 func (e *silentError) Timeout() bool { return true }
 
 // newAPIError reads the error out of a response. It closes the body.
-func newAPIError(call string, resp *http.Response) error {
+func newAPIError(call string, resp *http.Response, secret string) error {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what can be read of it will do
-	return apiError(call, resp, body)
+	return apiError(call, resp, body, secret)
 }
 
-func apiError(call string, resp *http.Response, body []byte) error {
+// apiError makes an error of an answer. It does not quote the secret that was
+// sent, should the answer do so.
+func apiError(call string, resp *http.Response, body []byte, secret string) error {
 	e := &APIError{Call: call, Code: resp.StatusCode}
-	var model struct {
-		Error *string `json:"error"`
-	}
-	if isJSON(resp) && json.Unmarshal(body, &model) == nil && model.Error != nil {
-		e.Own, e.Message = true, printable(*model.Error)
+	var model map[string]json.RawMessage // a struct would take "Error" as well
+	var text *string
+	if isJSON(resp) && json.Unmarshal(body, &model) == nil && json.Unmarshal(model["error"], &text) == nil && text != nil {
+		e.Own = true
+		if secret != "" {
+			*text = strings.ReplaceAll(*text, secret, "…")
+		}
+		e.Message = printable(*text)
 	}
 	return e
 }

@@ -1,0 +1,193 @@
+package storageos
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// Only the API's own 404 says that something does not exist.
+func TestErrorKinds(t *testing.T) {
+	t.Parallel()
+	const own, notFound, forbidden, unauthorized = 1, 2, 4, 8
+	const foreign = "(not an error body of its API)"
+	for name, tc := range map[string]struct {
+		code        int
+		contentType string
+		body        string
+		is          int
+		text        string // the whole error, after the call
+	}{
+		"the API's 404":       {404, "application/json", `{"error":"no such volume"}`, own | notFound, "404 Not Found: no such volume"},
+		"with a charset":      {404, "application/json; charset=utf-8", `{"error":"x"}`, own | notFound, "404 Not Found: x"},
+		"with more fields":    {404, "application/json", `{"code":5,"error":"x"}`, own | notFound, "404 Not Found: x"},
+		"without a text":      {404, "application/json", `{"error":""}`, own | notFound, "404 Not Found"},
+		"of a proxy":          {404, "text/html", `<html>`, 0, "404 Not Found " + foreign},
+		"JSON in HTML":        {404, "text/html", `{"error":"x"}`, 0, "404 Not Found " + foreign},
+		"no content type":     {404, "", `{"error":"x"}`, 0, "404 Not Found " + foreign},
+		"an empty body":       {404, "application/json", ``, 0, "404 Not Found " + foreign},
+		"null":                {404, "application/json", `null`, 0, "404 Not Found " + foreign},
+		"a list":              {404, "application/json", `[{"error":"x"}]`, 0, "404 Not Found " + foreign},
+		"cut":                 {404, "application/json", `{"error":"x"`, 0, "404 Not Found " + foreign},
+		"two objects":         {404, "application/json", `{"error":"x"}{}`, 0, "404 Not Found " + foreign},
+		"another JSON":        {404, "application/json", `{"message":"no route"}`, 0, "404 Not Found " + foreign},
+		"another case":        {404, "application/json", `{"Error":"no route"}`, 0, "404 Not Found " + foreign},
+		"an error of no text": {404, "application/json", `{"error":{"code":5}}`, 0, "404 Not Found " + foreign},
+		"an error of null":    {404, "application/json", `{"error":null}`, 0, "404 Not Found " + foreign},
+		"401":                 {401, "application/json", `{"error":"no"}`, own | unauthorized, "401 Unauthorized: no"},
+		"403":                 {403, "application/json", `{"error":"no"}`, own | forbidden, "403 Forbidden: no"},
+		"410":                 {410, "application/json", `{"error":"no"}`, own, "410 Gone: no"},
+		"control characters":  {500, "application/json", `{"error":"a\n\u001b[31mb\r"}`, own, "500 Internal Server Error: a  [31mb"},
+		"a long text":         {500, "application/json", `{"error":"` + strings.Repeat("é", 500) + `"}`, own, "500 Internal Server Error: " + strings.Repeat("é", maxErrorMessage) + "…"},
+		"the secret":          {500, "application/json", `{"error":"user a, password p455"}`, own, "500 Internal Server Error: user a, password …"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			resp := &http.Response{StatusCode: tc.code, Header: http.Header{"Content-Type": {tc.contentType}}, Body: io.NopCloser(strings.NewReader(tc.body))}
+			err := newAPIError("GET /x", resp, "p455")
+			if got, want := err.Error(), "GET /x: StorageOS answered "+tc.text; got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+			is := 0
+			for kind, yes := range map[int]bool{
+				own:          err.(*APIError).Own, //nolint:errorlint // not wrapped yet
+				notFound:     IsNotFound(fmt.Errorf("asking: %w", err)),
+				forbidden:    IsForbidden(fmt.Errorf("asking: %w", err)),
+				unauthorized: IsUnauthorized(fmt.Errorf("asking: %w", err)),
+			} {
+				if yes {
+					is |= kind
+				}
+			}
+			if is != tc.is {
+				t.Errorf("it is %b, want %b", is, tc.is)
+			}
+		})
+	}
+}
+
+// What a login is answered with says nothing of what was asked: a volume is not
+// gone, nor is a question refused, because the login met a 404 or a 403.
+func TestLoginIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]int{"not found": 404, "forbidden": 403, "unauthorized": 401} {
+		for when, later := range map[string]bool{"the first": false, "a later one": true} {
+			t.Run(name+", "+when, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					sim := simulator.New(simulator.Options{})
+					c := newClient(t, sim, nil)
+					if later {
+						if _, err := c.Cluster(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+						sim.ExpireTokens()
+					}
+					sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallLogin}, Effect: simulator.Status(code, "x"), Count: simulator.Always})
+					_, _, volume := c.Volume(t.Context(), "ns", "a")
+					_, list := listVolumes(t, c, "ns")
+					_, cluster := c.Cluster(t.Context())
+					for call, err := range map[string]error{"volume": volume, "list": list, "cluster": cluster} {
+						checkError(t, call, err, fmt.Sprintf("login: StorageOS answered %d", code))
+						if IsNotFound(err) || IsForbidden(err) || IsUnauthorized(err) != (code == 401) {
+							t.Errorf("%s: not found %v, forbidden %v, unauthorized %v", call, IsNotFound(err), IsForbidden(err), IsUnauthorized(err))
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// Neither an error nor a line of the log has a password or a token in it, not
+// even if the API quotes what it was sent.
+func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	const password, token = "p455w0rd", "t0k3n"
+	login := func(w http.ResponseWriter) {
+		w.Header().Set("Authorization", "Bearer "+token)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{}`)
+	}
+	quote := func(w http.ResponseWriter, r *http.Request, code int) {
+		body, _ := io.ReadAll(r.Body)
+		text, _ := json.Marshal(strings.Repeat("x", maxErrorMessage-60) + string(body) + r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_, _ = fmt.Fprintf(w, `{"error":%s}`, text)
+	}
+	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request, auth bool){
+		"every login is refused": func(w http.ResponseWriter, r *http.Request, _ bool) { quote(w, r, 400) },
+		"every call is refused": func(w http.ResponseWriter, r *http.Request, auth bool) {
+			if auth {
+				login(w)
+			} else {
+				quote(w, r, 401)
+			}
+		},
+		"renewals are refused": func(w http.ResponseWriter, r *http.Request, auth bool) {
+			if strings.HasSuffix(r.URL.Path, "login") {
+				login(w)
+			} else {
+				quote(w, r, 500)
+			}
+		},
+		"sessions are malformed": func(w http.ResponseWriter, _ *http.Request, auth bool) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"session":{"token":["`+token+`"],"expiresInSeconds":"`+token+`"}}`)
+		},
+		"tokens have no end of line": func(w http.ResponseWriter, _ *http.Request, auth bool) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"session":{"token":"`+token+`\n"}}`)
+		},
+		"everything is redirected": func(w http.ResponseWriter, r *http.Request, auth bool) {
+			http.Redirect(w, r, "http://"+password+":"+token+"@elsewhere/", http.StatusTemporaryRedirect)
+		},
+		"connections are cut": func(http.ResponseWriter, *http.Request, bool) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var said []string
+				say := func(s string) { mu.Lock(); defer mu.Unlock(); said = append(said, s) }
+				server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					answer(w, r, strings.Contains(r.URL.Path, "/auth/"))
+				})
+				c := newClient(t, server, func(cfg *Config) { cfg.OnLoginError = func(err error) { say(err.Error()) } })
+				writeSecret(t, c.cfg.SecretPath, "user", password)
+				ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { say(args) }, funcr.Options{Verbosity: 10}))
+				runWith(t, ctx, c)
+				for range 20 {
+					time.Sleep(10 * time.Second)
+					if _, err := c.Cluster(ctx); err == nil {
+						t.Error("a call succeeded")
+					} else {
+						say(fmt.Sprintf("%v %+v", err, err))
+					}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if !strings.Contains(strings.Join(said, ""), "…") && strings.HasSuffix(name, "refused") {
+					t.Errorf("nothing was quoted: the test shows nothing")
+				}
+				for _, s := range said {
+					if strings.Contains(s, password) || strings.Contains(s, token) {
+						t.Errorf("a secret was told: %s", s)
+					}
+				}
+			})
+		})
+	}
+}
