@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	api "github.com/storageos/go-api/v2"
 )
@@ -60,13 +61,30 @@ func DecodeVolume(raw []byte) (*Volume, error) {
 	var typed *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &typed):
-		return nil, fmt.Errorf("field %s cannot be a %s", fieldName(typed.Field), printable(typed.Value))
+		return nil, fmt.Errorf("field %s cannot be a %s", printable(fieldName(typed.Field)), printable(typed.Value))
 	case err != nil:
-		return nil, fmt.Errorf("decoding a volume: %w", err)
+		return nil, badTime(raw, err)
 	case v.Id == "":
 		return nil, errors.New("it has no ID")
 	}
 	return v, nil
+}
+
+// badTime names the field whose time cannot be decoded: the error of a time
+// does not, and quotes it at any length.
+func badTime(raw []byte, err error) error {
+	var times struct {
+		CreatedAt, UpdatedAt json.RawMessage
+	}
+	_ = json.Unmarshal(raw, &times) // what is no JSON has no such fields
+	isBad := func(value json.RawMessage) bool { return value != nil && json.Unmarshal(value, &time.Time{}) != nil }
+	switch {
+	case isBad(times.CreatedAt):
+		return errors.New("field createdAt is not a time")
+	case isBad(times.UpdatedAt):
+		return errors.New("field updatedAt is not a time")
+	}
+	return fmt.Errorf("decoding a volume: %s", printable(err.Error()))
 }
 
 // fieldName takes the names of Go's embedded structs out of a path: the API's
