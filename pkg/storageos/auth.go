@@ -41,8 +41,8 @@ type auth struct {
 	once    chan struct{}
 	said    string // the failure that was logged last; of whoever has the place
 
-	renewed       time.Time // when the session was last renewed or begun; Run's own
-	renewedNumber int       // of that session; Run's own
+	renewal time.Time // when the session is to be renewed; Run's own
+	known   int       // the number of that session; Run's own
 
 	place chan struct{} // holds one value while a login or renewal is under way
 }
@@ -245,44 +245,48 @@ func (c *Client) Run(ctx context.Context) {
 	c.wire.close()
 }
 
-// secretPoll is how often the secret's files are looked at.
-const secretPoll = time.Second
+const (
+	secretPoll = time.Second            // how often the secret's files are looked at
+	leastPause = 100 * time.Millisecond // between two looks, however short a token lives
+)
 
 // maintain does what is due now and returns when to look again.
 func (c *Client) maintain(ctx context.Context) time.Duration {
+	a := c.auth
 	select {
-	case c.auth.place <- struct{}{}:
-		defer func() { <-c.auth.place }()
+	case a.place <- struct{}{}:
+		defer func() { <-a.place }()
 	case <-ctx.Done():
 		return 0
 	}
-	held := c.auth.current()
-	changed := held.number > 0 && secretStamp(c.cfg.SecretPath) != held.secret
-	due := c.renewAt(held)
-	switch {
-	case held.number == 0 || changed:
+	held := a.current()
+	if held.number == 0 || secretStamp(c.cfg.SecretPath) != held.secret {
 		_, _ = c.login(ctx) // logged and counted there; a token that is held stays
-	case !time.Now().Before(due):
-		if err := c.renew(ctx); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).V(2).Info("The token could not be renewed, logging in again", "err", err)
-			_, _ = c.login(ctx)
-		}
-		c.auth.renewed = time.Now()
 	}
-	return min(secretPoll, c.cfg.RetryInterval)
+	if held = a.current(); held.number > 0 && held.number == a.known && !time.Now().Before(a.renewal) {
+		c.replace(ctx, held)
+		held, a.renewal = a.current(), time.Now().Add(c.cfg.RetryInterval) // if that failed
+	}
+	pause := min(secretPoll, c.cfg.RetryInterval)
+	if held.number == 0 {
+		return pause
+	}
+	if held.number != a.known {
+		life := time.Duration(float64(time.Until(held.expires)) * expiryMargin)
+		a.known, a.renewal = held.number, time.Now().Add(min(c.cfg.RefreshInterval, life))
+	}
+	return min(pause, max(leastPause, time.Until(a.renewal)))
 }
 
-// renewAt is when a session is to be renewed.
-func (c *Client) renewAt(s session) time.Time {
-	a := c.auth
-	begun := a.renewed
-	if s.number != a.renewedNumber {
-		a.renewedNumber, begun = s.number, time.Now()
-		a.renewed = begun
+// replace gets a new token for the one that is held: by a renewal or, if that
+// fails or comes too late, by a login.
+func (c *Client) replace(ctx context.Context, held session) {
+	if time.Now().Before(held.expires) {
+		err := c.renew(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		klog.FromContext(ctx).V(2).Info("The token could not be renewed, logging in again", "err", err)
 	}
-	every := c.cfg.RefreshInterval
-	if life := time.Duration(float64(s.expires.Sub(begun)) * expiryMargin); life < every {
-		every = life
-	}
-	return begun.Add(every)
+	_, _ = c.login(ctx)
 }
