@@ -1,0 +1,114 @@
+package storageos
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A body is a list if and only if it is one whole JSON array; the entries are
+// the array's, byte for byte.
+func FuzzReadList(f *testing.F) {
+	for _, s := range []string{
+		``, ` `, `null`, `{}`, `[]`, ` [ ] `, `[{"id":"a"},{"id":"b"}]`, `[1 , [2] ,"3"]`, `[{"id":"a"}`, `[{"id":"a"},`, `[{}]]`,
+		`[1 2]`, `[,1]`, `[1,]`, `[1}`, `[][]`, `[]x`, "[\"\xff\"]", `["\ud800"]`, "\ufeff[]",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var got [][]byte
+		err := readList(bytes.NewReader(body), len(body), func(n int, raw []byte) error {
+			if n != len(got) || !json.Valid(raw) {
+				t.Errorf("entry %d, the %d., is %q", n, len(got), raw)
+			}
+			got = append(got, bytes.Clone(raw))
+			return nil
+		})
+		var want []json.RawMessage
+		isList := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) && json.Unmarshal(body, &want) == nil
+		if (err == nil) != isList {
+			t.Fatalf("%q: error %v, a list: %v", body, err, isList)
+		}
+		if isList && len(got) != len(want) {
+			t.Fatalf("%q: %d entries, want %d", body, len(got), len(want))
+		}
+		for i := range want {
+			if isList && !bytes.Equal(got[i], want[i]) {
+				t.Errorf("%q: entry %d is %q, want %q", body, i, got[i], want[i])
+			}
+		}
+	})
+}
+
+// Whatever a login answers, a token is a part of its header, and its life is
+// more than nothing and less than for ever.
+func FuzzSession(f *testing.F) {
+	f.Add("Bearer abc", "300", "", uint64(0))
+	f.Add("bearer  abc ", "", "300", uint64(0))
+	f.Add("abc", "-1", "0", uint64(300))
+	f.Add("Bearer", "1e9", "99999999999999999999", uint64(1)<<63)
+	f.Add("", " 5 ", "five", uint64(1))
+	f.Fuzz(func(t *testing.T, header, seconds, in string, body uint64) {
+		token := bearer(header)
+		if !strings.Contains(header, token) || strings.TrimSpace(token) != token || strings.EqualFold(token, "bearer") && !strings.Contains(strings.TrimSpace(header), " ") {
+			t.Errorf("%q: token %q", header, token)
+		}
+		life := expiry(http.Header{"Authorization-Expires-Seconds": {seconds}, "Authorization-Expires-In": {in}}, body)
+		if life < time.Second || life > 365*24*time.Hour {
+			t.Errorf("%q, %q, %d: life %v", seconds, in, body, life)
+		}
+	})
+}
+
+// The error of any answer is one short line, without the secret, and a proof of
+// absence only if it is the API's own 404.
+func FuzzAPIError(f *testing.F) {
+	f.Add(404, "application/json", []byte(`{"error":"no such volume"}`))
+	f.Add(404, "application/json", []byte(`{"Error":"no"}`))
+	f.Add(404, "text/html", []byte(`<html>`))
+	f.Add(403, "application/problem+json; charset=utf-8", []byte(`{"error":"s3cr3t\n"}`))
+	f.Add(-1, ";", []byte("{\"error\":\"\xff\u202e\"}"))
+	f.Fuzz(func(t *testing.T, code int, contentType string, body []byte) {
+		resp := &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {contentType}}}
+		err := apiError("GET /x", resp, body, "s3cr3t")
+		text := err.Error()
+		if n := utf8.RuneCountInString(text); n > maxErrorMessage+150 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.Contains(text, "s3cr3t") {
+			t.Errorf("%q", text)
+		}
+		var fields map[string]any
+		_ = json.Unmarshal(body, &fields)
+		if _, own := fields["error"].(string); IsNotFound(err) && (code != http.StatusNotFound || !own) {
+			t.Errorf("%d %q is a proof", code, body)
+		}
+	})
+}
+
+// A volume that can be decoded has the ID that its entry in a list has; the
+// error of another is one short line.
+func FuzzDecodeVolume(f *testing.F) {
+	for _, s := range []string{
+		`{"id":"a","sizeBytes":18446744073709551615,"labels":{"a":"b"},"createdAt":"2020-01-02T03:04:05Z"}`,
+		`{"id":"a","master":{"id":"m","nodeID":"n","hostname":"h","health":"online"},"replicas":[{"hostname":"h","syncProgress":{"bytesRemaining":1}}]}`,
+		`{"id":"a","replicas":null,"nfs":{"exports":[{"exportID":1,"acls":[{"identity":{}}]}]},"snapshots":[{}]}`,
+		`{"id":7}`, `{"ID":"a"}`, `{"id":"a","id":"b"}`, `{"id":"a","labels":{"\n":1}}`, `{"id":"a","createdAt":"\u0000"}`, `{"id":"a","fsType":7}`, `null`, `[]`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		v, err := DecodeVolume(raw)
+		if err != nil {
+			if text := err.Error(); v != nil || utf8.RuneCountInString(text) > 2*maxErrorMessage+50 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q: %q", raw, text)
+			}
+			return
+		}
+		if id, err := entryID(0, raw); err != nil || id != v.Id {
+			t.Errorf("%q: ID %q, in a list %q, %v", raw, v.Id, id, err)
+		}
+	})
+}
