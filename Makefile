@@ -22,9 +22,15 @@ simulator: ## build bin/storageos-simulator
 .PHONY: devcluster
 devcluster: bin/devcluster ## build the Kubernetes control plane for development and tests
 
+ifdef KUBEBUILDER_ASSETS
+.PHONY: bin/devcluster
+bin/devcluster: # from what is there: nothing of Kubernetes is built
+	go build -C hack/devcluster -o ../../bin/devcluster ./external
+else
 bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name 'go.*')
 	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl): about 8 minutes the first time, seconds after that.'
 	go build -C hack/devcluster -o ../../bin/devcluster .
+endif
 
 # With KUBECONFIG, API_ENDPOINT and API_SECRET_PATH: the controller alone, against
 # a real cluster and a real StorageOS.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,22 +11,31 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
-// runEtcd runs etcd until it is asked to stop. Its arguments are its data
-// folder, its client address and its peer address. It does not wait for the
-// disk: a cluster for development is not to outlive its machine.
+// runEtcd runs etcd until it is asked to stop. Of etcd's own flags it knows
+// those that the launcher gives.
 func runEtcd(args []string) error {
-	if len(args) != 3 {
-		return fmt.Errorf("etcd: want a data folder, a client address and a peer address, not %q", args)
-	}
 	cfg := embed.NewConfig()
-	cfg.Name = "devcluster"
-	cfg.Dir = args[0]
-	client, peer := url.URL{Scheme: "http", Host: args[1]}, url.URL{Scheme: "http", Host: args[2]}
-	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
-	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
-	cfg.UnsafeNoFsync = true
-	cfg.LogLevel = "warn"
+	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
+	fs.StringVar(&cfg.Name, "name", cfg.Name, "name of this member")
+	fs.StringVar(&cfg.Dir, "data-dir", cfg.Dir, "data folder")
+	fs.StringVar(&cfg.InitialCluster, "initial-cluster", cfg.InitialCluster, "name=URL of each member")
+	fs.BoolVar(&cfg.UnsafeNoFsync, "unsafe-no-fsync", false, "do not wait for the disk")
+	fs.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "level of the log")
+	for name, urls := range map[string]*[]url.URL{
+		"listen-client-urls": &cfg.ListenClientUrls, "advertise-client-urls": &cfg.AdvertiseClientUrls,
+		"listen-peer-urls": &cfg.ListenPeerUrls, "initial-advertise-peer-urls": &cfg.AdvertisePeerUrls,
+	} {
+		fs.Func(name, "URL", func(s string) error {
+			u, err := url.Parse(s)
+			if err == nil {
+				*urls = []url.URL{*u}
+			}
+			return err
+		})
+	}
+	if err := fs.Parse(args); err != nil {
+		return fmt.Errorf("etcd: %w", err)
+	}
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)

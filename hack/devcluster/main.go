@@ -15,11 +15,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) < 2 {
-		launcher.Usage(os.Stderr)
-		os.Exit(2)
+	component, args := "", os.Args[1:]
+	if len(args) > 0 {
+		component, args = args[0], args[1:]
 	}
-	component, args := os.Args[1], os.Args[2:]
+	commands, external, err := launcher.Assets()
+	exit(err)
+	if !external {
+		self, err := os.Executable()
+		exit(err)
+		commands = launcher.Self(self)
+	}
 	switch component {
 	case "etcd":
 		exit(runEtcd(args))
@@ -32,19 +38,24 @@ func main() {
 		cmd.SetArgs(args)
 		os.Exit(cli.Run(cmd))
 	case "kubectl":
-		kubeconfig, err := launcher.Kubeconfig()
-		exit(err)
-		os.Setenv("KUBECONFIG", kubeconfig)
-		os.Args = append([]string{"kubectl"}, args...)
-		cmd := kubectl.NewDefaultKubectlCommand()
-		cmd.SetArgs(args)
-		if err := cli.RunNoErrOutput(cmd); err != nil {
-			os.Exit(1)
+		if commands.Kubectl != nil {
+			os.Exit(launcher.Main(os.Args[1:], commands))
 		}
+		runKubectl(args)
 	default:
-		self, err := os.Executable()
-		exit(err)
-		os.Exit(launcher.Main(os.Args[1:], launcher.Self(self)))
+		os.Exit(launcher.Main(os.Args[1:], commands))
+	}
+}
+
+func runKubectl(args []string) {
+	kubeconfig, err := launcher.Kubeconfig()
+	exit(err)
+	os.Setenv("KUBECONFIG", kubeconfig)
+	os.Args = append([]string{"kubectl"}, args...)
+	cmd := kubectl.NewDefaultKubectlCommand()
+	cmd.SetArgs(args)
+	if err := cli.RunNoErrOutput(cmd); err != nil {
+		os.Exit(1)
 	}
 }
 

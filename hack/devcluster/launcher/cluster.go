@@ -81,7 +81,14 @@ func (c *cluster) start(ctx context.Context, commands Commands, apiArgs []string
 	if err != nil {
 		return err
 	}
-	if err := c.run("etcd", commands.Etcd, c.path("etcd"), client, peer); err != nil {
+	if err := c.run("etcd", commands.Etcd,
+		"--name=devcluster", "--data-dir="+c.path("etcd"),
+		"--listen-client-urls=http://"+client, "--advertise-client-urls=http://"+client,
+		"--listen-peer-urls=http://"+peer, "--initial-advertise-peer-urls=http://"+peer,
+		"--initial-cluster=devcluster=http://"+peer,
+		// A cluster for development is not to outlive its machine.
+		"--unsafe-no-fsync", "--log-level=warn",
+	); err != nil {
 		return err
 	}
 	if err := c.run("kube-apiserver", commands.APIServer, append([]string{
@@ -110,14 +117,7 @@ func (c *cluster) start(ctx context.Context, commands Commands, apiArgs []string
 	if err := os.WriteFile(c.path("certs/kubeconfig"), kubeconfig, 0o600); err != nil {
 		return err
 	}
-	if err := c.run("kube-controller-manager", commands.ControllerManager,
-		"--kubeconfig="+c.path("certs/kubeconfig"), "--leader-elect=false",
-		"--bind-address=127.0.0.1", "--secure-port="+ports[3], "--cert-dir="+c.path("certs"),
-		"--use-service-account-credentials=true",
-		"--service-account-private-key-file="+c.path("certs/sa.key"),
-		"--root-ca-file="+c.path("certs/apiserver.crt"),
-		"--pvclaimbinder-sync-period=1s",
-	); err != nil {
+	if err := c.startControllerManager(commands, ports[3]); err != nil {
 		return err
 	}
 	// Last, and at once: that it is there means that the cluster is ready. The
@@ -126,6 +126,21 @@ func (c *cluster) start(ctx context.Context, commands Commands, apiArgs []string
 		return err
 	}
 	return os.Rename(c.path("certs/kubeconfig.new"), c.path(kubeconfigName))
+}
+
+func (c *cluster) startControllerManager(commands Commands, port string) error {
+	if commands.ControllerManager == nil {
+		fmt.Println("devcluster: there is no kube-controller-manager: PersistentVolumes are not bound, nothing is collected")
+		return nil
+	}
+	return c.run("kube-controller-manager", commands.ControllerManager,
+		"--kubeconfig="+c.path("certs/kubeconfig"), "--leader-elect=false",
+		"--bind-address=127.0.0.1", "--secure-port="+port, "--cert-dir="+c.path("certs"),
+		"--use-service-account-credentials=true",
+		"--service-account-private-key-file="+c.path("certs/sa.key"),
+		"--root-ca-file="+c.path("certs/apiserver.crt"),
+		"--pvclaimbinder-sync-period=1s",
+	)
 }
 
 // credentials writes the administrator's token, the key of the service

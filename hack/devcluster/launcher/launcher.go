@@ -15,22 +15,6 @@ import (
 	"time"
 )
 
-// Commands are the command lines that each component begins with.
-type Commands struct {
-	Etcd              []string
-	APIServer         []string
-	ControllerManager []string
-}
-
-// Self makes the commands of a binary that holds all components.
-func Self(executable string) Commands {
-	return Commands{
-		Etcd:              []string{executable, "etcd"},
-		APIServer:         []string{executable, "kube-apiserver"},
-		ControllerManager: []string{executable, "kube-controller-manager"},
-	}
-}
-
 // Usage says what the devcluster does.
 func Usage(w io.Writer) {
 	fmt.Fprint(w, `devcluster runs a Kubernetes control plane for development and tests.
@@ -39,14 +23,24 @@ func Usage(w io.Writer) {
                                on loopback; Ctrl-C ends them and removes their data
   devcluster kubectl ARGS...   kubectl against the cluster that runs
 
-DIR is the folder .devcluster beside the one of this program, or $DEVCLUSTER_DIR.
+DIR is the folder .devcluster beside the one of this program, or $DEVCLUSTER_DIR;
+the logs of the components are in it, and a kubeconfig once the cluster is ready.
+If $KUBEBUILDER_ASSETS is set, the etcd, kube-apiserver and, if they are there,
+kube-controller-manager and kubectl in that folder are used.
 `)
 }
 
-// Main runs `up` and returns the exit code.
+// Main runs one command of the devcluster and returns the exit code.
 func Main(args []string, c Commands) int {
+	if len(args) == 0 {
+		Usage(os.Stderr)
+		return 2
+	}
 	switch args[0] {
 	case "up":
+	case "kubectl":
+		fmt.Fprintln(os.Stderr, "devcluster:", runKubectl(c, args[1:]))
+		return 1
 	case "help", "-h", "-help", "--help":
 		Usage(os.Stdout)
 		return 0

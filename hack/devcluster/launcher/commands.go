@@ -1,0 +1,76 @@
+package launcher
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Commands are the command lines that each component begins with.
+type Commands struct {
+	Etcd              []string
+	APIServer         []string
+	ControllerManager []string // nil: there is none
+	Kubectl           []string // nil: there is none
+}
+
+// assetsVariable names a folder with the programs of a control plane, as
+// setup-envtest downloads them.
+const assetsVariable = "KUBEBUILDER_ASSETS"
+
+// Self makes the commands of a binary that holds all components.
+func Self(executable string) Commands {
+	return Commands{
+		Etcd:              []string{executable, "etcd"},
+		APIServer:         []string{executable, "kube-apiserver"},
+		ControllerManager: []string{executable, "kube-controller-manager"},
+	}
+}
+
+// Assets makes the commands of the programs in the folder that
+// $KUBEBUILDER_ASSETS names. It reports false if the variable is not set.
+func Assets() (Commands, bool, error) {
+	folder := os.Getenv(assetsVariable)
+	if folder == "" {
+		return Commands{}, false, nil
+	}
+	c := Commands{
+		Etcd:              program(folder, "etcd"),
+		APIServer:         program(folder, "kube-apiserver"),
+		ControllerManager: program(folder, "kube-controller-manager"),
+		Kubectl:           program(folder, "kubectl"),
+	}
+	for name, command := range map[string][]string{"etcd": c.Etcd, "kube-apiserver": c.APIServer} {
+		if command == nil {
+			return Commands{}, true, fmt.Errorf("there is no program %s in %s, the folder that %s names", name, folder, assetsVariable)
+		}
+	}
+	return c, true, nil
+}
+
+// program is the command of a program, nil if it is not there.
+func program(folder, name string) []string {
+	path := filepath.Join(folder, name)
+	if info, err := os.Stat(path); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		return nil
+	}
+	return []string{path}
+}
+
+// runKubectl becomes kubectl. It returns only if it cannot.
+func runKubectl(c Commands, args []string) error {
+	kubeconfig, err := Kubeconfig()
+	if err != nil {
+		return err
+	}
+	if c.Kubectl == nil {
+		return errors.New("there is no kubectl: use your own, KUBECONFIG=" + kubeconfig)
+	}
+	if err := os.Setenv("KUBECONFIG", kubeconfig); err != nil {
+		return err
+	}
+	command := append(append([]string{}, c.Kubectl...), args...)
+	return fmt.Errorf("starting kubectl: %w", syscall.Exec(command[0], command, os.Environ()))
+}
