@@ -137,6 +137,9 @@ func TestMainJob(t *testing.T) {
 	})
 	t.Run("a PersistentVolume goes and comes", func(t *testing.T) {
 		e.deletePersistentVolume(f.Name)
+		e.eventually("that is seen at once", time.Second, func() error {
+			return e.want(f.ID, func(r *v1.Volume) bool { return boundReason(r) == "NoPersistentVolume" })
+		})
 		e.eventually("it is unclaimed", 10*time.Second, func() error {
 			return e.want(f.ID, func(r *v1.Volume) bool {
 				return boundReason(r) == "Unclaimed" && r.Status.PersistentVolume == nil

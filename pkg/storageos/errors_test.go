@@ -168,7 +168,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				c := newClient(t, server, func(cfg *Config) { cfg.OnLoginError = func(err error) { say(err.Error()) } })
 				writeSecret(t, c.cfg.SecretPath, "user", password)
 				ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { say(args) }, funcr.Options{Verbosity: 10}))
-				runWith(t, ctx, c)
+				runWith(ctx, t, c)
 				for range 20 {
 					time.Sleep(10 * time.Second)
 					if _, err := c.Cluster(ctx); err == nil {

@@ -111,10 +111,10 @@ func writeSecret(t *testing.T, folder, username, password string) {
 // run keeps the client's login valid until the test ends.
 func run(t *testing.T, c *Client) {
 	t.Helper()
-	runWith(t, t.Context(), c)
+	runWith(t.Context(), t, c)
 }
 
-func runWith(t *testing.T, ctx context.Context, c *Client) {
+func runWith(ctx context.Context, t *testing.T, c *Client) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})

@@ -26,7 +26,7 @@ func TestReadList(t *testing.T) {
 		"a string":           {`"a"`, 0, "not a list"},
 		"HTML":               {`<html>`, 0, "not a list"},
 		"cut in an entry":    {`[{"id":"a"},{"id":`, 1, "entry 1"},
-		"cut between":        {`[{"id":"a"},`, 1, "entry 1"},
+		"cut between":        {`[{"id":"a"},`, 1, "entry 1 of the list: unexpected EOF"},
 		"no end":             {`[{"id":"a"}`, 1, "does not end"},
 		"something after":    {`[{"id":"a"}]]`, 1, "follows"},
 		"another list":       {`[][]`, 0, "follows"},

@@ -17,9 +17,9 @@ func TestRequestMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		registry := prometheus.NewPedanticRegistry()
-		duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "duration"}, []string{"method"})
-		total := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "total"}, []string{"method", "code"})
-		inFlight := prometheus.NewGauge(prometheus.GaugeOpts{Name: "in_flight"})
+		duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "duration_seconds", Help: "Duration."}, []string{"method"})
+		total := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total", Help: "Requests."}, []string{"method", "code"})
+		inFlight := prometheus.NewGauge(prometheus.GaugeOpts{Name: "in_flight", Help: "In flight."})
 		registry.MustRegister(duration, total, inFlight)
 
 		sim := simulator.New(simulator.Options{})
@@ -50,8 +50,8 @@ func TestRequestMetrics(t *testing.T) {
 			t.Error(err)
 		}
 		if diff := cmp.Diff(map[string]int{
-			"total get 200": 3, "total get 401": 1, "total get 404": 1, "total get 502": 1, "total post 200": 3,
-			"duration get": 6, "duration post": 3,
+			"requests_total get 200": 3, "requests_total get 401": 1, "requests_total get 404": 1, "requests_total get 502": 1, "requests_total post 200": 3,
+			"duration_seconds get": 6, "duration_seconds post": 3,
 			"in_flight": 0,
 		}, gather(t, registry)); diff != "" {
 			t.Errorf("metrics (-want +got):\n%s", diff)

@@ -3,8 +3,10 @@ package storageos
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,7 +116,52 @@ func TestSlowReader(t *testing.T) {
 		if n != 3 || err != nil {
 			t.Errorf("%d volumes, error %v", n, err)
 		}
+
+		resp, err := c.get(t.Context(), "", "cluster")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour) // with a head that came, and nothing read yet
+		_, err = io.ReadAll(resp.Body)
+		checkError(t, "reading late", errors.Join(err, resp.Body.Close()), "")
 	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// The context of a request ends with the request, or it would stay with its
+// parent for as long as the process lives.
+func TestContextsEnd(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]error{"an answer": nil, "no answer": io.ErrUnexpectedEOF} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ctx context.Context
+			s := &silence{after: time.Hour, last: &atomic.Int64{}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
+				ctx = req.Context()
+				return &http.Response{Body: io.NopCloser(strings.NewReader("x"))}, failure
+			})}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://storageos", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := s.RoundTrip(req)
+			if !errors.Is(err, failure) {
+				t.Fatal(err)
+			}
+			if err == nil {
+				if ctx.Err() != nil {
+					t.Error("it ended before the body was closed")
+				}
+				_ = resp.Body.Close()
+			}
+			if ctx.Err() == nil {
+				t.Error("it did not end")
+			}
+		})
+	}
 }
 
 // LastByte moves with each piece that arrives, and with nothing else.
@@ -142,6 +189,14 @@ func TestLastByte(t *testing.T) {
 			return nil
 		})
 		checkError(t, "listing", err, "")
+
+		last = time.Now()
+		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes}, Effect: simulator.Chain(simulator.Delay(20*time.Second), mute(200, ""))})
+		_, err = listVolumes(t, c, ns)
+		checkError(t, "listing", err, "no byte")
+		if got := c.LastByte().Sub(last); got != 20*time.Second {
+			t.Errorf("a head has moved the last byte by %v, want 20s", got)
+		}
 
 		last = c.LastByte()
 		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes}, Effect: simulator.Silence()})

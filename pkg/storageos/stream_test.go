@@ -19,7 +19,7 @@ type endless struct {
 
 // streamedEntry is the JSON of an entry; they differ in length.
 func streamedEntry(n int) string {
-	return fmt.Sprintf(`{"id":"%d","labels":{"x":"%s"}}`, n, strings.Repeat("x", n%512))
+	return fmt.Sprintf(`{"id":"%d","labels":{"x":%q}}`, n, strings.Repeat("x", n%512))
 }
 
 func (e *endless) Read(p []byte) (int, error) {

@@ -103,4 +103,12 @@ func TestTLS(t *testing.T) {
 		_, err := c.Cluster(t.Context())
 		checkError(t, step.name, err, step.err)
 	}
+	// While the file does not change, connections are kept.
+	before, err := c.wire.transport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := c.wire.transport(); after != before || err != nil {
+		t.Errorf("another transport for the same file, error %v", err)
+	}
 }

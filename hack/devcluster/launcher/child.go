@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,10 +23,11 @@ type child struct {
 
 // run starts a component. That it ends by itself is said on c.died.
 func (c *cluster) run(name string, command []string, args ...string) error {
-	log, err := os.Create(c.path(name + ".log"))
+	log, err := os.OpenFile(c.path(name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
+	full := args
 	args = append(append([]string{}, command[1:]...), args...)
 	ch := &child{cmd: exec.Command(command[0], args...), done: make(chan struct{})}
 	ch.cmd.Stdout, ch.cmd.Stderr = log, log
@@ -45,15 +47,38 @@ func (c *cluster) run(name string, command []string, args ...string) error {
 		}
 		_ = ch.cmd.Wait() // ProcessState says how it ended
 		close(ch.done)
-		if !ch.stopping.Load() {
-			c.died <- fmt.Errorf("%s ended, see %s: %s", name, c.path(name+".log"), ch.cmd.ProcessState)
+		if ch.stopping.Load() {
+			return
+		}
+		err = fmt.Errorf("%s ended, see %s: %s", name, c.path(name+".log"), ch.cmd.ProcessState)
+		if c.restart > 0 {
+			err = c.again(ch, name, command, full)
+		}
+		if err != nil {
+			c.died <- err
 		}
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("starting %s: %w", name, err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.children = append(c.children, ch)
 	return nil
+}
+
+// again starts a component that has ended once more, after a while.
+func (c *cluster) again(ended *child, name string, command, args []string) error {
+	select {
+	case <-c.closing:
+		return nil
+	case <-time.After(c.restart):
+	}
+	c.mu.Lock()
+	c.children = slices.DeleteFunc(c.children, func(ch *child) bool { return ch == ended })
+	c.mu.Unlock()
+	fmt.Printf("devcluster: starting %s again\n", name)
+	return c.run(name, command, args...)
 }
 
 func (ch *child) stop() {

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -24,8 +26,11 @@ const kubeconfigName = "kubeconfig"
 type cluster struct {
 	dir      string
 	lock     *os.File
-	children []*child
+	restart  time.Duration // a component that ends is started again after that; 0: the cluster ends
 	died     chan error
+	closing  chan struct{}
+	mu       sync.Mutex
+	children []*child
 }
 
 // newCluster takes a folder for a cluster and empties it. Another cluster in it
@@ -46,8 +51,11 @@ func newCluster(dir string) (*cluster, error) {
 		lock.Close()
 		return nil, fmt.Errorf("a cluster runs in %s already", dir)
 	}
-	c := &cluster{dir: dir, lock: lock, died: make(chan error, 3)}
+	c := &cluster{dir: dir, lock: lock, died: make(chan error, 3), closing: make(chan struct{})}
 	c.clean()
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
+		_ = os.Remove(c.path(name + ".log")) // of the cluster before
+	}
 	return c, nil
 }
 
@@ -62,8 +70,12 @@ func (c *cluster) clean() {
 
 func (c *cluster) close() {
 	_ = os.Remove(c.path(kubeconfigName)) // nobody begins anything with it now
-	for i := len(c.children) - 1; i >= 0; i-- {
-		c.children[i].stop()
+	close(c.closing)
+	c.mu.Lock()
+	children := slices.Clone(c.children)
+	c.mu.Unlock()
+	for _, ch := range slices.Backward(children) {
+		ch.stop()
 	}
 	c.clean()
 	c.lock.Close()

@@ -50,6 +50,7 @@ func Main(args []string, c Commands) int {
 	}
 	fs := flag.NewFlagSet("devcluster up", flag.ContinueOnError)
 	dir := fs.String("dir", defaultDir(), "`folder` for data, logs and the kubeconfig")
+	restart := fs.Duration("restart", 0, "start a component that ends again after that `time`; 0: the cluster ends with it")
 	var apiArgs stringList
 	fs.Var(&apiArgs, "apiserver-arg", "argument to add to those of kube-apiserver; can be given more than once")
 	if err := fs.Parse(args[1:]); err != nil {
@@ -64,7 +65,7 @@ func Main(args []string, c Commands) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := up(ctx, *dir, c, apiArgs); err != nil {
+	if err := up(ctx, *dir, *restart, c, apiArgs); err != nil {
 		fmt.Fprintln(os.Stderr, "devcluster:", err)
 		return 1
 	}
@@ -97,13 +98,14 @@ func defaultDir() string {
 }
 
 // up runs a cluster until ctx ends or a component does.
-func up(ctx context.Context, dir string, c Commands, apiArgs []string) error {
+func up(ctx context.Context, dir string, restart time.Duration, c Commands, apiArgs []string) error {
 	begun := time.Now()
 	cl, err := newCluster(dir)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
+	cl.restart = restart
 	if err := cl.start(ctx, c, apiArgs); err != nil {
 		if ctx.Err() != nil {
 			return nil

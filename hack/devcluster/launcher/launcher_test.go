@@ -69,6 +69,8 @@ func working() Commands {
 
 // pids are the processes that a cluster has started.
 func (c *cluster) pids() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var pids []int
 	for _, child := range c.children {
 		pids = append(pids, child.cmd.Process.Pid)
@@ -142,7 +144,7 @@ func TestComponentEnds(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			dir := t.TempDir()
-			err := up(ctx, dir, commands, nil)
+			err := up(ctx, dir, 0, commands, nil)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("error %v, want %q", err, tc.want)
 			}
@@ -153,6 +155,32 @@ func TestComponentEnds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// With -restart, a component that ends is started again.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	c, err := newCluster(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	c.restart = time.Millisecond
+	if err := c.run("etcd", fake("fake")); err != nil {
+		t.Fatal(err)
+	}
+	first := c.pids()[0]
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if pids := c.pids(); len(pids) == 1 && pids[0] != first {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it was not started again")
+		}
 	}
 }
 
