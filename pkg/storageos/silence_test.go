@@ -117,6 +117,7 @@ func TestSlowReader(t *testing.T) {
 			t.Errorf("%d volumes, error %v", n, err)
 		}
 
+		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallCluster}, Effect: simulator.JSON(strings.Repeat(" ", 32<<10))})
 		resp, err := c.get(t.Context(), "", "cluster")
 		if err != nil {
 			t.Fatal(err)
