@@ -58,6 +58,10 @@ test-unit: ## run the tests that need no cluster
 test-integration: bin/devcluster ## run the real binary against a real control plane and a simulated StorageOS
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -race -count=1 -timeout 20m ./hack/integration/...
 
+.PHONY: test-faults
+test-faults: bin/devcluster ## run only the faults of these: what StorageOS, the network, Kubernetes or a hand may do
+	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -race -count=1 -timeout 20m -v -run '^TestFault' ./hack/integration/...
+
 .PHONY: lint
 lint: ## lint everything
 	hack/lint.sh

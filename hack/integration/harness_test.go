@@ -61,6 +61,9 @@ func TestMain(m *testing.M) {
 	}())
 }
 
+// password opens the simulated StorageOS. No log may tell it.
+const password = "pa55-that-nobody-tells"
+
 // env is a cluster and a StorageOS of a test's own.
 type env struct {
 	t          *testing.T
@@ -82,16 +85,16 @@ func newEnv(t *testing.T) *env {
 }
 
 // newBareEnv does so without the CRD.
-func newBareEnv(t *testing.T) *env {
+func newBareEnv(t *testing.T, flags ...string) *env {
 	t.Helper()
 	devcluster := os.Getenv("DEVCLUSTER")
 	if devcluster == "" {
 		t.Skip("it needs a Kubernetes control plane: run it by `make test-integration`")
 	}
-	e := &env{t: t, sim: simulator.New(simulator.Options{})}
+	e := &env{t: t, sim: simulator.New(simulator.Options{Password: password})}
 	dir := t.TempDir()
 	e.kubeconfig = filepath.Join(dir, "kubeconfig")
-	e.start(exec.Command(devcluster, "up", "-dir", dir), nil)
+	e.start(exec.Command(devcluster, append([]string{"up", "-dir", dir}, flags...)...), nil)
 	e.eventually("the cluster is ready", time.Minute, func() error {
 		_, err := os.Stat(e.kubeconfig)
 		return err
@@ -107,8 +110,8 @@ func newBareEnv(t *testing.T) *env {
 	e.must(err)
 	t.Cleanup(e.sim.Close)
 	e.secret = t.TempDir()
-	for _, name := range []string{"username", "password"} {
-		e.must(os.WriteFile(filepath.Join(e.secret, name), []byte("storageos\n"), 0o600))
+	for name, value := range map[string]string{"username": "storageos", "password": password} {
+		e.must(os.WriteFile(filepath.Join(e.secret, name), []byte(value+"\n"), 0o600))
 	}
 	return e
 }
@@ -207,7 +210,15 @@ func (e *env) controller(flags ...string) *controller {
 		"-metrics-addr", addr, "-api-poll-interval", "500ms", "-api-retry-interval", "500ms",
 		"-orphan-grace-period", "2s", "-v", "4",
 	}, flags...)
-	return &controller{e.start(exec.Command(binary, args...), nil), e.t, "http://" + addr}
+	c := &controller{e.start(exec.Command(binary, args...), nil), e.t, "http://" + addr}
+	e.t.Cleanup(func() {
+		for _, secret := range []string{password, "Bearer ", "eyJ"} {
+			if strings.Contains(c.log.String(), secret) {
+				e.t.Errorf("the log tells a secret: %q", secret)
+			}
+		}
+	})
+	return c
 }
 
 func freeAddress(t *testing.T) string {

@@ -18,8 +18,8 @@ func TestWait(t *testing.T) {
 	t.Parallel()
 	e := newBareEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 2, CSI: -1})
-	password := filepath.Join(e.secret, "password")
-	e.must(os.Remove(password))
+	file := filepath.Join(e.secret, "password")
+	e.must(os.Remove(file))
 	c := e.controller("-logging-format", "json")
 	said := func(text string) func() error {
 		return func() error {
@@ -34,7 +34,7 @@ func TestWait(t *testing.T) {
 	if ready, live := c.get("/readyz"), c.get("/livez"); ready != 503 || live != 200 {
 		t.Errorf("readyz %d, livez %d; want 503, 200", ready, live)
 	}
-	e.must(os.WriteFile(password, []byte("storageos"), 0o600))
+	e.must(os.WriteFile(file, []byte(password), 0o600))
 	e.eventually("the login succeeds", 10*time.Second, said("Logged in to StorageOS"))
 	if n := strings.Count(c.log.String(), "Login to StorageOS failed"); n != 1 {
 		t.Errorf("the failed login was logged %d times", n)
@@ -58,7 +58,7 @@ func TestWait(t *testing.T) {
 		}
 	}
 
-	e.must(os.Remove(password))
+	e.must(os.Remove(file))
 	waiting := e.controller()
 	e.eventually("it waits", 10*time.Second, func() error {
 		if waiting.get("/livez") != 200 {

@@ -85,6 +85,10 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	}
 	t.missing, t.asked, t.proven = since{}, time.Time{}, false
 
+	if o.sight.moved {
+		d.nextListing = true
+		return
+	}
 	if o.sight.invalid != "" {
 		s.decideInvalid(o, d)
 		return
@@ -94,9 +98,9 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 		t.refused = 0
 	}
 
-	if o.record == nil && !o.sight.clusterAsked {
-		// A record that names no cluster could be deleted on the word of any:
-		// none is made while that is only because the question has failed.
+	if o.record == nil && !o.sight.agreed {
+		// A record is deleted on the word of the cluster that it names: none is
+		// made before that is known, which is at the end of the listing.
 		d.nextListing = true
 		return
 	}

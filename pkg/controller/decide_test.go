@@ -38,7 +38,7 @@ func recordOf(s state) *record {
 func seen(at time.Time) sight {
 	return sight{
 		presence: present, namespaceID: "ns", digest: digest{content: 7}, seen: at,
-		cluster: "cluster", clusterAsked: true, completeBegun: at, whole: true,
+		cluster: "cluster", agreed: true, completeBegun: at, whole: true,
 	}
 }
 
@@ -87,7 +87,7 @@ func TestDecide(t *testing.T) {
 		"a new volume gets none before it is known which cluster lists it": {
 			o: func() observation {
 				s := seen(noon)
-				s.cluster, s.clusterAsked = "", false
+				s.cluster, s.agreed = "", false
 				return observation{sight: s, pv: pvBound()}
 			}(),
 			next: true,
@@ -242,6 +242,14 @@ func TestDecide(t *testing.T) {
 				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
 			}(),
 			reports: []string{EventInvalid},
+		},
+		"a volume that may be listed in two namespaces waits for the end of the listing": {
+			o: func() observation {
+				s := seen(noon)
+				s.moved, s.digest.content = true, 9
+				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
+			}(),
+			next: true,
 		},
 		"but for the mark": {
 			o: func() observation {

@@ -143,10 +143,13 @@ func (m *model) checkDeletion(r *v1.Volume) {
 	if id == "" {
 		id = r.Labels[v1.LabelVolumeID]
 	}
-	if m.exists(id) {
+	names := r.Annotations[v1.AnnotationClusterID]
+	if m.exists(id) && (names != "" || m.api.elsewhere == nil) {
+		// One that names no cluster, because StorageOS refused to tell, is not
+		// protected against another cluster.
 		m.t.Fatalf("the record of volume %s, which exists, was deleted", id)
 	}
-	if names := r.Annotations[v1.AnnotationClusterID]; names != "" && names != m.api.cluster {
+	if names != "" && names != m.api.cluster {
 		m.t.Fatalf("record of volume %s: cluster %q was asked, it names %q", id, m.api.cluster, names)
 	}
 	since, ok := absenceMark(r.Annotations[v1.AnnotationAbsentSince]).since(time.Now())
@@ -252,9 +255,8 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"a volume changes": func(t *rapid.T) {
 			ns, i := m.place()
 			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
-			m.named++
 			volumes := slices.Clone(m.api.volumes[ns])
-			volumes[i] = fmt.Sprintf("%s %d", id, m.named)
+			volumes[i] = fmt.Sprintf("%s %d", id, rapid.IntRange(1, 3).Draw(t, "size")) // and back
 			m.setVolumes(ns, volumes)
 		},
 		"a volume goes": func(*rapid.T) {

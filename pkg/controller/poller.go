@@ -29,12 +29,15 @@ type poller struct {
 	retry    time.Duration // after a failure
 	parallel int           // how many namespaces are listed at a time
 
-	// found is called with each volume that is new or changed; raw is its
-	// JSON, to be copied if it is kept.
-	found func(id string, raw []byte)
-	// begun and ended frame a listing; gone are the IDs that it did not show.
+	// keep is called with the JSON of each volume that is new or changed, to be
+	// copied if it is kept; found with its ID when its namespace has been listed,
+	// so that it is known by then whether it was listed twice.
+	keep  func(id string, raw []byte)
+	found func(id string)
+	// begun and ended frame a listing; changed are the IDs of which its end tells
+	// more: those that it did not show, for one.
 	begun func(*listing)
-	ended func(l *listing, complete bool, gone []string)
+	ended func(l *listing, complete bool, changed []string)
 
 	failing string // the last failure that was logged, "" while all is well
 	repeats int    // how often it has come again
@@ -84,18 +87,17 @@ func (p *poller) poll(ctx context.Context) error {
 	l := &listing{begun: time.Now()}
 	p.begun(l)
 	err := p.list(ctx, l)
-	gone := p.view.end(l, err == nil)
+	changed := p.view.end(l, err == nil)
 	if err == nil {
 		p.metrics.Synced(time.Now())
 	}
-	p.ended(l, err == nil, gone)
+	p.ended(l, err == nil, changed)
 	return err
 }
 
 func (p *poller) list(ctx context.Context, l *listing) error {
 	cluster, clusterErr := answeringCluster(ctx, p.api)
 	if clusterErr == nil {
-		p.view.setCluster(cluster)
 		p.warnUnnamed(ctx, cluster)
 	}
 	if nodes, err := p.api.Nodes(ctx); err == nil {
@@ -114,16 +116,24 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 		ids[i] = ns.GetID()
 	}
 	p.view.setNamespaces(ids)
-	if err := errors.Join(clusterErr, p.listNamespaces(ctx, l, ids)); err != nil {
-		return err
+	listErr := p.listNamespaces(ctx, l, ids)
+	if clusterErr == nil {
+		clusterErr = p.agree(ctx, l, cluster)
 	}
-	again, err := answeringCluster(ctx, p.api)
+	return errors.Join(clusterErr, listErr)
+}
+
+// agree asks for the cluster again: what was listed is of one cluster if it is
+// still the same.
+func (p *poller) agree(ctx context.Context, l *listing, before string) error {
+	after, err := answeringCluster(ctx, p.api)
 	if err != nil {
 		return err
 	}
-	if again != cluster {
-		return fmt.Errorf("the StorageOS cluster changed while it was listed: %q before, %q after", cluster, again)
+	if after != before {
+		return fmt.Errorf("the StorageOS cluster changed while it was listed: %q before, %q after", before, after)
 	}
+	l.cluster, l.agreed = after, true
 	return nil
 }
 
@@ -199,6 +209,7 @@ func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, e
 
 func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string) error {
 	var nodes map[string]string
+	var found []string
 	var h maphash.Hash
 	h.SetSeed(hashSeed)
 	err := p.api.ListVolumes(ctx, namespaceID, func(e storageos.Entry) error {
@@ -225,9 +236,13 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 				p.metrics.Error(metrics.StageDecode)
 			}
 		}
-		p.found(e.ID, e.Raw)
+		p.keep(e.ID, e.Raw)
+		found = append(found, e.ID)
 		return nil
 	})
+	for _, id := range found {
+		p.found(id)
+	}
 	if err != nil {
 		return fmt.Errorf("listing the volumes of namespace %s: %w", namespaceID, err)
 	}

@@ -33,7 +33,8 @@ func newPolled(api *fakeAPI) *polled {
 		interval: 5 * time.Second, retry: 7 * time.Second, parallel: parallelLists,
 	}}
 	p.begun = func(l *listing) { p.found, p.begins = nil, append(p.begins, l.begun) }
-	p.poller.found = func(id string, _ []byte) {
+	p.keep = func(string, []byte) {}
+	p.poller.found = func(id string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.found = append(p.found, id)

@@ -186,3 +186,34 @@ func TestViewShownAtOnce(t *testing.T) {
 		t.Errorf("it is %+v", s)
 	}
 }
+
+// A volume that another namespace shows may be listed in both: nothing is
+// decided of it before the listing has ended.
+func TestViewMoved(t *testing.T) {
+	t.Parallel()
+	for name, still := range map[string]bool{"it has moved": false, "it is listed in both": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newView()
+			first, second := &listing{begun: noon, agreed: true}, &listing{begun: noon.Add(5), agreed: true}
+			v.show(first, "one", "a", 1)
+			v.store(first, "one", "a", 1, digest{content: 1}, "")
+			v.end(first, true)
+			if v.show(second, "two", "a", 2) != changed || !v.store(second, "two", "a", 2, digest{content: 2}, "") {
+				t.Fatal("it is not new there")
+			}
+			if !v.look("a").moved {
+				t.Error("it has not moved")
+			}
+			if still {
+				v.show(second, "one", "a", 1)
+			}
+			if diff := cmp.Diff([]string{"a"}, v.end(second, true)); diff != "" {
+				t.Errorf("changed at the end (-want +got):\n%s", diff)
+			}
+			if s := v.look("a"); s.moved || (s.invalid == listedTwice) != still {
+				t.Errorf("it is %+v", s)
+			}
+		})
+	}
+}

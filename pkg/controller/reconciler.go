@@ -126,7 +126,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	r.poller = &poller{
 		api: o.StorageOS, view: r.view, metrics: o.Metrics,
 		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval, parallel: parallelLists,
-		begun: r.listingBegun, found: r.volumeFound, ended: r.listingEnded,
+		begun: r.listingBegun, keep: r.contents.put, found: r.volumeFound, ended: r.listingEnded,
 	}
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
 		return nil, err
@@ -284,17 +284,19 @@ func (r *Reconciler) decide(id string) (o observation, d decision) {
 
 // consider decides about a volume and leaves what is to be done to a worker. In
 // steady state nothing is, and the queue stays empty.
-func (r *Reconciler) consider(id string, cy *cycle) (queued bool) {
+func (r *Reconciler) consider(id string, cy *cycle) {
 	o, d := r.decide(id)
 	r.follow(id, o, d)
 	if d.verdict != save && d.verdict != ask {
-		return false
+		if !d.nextListing {
+			r.contents.take(id) // nobody will ask for it
+		}
+		return
 	}
 	if cy != nil {
 		r.cycles.queued(cy, id)
 	}
 	r.queue.Add(id)
-	return true
 }
 
 // follow does what every decision asks for, whoever made it: it speaks and sets
@@ -361,21 +363,15 @@ func (r *Reconciler) listingBegun(l *listing) {
 	r.current = r.cycles.begin(l.begun)
 }
 
-func (r *Reconciler) volumeFound(id string, raw []byte) {
-	// The content first: a worker may take the ID at once.
-	r.contents.put(id, raw)
-	if !r.consider(id, r.current) {
-		r.contents.take(id)
-	}
-}
+func (r *Reconciler) volumeFound(id string) { r.consider(id, r.current) }
 
-func (r *Reconciler) listingEnded(_ *listing, complete bool, gone []string) {
+func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
-		gone = append(gone, r.everyID()...)
+		changed = append(changed, r.everyID()...)
 		r.resynced = time.Now()
 	}
-	r.considerAll(gone)
+	r.considerAll(changed)
 	if complete {
 		r.view.settle()
 		r.tracks.resetBreaker(time.Now())

@@ -60,6 +60,12 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 			return r.failed(ctx, metrics.StageSave, err)
 		}
 		w.content = c
+		if is := c.digest().content; is != d.want.content {
+			// It has changed since it was listed: what is written now is looked at
+			// again when the next listing has shown it, or has not.
+			d.want.content = is
+			r.waiting.add(id)
+		}
 	}
 	before, after, err := r.write(ctx, w, o.record)
 	if refused(err) {

@@ -17,8 +17,6 @@ type view struct {
 	volumes    map[string]*listed
 	namespaces []string          // IDs, as last listed
 	nodes      map[string]string // ID -> name, as last listed whole
-	cluster    string            // ID, "" if never told or refused
-	asked      bool              // StorageOS has told its cluster, or refused to
 	complete   *listing          // the last complete one, nil before the first
 	whole      bool              // the last listing that has ended was complete
 	settled    bool              // every ID was compared after the first complete listing
@@ -26,7 +24,9 @@ type view struct {
 
 // listing is one poll of StorageOS.
 type listing struct {
-	begun time.Time
+	begun   time.Time
+	cluster string // ID of the cluster that answered, "" if it refused to tell
+	agreed  bool   // it was asked before and after the lists, and both agreed
 }
 
 // listed is what the view keeps of one volume.
@@ -37,6 +37,8 @@ type listed struct {
 	invalid     string   // why it cannot be recorded, "" if it can
 	seen        *listing // the last that showed it
 	doubled     *listing // the last that showed it twice with different content
+	agreed      *listing // the last that showed it and is known to be of one cluster
+	moved       bool     // shown in another namespace than before; whether in both, the end of the listing tells
 }
 
 // presence says whether StorageOS has a volume.
@@ -54,10 +56,15 @@ type sight struct {
 	namespaceID string
 	digest      digest
 	invalid     string
+	moved       bool      // it may be listed in two namespaces
 	seen        time.Time // begin of the last listing that showed it
 
-	cluster       string    // ID of the StorageOS cluster that answers
-	clusterAsked  bool      // it has told its ID, or refused to
+	// The ID of the StorageOS cluster that has the volume or, if it is absent,
+	// of the one that does not list it. "" if that refuses to tell.
+	cluster string
+	// It is known which cluster that is, or that it refuses to tell.
+	agreed bool
+
 	completeBegun time.Time // begin of the last complete listing
 	whole         bool      // the last listing that has ended was complete
 	settling      bool      // the first complete listing is not yet worked off
@@ -73,7 +80,8 @@ func newView() *view {
 func (v *view) look(id string) sight {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := sight{cluster: v.cluster, clusterAsked: v.asked, whole: v.whole, settling: !v.settled}
+	s := sight{whole: v.whole, settling: !v.settled}
+	of := v.complete
 	if v.complete != nil {
 		s.completeBegun = v.complete.begun
 		s.presence = absent
@@ -83,7 +91,12 @@ func (v *view) look(id string) sight {
 		s.namespaceID = l.namespaceID
 		s.digest = l.digest
 		s.invalid = l.invalid
+		s.moved = l.moved
 		s.seen = l.seen.begun
+		of = l.agreed
+	}
+	if of != nil {
+		s.cluster, s.agreed = of.cluster, true
 	}
 	return s
 }
@@ -141,9 +154,12 @@ func (v *view) store(l *listing, namespaceID, id string, raw uint64, d digest, i
 		e.doubled, e.invalid = l, listedTwice
 		return false
 	}
-	v.volumes[id] = &listed{
-		digest: d, namespaceID: namespaceID, raw: raw, invalid: invalid, seen: l,
+	next := &listed{digest: d, namespaceID: namespaceID, raw: raw, invalid: invalid, seen: l}
+	if e, ok := v.volumes[id]; ok {
+		next.agreed = e.agreed
+		next.moved = e.namespaceID != namespaceID
 	}
+	v.volumes[id] = next
 	return true
 }
 
@@ -168,26 +184,26 @@ func (v *view) setNamespaces(ids []string) {
 	v.namespaces = ids
 }
 
-// setCluster takes the ID of the cluster that answers, "" if it does not tell.
-func (v *view) setCluster(id string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.cluster, v.asked = id, true
-}
-
 // end takes the end of a listing. After a complete one, what it did not show is
-// gone; the IDs of those and of volumes that are no longer listed twice are
-// returned.
+// gone. It returns the IDs of which more is known now: those that have gone, that
+// have moved, and that are no longer listed twice.
 func (v *view) end(l *listing, complete bool) (changed []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.whole = complete
-	if !complete {
-		return nil
+	if complete {
+		v.complete = l
 	}
-	v.complete = l
 	for id, e := range v.volumes {
+		if l.agreed && e.seen == l {
+			e.agreed = l
+		}
+		if e.moved {
+			e.moved = false
+			changed = append(changed, id)
+		}
 		switch {
+		case !complete:
 		case e.seen != l:
 			delete(v.volumes, id)
 			changed = append(changed, id)
@@ -197,7 +213,7 @@ func (v *view) end(l *listing, complete bool) (changed []string) {
 		}
 	}
 	slices.Sort(changed)
-	return changed
+	return slices.Compact(changed)
 }
 
 // settle says that every ID has been compared after the first complete listing:

@@ -12,7 +12,7 @@ import (
 
 // Each fault of a listing: nothing is deleted, the other namespaces go on being
 // saved, the next good poll heals.
-func TestFaults(t *testing.T) {
+func TestFaultListing(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 5, Nodes: 3, Volumes: 50, CSI: -1})

@@ -16,7 +16,7 @@ import (
 
 // Whatever the way to Kubernetes does: no record is deleted, and soon after it
 // ends every record is right again.
-func TestKubernetesFaults(t *testing.T) {
+func TestFaultKubernetes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 3, Nodes: 3, Volumes: 60, CSI: 60})
@@ -85,7 +85,7 @@ func (e *env) right(filled []simulator.Filled, size uint64) error {
 }
 
 // The CRD is deleted, with all records, and installed again.
-func TestCRDReinstalled(t *testing.T) {
+func TestFaultCRD(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 20, CSI: -1})
@@ -103,7 +103,7 @@ func TestCRDReinstalled(t *testing.T) {
 
 // Whoever deletes the lease by hand makes no second writer: the leader takes it
 // again or ends.
-func TestLeaseDeleted(t *testing.T) {
+func TestFaultLease(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 10, CSI: -1})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ var codes = []int{400, 401, 403, 404, 409, 412, 423, 429, 451, 500, 502, 503, 50
 
 // Whatever code a call answers with: nothing is deleted, and two polls after it
 // ends every record is right.
-func TestCodes(t *testing.T) {
+func TestFaultCodes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 3, Nodes: 2, Volumes: 12, CSI: -1})
@@ -57,7 +58,7 @@ func TestCodes(t *testing.T) {
 }
 
 // What is stranger than a code: the same holds.
-func TestStrangeFaults(t *testing.T) {
+func TestFaultStrange(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 4, Nodes: 2, Volumes: 40, CSI: -1})
@@ -103,10 +104,9 @@ func TestStrangeFaults(t *testing.T) {
 			return func() { e.sim.SetShuffle(false) }
 		}},
 		{"a body cut at any byte", func() func() {
-			n := 0
+			var n atomic.Int64
 			return always(volumes(""), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-				n += 97
-				simulator.CutAfter(n%3000)(w, r, next)
+				simulator.CutAfter(int(n.Add(97)%3000))(w, r, next)
 			})
 		}},
 		{"the token expires in the middle of each listing", func() func() {
@@ -157,7 +157,7 @@ func TestStrangeFaults(t *testing.T) {
 }
 
 // Namespaces that come and go, also between two requests of one listing.
-func TestNamespaces(t *testing.T) {
+func TestFaultNamespaces(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 3, Nodes: 2, Volumes: 9, CSI: -1})

@@ -23,7 +23,7 @@ func (e *env) json(f simulator.Filled) string {
 
 // A volume that no listing shows is asked for by its ID, and only the API's own
 // 404 is taken for its end.
-func TestProof(t *testing.T) {
+func TestFaultProof(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 3, CSI: -1})

@@ -16,7 +16,7 @@ import (
 )
 
 // One volume that cannot be recorded costs only itself.
-func TestInput(t *testing.T) {
+func TestFaultInput(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 10, CSI: -1})

@@ -16,7 +16,7 @@ import (
 
 // Many volumes that are gone at once, StorageOS itself says so, and nothing
 // explains it: their records stay, until they are back or the hold is over.
-func TestBreaker(t *testing.T) {
+func TestFaultMassAbsence(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 40, CSI: -1})
@@ -78,7 +78,7 @@ func TestBreaker(t *testing.T) {
 }
 
 // Deletions that somebody asked Kubernetes for are not held, however many.
-func TestBreakerExplained(t *testing.T) {
+func TestFaultMassAbsenceExplained(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 30, CSI: 30})
@@ -110,7 +110,7 @@ func TestBreakerExplained(t *testing.T) {
 
 // Another cluster behind the same address does not judge: nothing is deleted,
 // until the first is back or the other one is accepted.
-func TestOtherCluster(t *testing.T) {
+func TestFaultOtherCluster(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 6, CSI: -1})
@@ -123,7 +123,7 @@ func TestOtherCluster(t *testing.T) {
 		return nil
 	})
 	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
-	other := simulator.New(simulator.Options{Seed: 7})
+	other := simulator.New(simulator.Options{Seed: 7, Password: password})
 	for _, f := range filled[:2] { // it has two of them, and they move
 		v, err := e.sim.Volume(f.NamespaceID, f.ID)
 		e.must(err)

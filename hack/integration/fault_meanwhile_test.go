@@ -90,7 +90,7 @@ func (e *env) reconciler(h *hook) {
 }
 
 // What others write between our read and our write is neither lost nor left.
-func TestMeanwhile(t *testing.T) {
+func TestFaultMeanwhile(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	f := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 1, CSI: -1})[0]

@@ -27,7 +27,7 @@ func (c *controller) leads() error {
 
 // Both replicas are started at once, the leader is killed in the middle of its
 // writes: the other one completes what it has begun.
-func TestKilled(t *testing.T) {
+func TestFaultKilled(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 5, Nodes: 3, Volumes: 1000, CSI: -1})
@@ -57,7 +57,7 @@ func TestKilled(t *testing.T) {
 }
 
 // A leader that is frozen for longer than its lease wakes up and writes nothing.
-func TestFrozen(t *testing.T) {
+func TestFaultFrozen(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 5, Nodes: 3, Volumes: 600, CSI: -1})
