@@ -45,7 +45,11 @@ run: build bin/devcluster ## show the controller at work (README)
 endif
 
 .PHONY: test
-test: test-unit test-integration ## run all tests
+test: test-unit fuzz test-integration ## run all tests
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
+	hack/fuzz.sh
 
 .PHONY: test-unit
 test-unit: ## run the tests that need no cluster

@@ -90,3 +90,45 @@ func TestFaultFrozen(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// How long nobody leads after the leader has ended, and when the next write
+// comes.
+func TestFaultFailOver(t *testing.T) {
+	t.Parallel()
+	const retry, lease, poll = time.Second, 5 * time.Second, 500 * time.Millisecond // electing, and the harness
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 5, CSI: -1})
+	leader := e.controller(electing...)
+	e.eventually("5 records", 20*time.Second, func() error { return e.right(filled, 0) })
+	size := uint64(5 << 30)
+	for _, tc := range []struct {
+		signal syscall.Signal
+		most   time.Duration // client-go waits for up to 2.2 times the retry period between two looks
+	}{
+		{syscall.SIGTERM, 22*retry/10 + 500*time.Millisecond},
+		{syscall.SIGKILL, lease + 44*retry/10},
+	} {
+		t.Run(tc.signal.String(), func(t *testing.T) {
+			standby := e.controller(electing...)
+			eventually(t, "the standby is ready", 20*time.Second, func() error {
+				if code := standby.get("/readyz"); code != 200 {
+					return fmt.Errorf("readyz %d", code)
+				}
+				return nil
+			})
+			e.must(leader.cmd.Process.Signal(tc.signal))
+			<-leader.ended
+			size += 1 << 30
+			for _, f := range filled {
+				e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
+			}
+			begun := time.Now()
+			eventually(t, "the standby leads", tc.most, standby.leads)
+			led := time.Since(begun)
+			eventually(t, "the change is written", poll+2*time.Second, func() error { return e.right(filled, size) })
+			t.Logf("after %v the other led after %v (at most %v) and had written after %v", tc.signal,
+				led.Round(10*time.Millisecond), tc.most, time.Since(begun).Round(10*time.Millisecond))
+			leader = standby
+		})
+	}
+}
