@@ -1,0 +1,62 @@
+package storageos
+
+import (
+	"strings"
+	"testing"
+)
+
+// forever is a body that begins like a list and never ends; it counts what is
+// read of it.
+type forever struct {
+	begin, again string
+	rest         string
+	begun        bool
+	read         int
+}
+
+func (e *forever) Read(p []byte) (int, error) {
+	if !e.begun {
+		e.begun, e.rest = true, e.begin
+	}
+	if e.rest == "" {
+		e.rest = e.again
+	}
+	n := copy(p, e.rest)
+	e.rest = e.rest[n:]
+	e.read += n
+	return n, nil
+}
+
+// Whatever a broken or hostile API sends, it is read only so far.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	block := strings.Repeat("x", 1<<16)
+	entries := strings.Repeat(`{"id":"a"},`, 1<<12)
+	for name, tc := range map[string]struct {
+		begin, again string
+		most         int
+		err          string
+		read         int // bytes at most
+	}{
+		"one value of any length":       {`[{"id":"`, block, maxVolumes, "an entry has more than 4194304 bytes", maxEntry + 2*maxBetween},
+		"a key of any length":           {`[{"`, block, maxVolumes, "an entry has more than 4194304 bytes", maxEntry + 2*maxBetween},
+		"nesting without an end":        {`[`, strings.Repeat("[", 1<<10), maxVolumes, "exceeded max depth", maxEntry + 2*maxBetween},
+		"white space without an end":    {`[`, strings.Repeat(" ", 1<<16), maxVolumes, "an entry has more than 4194304 bytes", maxEntry + 2*maxBetween},
+		"no list, but any length":       {`"`, block, maxVolumes, "the body is not a list", maxEntry + 2*maxBetween},
+		"a million namespaces":          {`[`, entries, maxNamespaces, "the list has more than 100000 entries", (maxNamespaces + 1) * len(`{"id":"a"},`) * 2},
+		"volumes without an end":        {`[`, strings.Repeat(`0,`, 1<<15), maxVolumes, "the list has more than 2000000 entries", maxVolumes*2 + 2*maxBetween},
+		"something long after the list": {`[]`, strings.Repeat(" ", 1<<16), maxVolumes, "after the list", maxEntry + 2*maxBetween},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := &forever{begin: tc.begin, again: tc.again}
+			err := readList(body, tc.most, func(int, []byte) error { return nil })
+			if err == nil || !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("error %v, want %q", err, tc.err)
+			}
+			if body.read > tc.read {
+				t.Errorf("%d bytes were read, at most %d should be", body.read, tc.read)
+			}
+		})
+	}
+}
