@@ -1,0 +1,121 @@
+package controller
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// The rules, one by one, on a record whose volume is absent and marked.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	// Nothing stands in the way.
+	clear := absence{now: noon, since: ago(time.Minute), clusterID: "a", answering: "a", anyCluster: true, whole: true}
+	for name, tc := range map[string]struct {
+		change   func(*absence)
+		settings func(*Settings)
+		want     ruling
+	}{
+		"nothing stands in the way": {nil, nil, ruling{ask: true}},
+
+		"1: the last listing was incomplete": {func(a *absence) { a.whole = false }, nil, ruling{held: true, why: heldIncomplete}},
+
+		"2: the grace is not over":           {func(a *absence) { a.since = ago(10 * time.Second) }, nil, ruling{after: 6 * time.Second}},
+		"2: the second that a mark may lack": {func(a *absence) { a.since = ago(15 * time.Second) }, nil, ruling{after: time.Second}},
+		"2: there is no grace":               {func(a *absence) { a.since = noon }, func(s *Settings) { s.OrphanGracePeriod = 0 }, ruling{ask: true}},
+
+		"3: it was not proven a moment ago": {func(a *absence) { a.asked = ago(5 * time.Second) }, nil, ruling{held: true, why: heldNotProven, after: 10 * time.Second}},
+		"3: it is asked again":              {func(a *absence) { a.asked = ago(15 * time.Second) }, nil, ruling{ask: true}},
+
+		"5: too many are absent":                 {func(a *absence) { a.tripped = true }, nil, ruling{held: true, why: heldMass, after: 9 * time.Minute}},
+		"5: but this one is explained":           {func(a *absence) { a.tripped, a.explained = true, true }, nil, ruling{ask: true}},
+		"5: or absent for longer than the hold":  {func(a *absence) { a.tripped, a.since = true, ago(10*time.Minute) }, nil, ruling{ask: true}},
+		"5: explained is exempt from this alone": {func(a *absence) { a.tripped, a.explained, a.whole = true, true, false }, nil, ruling{held: true, why: heldIncomplete}},
+
+		"6: another cluster answers":              {func(a *absence) { a.answering = "b" }, nil, ruling{held: true, why: heldOtherCluster}},
+		"6: which is accepted":                    {func(a *absence) { a.answering = "b" }, func(s *Settings) { s.AcceptClusterID = "b" }, ruling{ask: true}},
+		"6: one that does not answer is accepted": {func(a *absence) { a.answering = "b" }, func(s *Settings) { s.AcceptClusterID = "c" }, ruling{held: true, why: heldOtherCluster}},
+		"6: the record names none":                {func(a *absence) { a.clusterID = "" }, nil, ruling{ask: true}},
+		"6: the API does not tell, records do":    {func(a *absence) { a.answering, a.clusterID = "", "" }, nil, ruling{held: true, why: heldNoCluster}},
+		"6: nobody tells":                         {func(a *absence) { a.answering, a.clusterID, a.anyCluster = "", "", false }, nil, ruling{ask: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, s := clear, DefaultSettings()
+			if tc.change != nil {
+				tc.change(&a)
+			}
+			if tc.settings != nil {
+				tc.settings(&s)
+			}
+			if diff := cmp.Diff(tc.want, s.judge(a), cmp.AllowUnexported(ruling{})); diff != "" {
+				t.Errorf("ruling (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What destroyed data elsewhere.
+func TestLessons(t *testing.T) {
+	t.Parallel()
+	settings := DefaultSettings()
+	marked := func(d time.Duration) *record {
+		s := rightState()
+		s.present, s.bound, s.mark = presentFalse, boundNone, markAt(ago(d))
+		return recordOf(s)
+	}
+	incomplete, other := gone(ago(time.Minute)), gone(noon)
+	incomplete.whole = false
+	other.cluster = "other"
+	for name, tc := range map[string]struct {
+		o    observation
+		want verdict
+	}{
+		"an empty or partial list deleted everything":             {observation{sight: incomplete, record: marked(time.Hour)}, hold},
+		"a list that was never complete proved absence":           {observation{record: marked(time.Hour)}, keep},
+		"a grace was kept in memory, and lost at a fail-over":     {observation{sight: gone(noon), record: marked(time.Minute)}, ask},
+		"a grace was shared between two backends":                 {observation{sight: other, anyCluster: true, record: marked(time.Hour)}, hold},
+		"nothing limited deletions":                               {observation{sight: gone(noon), record: recordOf(state{content: 7, present: presentFalse, bound: boundNone, mark: markAt(ago(time.Minute))}), tripped: true}, hold},
+		"an object that a hand deleted came back after a restart": {observation{sight: seen(noon), pv: pvBound()}, save},
+		"what was flagged once was never looked at again":         {observation{sight: seen(noon), pv: pvBound(), record: marked(time.Hour)}, save},
+	} {
+		tc.o.now = noon
+		if d := settings.decide(tc.o); d.verdict != tc.want {
+			t.Errorf("%s: verdict %v, want %v", name, d.verdict, tc.want)
+		}
+	}
+
+	t.Run("any error was read as gone", func(t *testing.T) {
+		t.Parallel()
+		for _, err := range []error{errBroken, forbidden, &storageos.APIError{Code: 404}, &storageos.APIError{Code: 500, Own: true}} {
+			api := newFakeAPI(map[string][]string{"one": nil})
+			api.fail = func(call string, _ int) error {
+				if call == "volume a" {
+					return err
+				}
+				return nil
+			}
+			r := &Reconciler{api: api, view: newView()}
+			if ok, _ := r.gone(t.Context(), "a", observation{sight: gone(noon), record: marked(time.Hour)}); ok {
+				t.Errorf("%v proves that a volume is gone", err)
+			}
+		}
+	})
+	t.Run("the collection of orphans destroyed data", func(t *testing.T) {
+		t.Parallel()
+		api := reflect.TypeFor[storageos.Lister]()
+		var can []string
+		for i := range api.NumMethod() {
+			can = append(can, api.Method(i).Name)
+		}
+		slices.Sort(can)
+		if diff := cmp.Diff([]string{"Cluster", "ListVolumes", "Namespaces", "Nodes", "Volume"}, can); diff != "" {
+			t.Errorf("what the controller can ask of StorageOS (-want +got):\n%s", diff)
+		}
+	})
+}
