@@ -23,5 +23,7 @@
 //	remove.go     proving that a volume is gone, deleting its record
 //	events.go     what is said on the objects themselves
 //	cycles.go     how long a listing took, until its last key was tried
+//	reconcile.go  observing one volume, deciding, having it done
+//	listings.go   what follows from a listing's begin and end
 //	reconciler.go the wiring, the workers
 package controller

@@ -30,8 +30,8 @@ type event struct {
 	message string
 }
 
-// eventRecorder is the part of client-go's recorder that is used.
-type eventRecorder interface {
+// EventRecorder is the part of client-go's event recorder that is used.
+type EventRecorder interface {
 	Event(object runtime.Object, eventtype, reason, message string)
 }
 

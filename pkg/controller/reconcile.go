@@ -1,0 +1,123 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+// How fast absences are marked while the breaker has tripped: nobody waits for
+// them, and most will be taken back.
+const (
+	marksPerSecond = 20
+	markPause      = time.Second
+)
+
+// observe looks a volume up in the three local views.
+func (r *Reconciler) observe(id string) observation {
+	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.clusters.n.Load() > 0}
+	o.pv = choosePersistentVolume(lookup[*persistentVolume](r.pvInformer, id))
+	mine := lookup[*record](r.recordInformer, id)
+	kept := mine[:0]
+	for _, rec := range mine {
+		if rec.identity(r.view.lists) == id {
+			kept = append(kept, rec)
+		}
+	}
+	var copies []*record
+	o.record, copies = chooseRecord(kept)
+	r.reportCopies(id, copies, o.sight.settling)
+	return o
+}
+
+func lookup[T any](informer cache.SharedIndexInformer, id string) []T {
+	objs, err := informer.GetIndexer().ByIndex(byVolumeID, id)
+	if err != nil {
+		panic(err) // no such index: a mistake in this package
+	}
+	found := make([]T, 0, len(objs))
+	for _, obj := range objs {
+		found = append(found, obj.(T))
+	}
+	return found
+}
+
+// decide observes a volume, decides what is to be done about it and remembers
+// what has to be remembered.
+func (r *Reconciler) decide(id string) (o observation, d decision) {
+	o = r.observe(id)
+	r.tracks.update(id, o.now, func(t track, tripped string) track {
+		o.track, o.tripped = t, tripped != ""
+		d = r.settings.decide(o)
+		return d.track
+	})
+	return o, d
+}
+
+// consider decides about a volume and leaves what is to be done to a worker. In
+// steady state nothing is, and the queue stays empty.
+func (r *Reconciler) consider(id string, cy *cycle) {
+	o, d := r.decide(id)
+	r.follow(id, o, d)
+	if d.verdict != save && d.verdict != ask {
+		if !d.nextListing {
+			r.contents.take(id) // nobody will ask for it
+		}
+		return
+	}
+	if cy != nil {
+		r.cycles.queued(cy, id)
+	}
+	r.queue.Add(id)
+}
+
+// follow does what every decision asks for, whoever made it: it speaks and sets
+// the time of another look.
+func (r *Reconciler) follow(id string, o observation, d decision) {
+	r.say(d.reports...)
+	if d.after > 0 {
+		r.queue.AddAfter(id, d.after)
+	}
+	if d.nextListing {
+		r.waiting.add(id)
+	}
+	if d.verdict == hold && o.track.levels.held == "" && !o.tripped {
+		r.logger.Info("A deletion is held back", "volumeID", id, "record", o.record.name, "why", d.why)
+	}
+}
+
+// reconcile brings one record to what it should say.
+func (r *Reconciler) reconcile(ctx context.Context, id string) error {
+	raw := r.contents.take(id)
+	o, d := r.decide(id)
+	r.follow(id, o, d)
+	switch {
+	case d.verdict == ask:
+		return r.remove(ctx, id, o)
+	case d.verdict != save:
+		return nil
+	case o.tripped && d.want.mark != "" && o.record.state.mark == "" && !r.marks.TryAccept():
+		r.queue.AddAfter(id, markPause)
+		return nil
+	default:
+		return r.save(ctx, id, o, d, raw)
+	}
+}
+
+// reportCopies says of each record that describes a volume which an older
+// record describes already that it is left alone.
+func (r *Reconciler) reportCopies(id string, copies []*record, quiet bool) {
+	for _, c := range copies {
+		if !r.copies.first(string(c.uid)) || quiet {
+			continue
+		}
+		r.metrics.Error(metrics.StageSave)
+		r.say(onRecord(c, corev1.EventTypeWarning, EventNameConflict,
+			fmt.Sprintf("an older record describes the volume %s: this one is left alone", id)))
+	}
+}
