@@ -66,6 +66,10 @@ test-integration: bin/devcluster ## run the real binary against a real control p
 test-faults: bin/devcluster ## run only the faults of these: what StorageOS, the network, Kubernetes or a hand may do
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -race -count=1 -timeout 20m -v -run '^TestFault' ./hack/integration/...
 
+.PHONY: reliability
+reliability: ## run the fault suite and write docs/reliability.md
+	hack/reliability.sh
+
 .PHONY: lint
 lint: ## lint everything
 	hack/lint.sh

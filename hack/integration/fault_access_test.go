@@ -79,7 +79,9 @@ func TestFaultAccess(t *testing.T) {
 		return nil
 	})
 	e.grant("sync")
+	begun := time.Now()
 	e.eventually("every record is right", 10*time.Second, func() error { return e.right(filled, 77<<30) })
+	healed(t, "Kubernetes: rights are withdrawn and given back", begun)
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}
@@ -112,7 +114,7 @@ func TestFaultControlPlane(t *testing.T) {
 			}
 			begun := time.Now()
 			eventually(t, "every record is right", tc.heals, func() error { return e.tryRight(filled, size) })
-			t.Logf("right again after %v", time.Since(begun).Round(100*time.Millisecond))
+			healed(t, "Kubernetes: "+tc.name, begun)
 			// The watches of the controller are there again too.
 			f := filled[0]
 			eventually(t, "what a hand edits is mended", 40*time.Second, func() error {

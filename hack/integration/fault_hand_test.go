@@ -35,7 +35,7 @@ func TestFaultHand(t *testing.T) {
 	for name, label := range map[string]string{"to nonsense": `"nonsense"`, "away": "null"} {
 		t.Run("the identity is edited "+name, func(t *testing.T) {
 			e.patch(f.Name, `{"metadata":{"labels":{"`+v1.LabelVolumeID+`":`+label+`}}}`)
-			eventually(t, "it is mended", 3*time.Second, func() error {
+			eventually(t, "it is mended", 15*time.Second, func() error {
 				return e.want(f.ID, func(r *v1.Volume) bool { return r.Name == f.Name })
 			})
 			if n := len(e.all()); n != 4 {
@@ -46,7 +46,7 @@ func TestFaultHand(t *testing.T) {
 	t.Run("labels, annotations and conditions of others stay", func(t *testing.T) {
 		e.patch(f.Name, `{"metadata":{"labels":{"theirs":"l"},"annotations":{"theirs":"a"}}}`)
 		e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = 77 << 30 }))
-		eventually(t, "the record follows", 3*time.Second, func() error {
+		eventually(t, "the record follows", 15*time.Second, func() error {
 			return e.want(f.ID, func(r *v1.Volume) bool {
 				return r.Spec.SizeBytes == 77<<30 && r.Labels["theirs"] == "l" && r.Annotations["theirs"] == "a"
 			})
@@ -66,7 +66,7 @@ func TestFaultHand(t *testing.T) {
 			t.Error("a terminating record was written")
 		}
 		e.patch(f.Name, `{"metadata":{"finalizers":null}}`)
-		eventually(t, "it is made again", 3*time.Second, func() error {
+		eventually(t, "it is made again", 15*time.Second, func() error {
 			return e.want(f.ID, func(r *v1.Volume) bool { return r.UID != after.UID && r.Spec.SizeBytes == 77<<30 })
 		})
 	})
@@ -75,7 +75,7 @@ func TestFaultHand(t *testing.T) {
 		e.patch(f.Name, `{"metadata":{"finalizers":["example.com/mine"]}}`)
 		deletes := c.metric("storageos_volume_writes_total", "delete")
 		e.must(e.sim.RemoveVolume(f.NamespaceID, f.ID))
-		eventually(t, "it is terminating", 5*time.Second, func() error {
+		eventually(t, "it is terminating", 15*time.Second, func() error {
 			return e.want(f.ID, func(r *v1.Volume) bool { return r.DeletionTimestamp != nil })
 		})
 		c.polls(4)
@@ -83,7 +83,7 @@ func TestFaultHand(t *testing.T) {
 			t.Errorf("%v deletions", n)
 		}
 		e.patch(f.Name, `{"metadata":{"finalizers":null}}`)
-		eventually(t, "it is gone", 3*time.Second, func() error {
+		eventually(t, "it is gone", 15*time.Second, func() error {
 			if _, err := e.record(f.ID); err == nil {
 				return fmt.Errorf("it is there")
 			}
@@ -103,11 +103,11 @@ func TestFaultHand(t *testing.T) {
 				})
 			}
 		}
-		eventually(t, "the older one counts", 3*time.Second, joined(f.Name))
+		eventually(t, "the older one counts", 15*time.Second, joined(f.Name))
 		_, err := e.kube.CoreV1().PersistentVolumes().Patch(context.Background(), second.Name, types.MergePatchType,
 			[]byte(`{"spec":{"claimRef":{"namespace":"default","name":"data","uid":"u","kind":"PersistentVolumeClaim","apiVersion":"v1"}},"status":{"phase":"Bound"}}`), metav1.PatchOptions{}, "status")
 		e.must(err)
 		e.deletePersistentVolume(f.Name)
-		eventually(t, "then the other", 3*time.Second, joined(second.Name))
+		eventually(t, "then the other", 15*time.Second, joined(second.Name))
 	})
 }

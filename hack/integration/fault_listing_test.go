@@ -61,9 +61,11 @@ func TestFaultListing(t *testing.T) {
 			})
 			e.must(e.sim.UpdateVolume(broken.NamespaceID, broken.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
 			remove()
+			begun := time.Now()
 			eventually(t, "it heals", 10*time.Second, func() error {
 				return e.want(broken.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == int64(size) })
 			})
+			healed(t, "StorageOS: the list of one namespace of five: "+name, begun)
 			if n := c.metric("storageos_volume_writes_total", "delete"); n != deletions || len(e.all()) != 50 {
 				t.Errorf("%v records were deleted", n-deletions)
 			}

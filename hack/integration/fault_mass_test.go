@@ -47,7 +47,7 @@ func TestFaultMassAbsence(t *testing.T) {
 		}
 		return nil
 	})
-	e.eventually("that is said on the Lease", 5*time.Second, func() error { return e.said("DeletionsHeld", "storageos-volume-sync") })
+	e.eventually("that is said on the Lease", 15*time.Second, func() error { return e.said("DeletionsHeld", "storageos-volume-sync") })
 	if n := e.events("VolumeMissing", ""); n != 0 {
 		t.Errorf("%d volumes were said to be missing one by one", n)
 	}
@@ -56,7 +56,7 @@ func TestFaultMassAbsence(t *testing.T) {
 		e.must(e.sim.SetVolume(v))
 	}
 	e.eventually("enough are back, and the others go", 10*time.Second, records(34))
-	e.eventually("that is said too", 5*time.Second, func() error { return e.said("DeletionsResumed", "storageos-volume-sync") })
+	e.eventually("that is said too", 15*time.Second, func() error { return e.said("DeletionsResumed", "storageos-volume-sync") })
 	if n := c.metric("storageos_volume_deletions_held"); n != 0 {
 		t.Errorf("%v deletions are held still", n)
 	}
@@ -140,14 +140,14 @@ func TestFaultOtherCluster(t *testing.T) {
 		}
 	}
 	e.eventually("those of the first cluster are held", 10*time.Second, held(4))
-	e.eventually("that is said", 5*time.Second, func() error { return e.said("DeletionsHeld", "storageos-volume-sync") })
+	e.eventually("that is said", 15*time.Second, func() error { return e.said("DeletionsHeld", "storageos-volume-sync") })
 	c.polls(3)
 	if n := len(e.all()); n != 6 {
 		t.Fatalf("%d records of 6", n)
 	}
 	back()
 	e.eventually("the first cluster is back", 10*time.Second, held(0))
-	e.eventually("that is said too", 5*time.Second, func() error { return e.said("DeletionsResumed", "storageos-volume-sync") })
+	e.eventually("that is said too", 15*time.Second, func() error { return e.said("DeletionsResumed", "storageos-volume-sync") })
 	if n := len(e.all()); n != 6 {
 		t.Fatalf("%d records of 6", n)
 	}

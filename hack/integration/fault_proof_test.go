@@ -62,14 +62,14 @@ func TestFaultProof(t *testing.T) {
 			if n := c.metric("storageos_volume_deletions_held"); n != 1 {
 				t.Errorf("%v deletions are held, want 1", n)
 			}
-			eventually(t, "its record says that it is absent", 5*time.Second, func() error {
+			eventually(t, "its record says that it is absent", 15*time.Second, func() error {
 				return e.want(f.ID, func(r *v1.Volume) bool { return r.Annotations[v1.AnnotationAbsentSince] != "" })
 			})
 			show()
-			eventually(t, "it is present again", 5*time.Second, func() error {
+			eventually(t, "it is present again", 15*time.Second, func() error {
 				return e.want(f.ID, func(r *v1.Volume) bool { return r.Annotations[v1.AnnotationAbsentSince] == "" })
 			})
-			eventually(t, "nothing is held any more", 5*time.Second, func() error {
+			eventually(t, "nothing is held any more", 15*time.Second, func() error {
 				if n := c.metric("storageos_volume_deletions_held"); n != 0 {
 					return fmt.Errorf("%v", n)
 				}

@@ -26,6 +26,7 @@ func TestFaultCodes(t *testing.T) {
 	e.eventually("12 records", 20*time.Second, func() error { return e.right(filled, 0) })
 	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
 	size := uint64(5 << 30)
+	var longest time.Duration
 	for _, call := range []simulator.Call{
 		simulator.CallLogin, simulator.CallRefresh, simulator.CallCluster, simulator.CallNodes,
 		simulator.CallNamespaces, simulator.CallVolumes, simulator.CallVolume,
@@ -49,9 +50,12 @@ func TestFaultCodes(t *testing.T) {
 				})
 			}
 			end()
-			e.eventually(fmt.Sprintf("after %d of %s every record is right", code, call), 3*time.Second, func() error { return e.right(filled, size) })
+			begun := time.Now()
+			e.eventually(fmt.Sprintf("after %d of %s every record is right", code, call), 15*time.Second, func() error { return e.right(filled, size) })
+			longest = max(longest, time.Since(begun))
 		}
 	}
+	healed(t, fmt.Sprintf("StorageOS: each of the codes %v on each call, the longest", codes), time.Now().Add(-longest))
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}
@@ -139,8 +143,10 @@ func TestFaultStrange(t *testing.T) {
 			}
 			time.Sleep(2500 * time.Millisecond) // how long the fault lasts: some polls
 			end()
-			eventually(t, "every record is right", 5*time.Second, func() error { return e.right(filled, size) })
-			eventually(t, "none is held", 5*time.Second, func() error {
+			begun := time.Now()
+			eventually(t, "every record is right", 15*time.Second, func() error { return e.right(filled, size) })
+			healed(t, "StorageOS: "+tc.name, begun)
+			eventually(t, "none is held", 15*time.Second, func() error {
 				if n := c.metric("storageos_volume_deletions_held"); n != 0 {
 					return fmt.Errorf("%v are", n)
 				}
@@ -176,7 +182,7 @@ func TestFaultNamespaces(t *testing.T) {
 	e.eventually("its records go, the others stay", 10*time.Second, func() error { return e.right(left, 0) })
 	id, err := e.sim.AddVolume(e.sim.AddNamespace("new"), simulator.VolumeSpec{})
 	e.must(err)
-	e.eventually("a new one is seen", 5*time.Second, func() error {
+	e.eventually("a new one is seen", 15*time.Second, func() error {
 		return e.want(id, func(r *v1.Volume) bool { return r.Status.VolumeID == id })
 	})
 }

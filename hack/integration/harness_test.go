@@ -392,6 +392,26 @@ func (e *env) record(id string) (*v1.Volume, error) {
 	return &list.Items[0], nil
 }
 
+// healed notes how long after the end of a fault every record was right again,
+// for docs/reliability.md.
+func healed(t *testing.T, fault string, begun time.Time) {
+	t.Helper()
+	took := time.Since(begun).Round(100 * time.Millisecond)
+	t.Logf("%s: right again after %v", fault, took)
+	path := os.Getenv("FAULT_REPORT")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintf(f, "| %s | %v |\n", fault, took); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // want is nil if the record of a volume passes a check.
 func (e *env) want(id string, check func(*v1.Volume) bool) error {
 	r, err := e.record(id)

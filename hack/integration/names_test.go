@@ -82,7 +82,7 @@ func TestCopiedRecord(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "a-copy", Labels: r.Labels, Annotations: r.Annotations}, Spec: r.Spec,
 	}, metav1.CreateOptions{})
 	e.must(err)
-	e.eventually("the copy is reported", 5*time.Second, func() error {
+	e.eventually("the copy is reported", 15*time.Second, func() error {
 		if n := e.events("NameConflict", "a-copy"); n != 1 {
 			return fmt.Errorf("%d events", n)
 		}
@@ -90,7 +90,7 @@ func TestCopiedRecord(t *testing.T) {
 	})
 	e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = 77 << 30 }))
 	volumes := e.records.StorageOSV1().Volumes()
-	e.eventually("the older one follows its volume", 5*time.Second, func() error {
+	e.eventually("the older one follows its volume", 15*time.Second, func() error {
 		r, err := volumes.Get(context.Background(), f.Name, metav1.GetOptions{})
 		if err == nil && r.Spec.SizeBytes != 77<<30 {
 			err = fmt.Errorf("size %d", r.Spec.SizeBytes)

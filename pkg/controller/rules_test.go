@@ -15,7 +15,7 @@ import (
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	// Nothing stands in the way.
-	clear := absence{now: noon, since: ago(time.Minute), clusterID: "a", answering: "a", anyCluster: true, whole: true}
+	settled := absence{now: noon, since: ago(time.Minute), clusterID: "a", answering: "a", anyCluster: true, whole: true}
 	for name, tc := range map[string]struct {
 		change   func(*absence)
 		settings func(*Settings)
@@ -46,7 +46,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, s := clear, DefaultSettings()
+			a, s := settled, DefaultSettings()
 			if tc.change != nil {
 				tc.change(&a)
 			}
