@@ -2,6 +2,8 @@ package integration
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -131,4 +133,26 @@ func TestFaultFailOver(t *testing.T) {
 			leader = standby
 		})
 	}
+}
+
+// A standby notices at once that the lease is given back: it watches it, and
+// does not wait for its next look.
+func TestFaultGivenBack(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 5, CSI: -1})
+	rarely := append(slices.Clone(electing), "-lease-duration", "60s", "-renew-deadline", "50s", "-retry-period", "20s")
+	leader := e.controller(rarely...)
+	e.eventually("5 records", 20*time.Second, func() error { return e.right(filled, 0) })
+	standby := e.controller(rarely...)
+	e.eventually("the standby waits", 20*time.Second, func() error {
+		if !strings.Contains(standby.log.String(), "The leader is") {
+			return fmt.Errorf("not yet")
+		}
+		return nil
+	})
+	leader.stop()
+	begun := time.Now()
+	e.eventually("the standby leads", 10*time.Second, standby.leads)
+	t.Logf("it led %v after the other had ended, with a retry period of 20s", time.Since(begun).Round(10*time.Millisecond))
 }

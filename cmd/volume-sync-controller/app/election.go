@@ -54,6 +54,7 @@ func (s *server) election() *election {
 		retryPeriod:   s.options.retryPeriod,
 		enter:         s.health.enter,
 		work:          s.reconciler.Start,
+		watch:         s.watchLease,
 	}
 }
 
@@ -62,11 +63,14 @@ type election struct {
 	lock                                      resourcelock.Interface
 	leaseDuration, renewDeadline, retryPeriod time.Duration
 	enter                                     func(phase)
-	work                                      func(context.Context) error // until its context ends
+	work                                      func(context.Context) error          // until its context ends
+	watch                                     func(_ context.Context, free func()) // calls free when nobody holds the lease
 
-	mu   sync.Mutex
-	led  bool // the work has begun
-	left bool // asked to stop before it had
+	mu    sync.Mutex
+	led   bool               // the work has begun
+	left  bool               // asked to stop before it had
+	woken bool               // to look at the lease at once
+	rest  context.CancelFunc // ends the elector's present turn
 }
 
 // run takes part in the election and works while it leads. When ctx ends, a
@@ -83,9 +87,12 @@ func (e *election) run(ctx, base context.Context) error {
 		}
 	})()
 
+	watching, enough := context.WithCancel(candidacy)
+	defer enough()
+	lock := &observedLock{Interface: e.lock, wake: e.wake, watch: func(free func()) { go e.watch(watching, free) }}
 	finished := make(chan error, 1)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:            e.lock,
+		Lock:            lock,
 		LeaseDuration:   e.leaseDuration,
 		RenewDeadline:   e.renewDeadline,
 		RetryPeriod:     e.retryPeriod,
@@ -93,7 +100,8 @@ func (e *election) run(ctx, base context.Context) error {
 		Name:            component,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(leadership context.Context) {
-				if e.begin() {
+				if e.begin(leadership) {
+					enough() // a leader need not watch
 					finished <- e.lead(ctx, leadership)
 					leave()
 				}
@@ -108,7 +116,8 @@ func (e *election) run(ctx, base context.Context) error {
 		return fmt.Errorf("taking part in the election: %w", err)
 	}
 	e.enter(standby)
-	elector.Run(candidacy)
+	for e.turn(candidacy, elector) {
+	}
 
 	// The elector does not wait for the work. Work that has ended although
 	// nobody asked for it has ended because the lease was lost.
@@ -127,11 +136,37 @@ func (e *election) run(ctx, base context.Context) error {
 	return errLeaseLost
 }
 
-// begin is false if this process was asked to stop while it got the lease.
-func (e *election) begin() bool {
+// turn lets the elector wait for the lease and, with it, lead. It is true if it
+// was woken before it led: then the elector looks at the lease at once, and
+// knows what it knew before.
+func (e *election) turn(candidacy context.Context, elector *leaderelection.LeaderElector) bool {
+	turn, end := context.WithCancel(candidacy)
+	defer end()
+	e.mu.Lock()
+	e.rest, e.woken = end, false
+	e.mu.Unlock()
+	elector.Run(turn)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.left {
+	return e.woken && candidacy.Err() == nil
+}
+
+// wake has a standby look at the lease at once.
+func (e *election) wake() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.led {
+		e.woken = true
+		e.rest()
+	}
+}
+
+// begin is false if this process was asked to stop, or was woken, while it got
+// the lease: the elector gives it back.
+func (e *election) begin(leadership context.Context) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.left || leadership.Err() != nil {
 		return false
 	}
 	e.led = true

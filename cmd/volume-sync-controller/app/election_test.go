@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,8 +30,12 @@ type times struct {
 	end              time.Duration // of the election
 }
 
-// enrol lets a process take part, with a work that is given.
-func enrol(t *testing.T, name string, on *lease, work func(context.Context) error) *process {
+// unwatched is a lease that cannot be watched.
+func unwatched(context.Context, func()) {}
+
+// enrol lets a process take part, with a work and a watch of the lease that are
+// given.
+func enrol(t *testing.T, name string, on *lease, watch func(context.Context, func()), work func(context.Context) error) *process {
 	t.Helper()
 	ctx, stop := context.WithCancel(quiet(t))
 	p := &process{fence: &fence{leaseDuration: leaseDuration}, stop: stop, over: make(chan struct{})}
@@ -54,6 +59,7 @@ func enrol(t *testing.T, name string, on *lease, work func(context.Context) erro
 			context.AfterFunc(ctx, func() { at(&p.told) })
 			return work(ctx)
 		},
+		watch: watch,
 	}
 	go func() {
 		defer close(p.over)
@@ -218,7 +224,7 @@ func TestElection(t *testing.T) {
 				if tc.before != nil {
 					tc.before(on)
 				}
-				p := enrol(t, "us", on, tc.work)
+				p := enrol(t, "us", on, on.watch, tc.work)
 				if tc.script != nil {
 					tc.script(p, on)
 				}
@@ -248,15 +254,24 @@ func TestElection(t *testing.T) {
 // do reaches Kubernetes once the second works.
 func TestTakeover(t *testing.T) {
 	t.Parallel()
+	stops := func(first *process, _ *lease) { first.stop() }
 	for name, tc := range map[string]struct {
 		ends   func(first *process, on *lease)
+		watch  func(*lease) func(context.Context, func())
 		result error
 		within time.Duration // the second takes over
 	}{
 		"the first is asked to stop": {
-			ends:   func(first *process, _ *lease) { first.stop() },
-			within: 5*time.Second + 5*time.Second,
+			ends:   stops,
+			watch:  func(on *lease) func(context.Context, func()) { return on.watch },
+			within: 5 * time.Second, // its work's end
 		},
+		"the first is asked to stop, and the lease cannot be watched": {
+			ends:   stops,
+			watch:  func(*lease) func(context.Context, func()) { return unwatched },
+			within: 5*time.Second + 4400*time.Millisecond,
+		},
+		// The second has seen the last renewal after 4.4 s at the latest.
 		"the first loses Kubernetes": {
 			ends: func(_ *process, on *lease) {
 				on.answers(func(who, _ string) error {
@@ -266,18 +281,19 @@ func TestTakeover(t *testing.T) {
 					return nil
 				})
 			},
+			watch:  func(on *lease) func(context.Context, func()) { return on.watch },
 			result: errLeaseLost,
-			within: leaseDuration + 10*time.Second,
+			within: leaseDuration + 4400*time.Millisecond,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				on := &lease{}
-				first := enrol(t, "first", on, untilTold(5*time.Second))
+				first := enrol(t, "first", on, on.watch, untilTold(5*time.Second))
 				synctest.Wait()
 				takeover := make(chan error, 1)
-				second := enrol(t, "second", on, func(ctx context.Context) error {
+				second := enrol(t, "second", on, tc.watch(on), func(ctx context.Context) error {
 					takeover <- pass(first.fence, http.MethodPatch)
 					<-ctx.Done()
 					return nil
@@ -312,4 +328,44 @@ func TestTakeover(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A wake-up that comes while the lease is being taken does no harm: in the end
+// it is taken, once.
+func TestWokenAllTheTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const wakes = 10 * time.Second
+		on := &lease{}
+		on.take("other")
+		on.answers(func(string, string) error {
+			time.Sleep(40 * time.Millisecond)
+			return nil
+		})
+		var works atomic.Int32
+		p := enrol(t, "us", on, func(ctx context.Context, free func()) {
+			for begun := time.Now(); time.Since(begun) < wakes && ctx.Err() == nil; time.Sleep(90 * time.Millisecond) {
+				free()
+			}
+		}, func(ctx context.Context) error {
+			works.Add(1)
+			<-ctx.Done()
+			return nil
+		})
+		time.Sleep(time.Second)
+		on.take("")
+		time.Sleep(wakes + 5*time.Second)
+		if n := works.Load(); n != 1 || on.holder() != "us" {
+			t.Errorf("it began to work %d times, the lease is held by %q", n, on.holder())
+		}
+		if err := pass(p.fence, http.MethodPatch); err != nil {
+			t.Errorf("it leads and may not write: %v", err)
+		}
+		p.stop()
+		p.wait(t)
+		if p.result != nil || on.holder() != "" {
+			t.Errorf("it ended with %v, the lease is held by %q", p.result, on.holder())
+		}
+		time.Sleep(time.Minute) // everything ends
+	})
 }

@@ -27,7 +27,7 @@ type fence struct {
 	mu      sync.Mutex
 	renewed time.Time // begin of the last renewal that was answered
 	wall    time.Time // the same by the wall clock, which goes on while the machine sleeps
-	given   bool      // the lease was given back
+	given   time.Time // when the lease was given back, zero while it is not
 	writes  sync.WaitGroup
 }
 
@@ -37,25 +37,28 @@ func (f *fence) begin() error {
 	defer f.mu.Unlock()
 	now := time.Now()
 	age := max(now.Sub(f.renewed), now.Round(0).Sub(f.wall))
-	if f.given || age >= f.leaseDuration-fenceMargin {
+	if !f.given.IsZero() || age >= f.leaseDuration-fenceMargin {
 		return errFenced
 	}
 	f.writes.Add(1)
 	return nil
 }
 
+// renew opens the fence. A renewal that began before the lease was given back
+// does not: only one that took it again.
 func (f *fence) renew(begun time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if begun.After(f.renewed) {
-		f.renewed, f.wall = begun, begun.Round(0)
+	if begun.Before(f.given) || !begun.After(f.renewed) {
+		return
 	}
+	f.renewed, f.wall, f.given = begun, begun.Round(0), time.Time{}
 }
 
 // close lets no write begin any more and waits for those that are on their way.
 func (f *fence) close(ctx context.Context) error {
 	f.mu.Lock()
-	f.given = true
+	f.given = time.Now()
 	f.mu.Unlock()
 	answered := make(chan struct{})
 	go func() {

@@ -101,9 +101,19 @@ func TestFenceOverTime(t *testing.T) {
 		}, 0},
 		"it was given back, then a renewal was told of": {func(ctx context.Context, l *fencedLock, _ *lease) {
 			_ = l.Create(ctx, ours)
+			time.Sleep(time.Second)
+			begun := time.Now()
+			time.Sleep(time.Second)
 			_ = l.Update(ctx, nobody)
-			_ = l.Update(ctx, ours)
+			l.fence.renew(begun)
 		}, 0},
+		"it was given back, then taken again": {func(ctx context.Context, l *fencedLock, _ *lease) {
+			_ = l.Create(ctx, ours)
+			time.Sleep(time.Second)
+			_ = l.Update(ctx, nobody)
+			time.Sleep(time.Minute)
+			_ = l.Update(ctx, ours)
+		}, last},
 		"the machine slept, which only the wall clock shows": {func(ctx context.Context, l *fencedLock, _ *lease) {
 			_ = l.Create(ctx, ours)
 			l.fence.wall = l.fence.wall.Add(-10 * time.Second)

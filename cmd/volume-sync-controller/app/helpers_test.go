@@ -62,6 +62,36 @@ type lease struct {
 	record  *resourcelock.LeaderElectionRecord
 	version int
 	answer  func(who, call string) error // before each call; nil: it succeeds
+	changed chan struct{}                // is closed at the next change
+}
+
+// change is to be called with the mutex held.
+func (l *lease) change(r resourcelock.LeaderElectionRecord) {
+	l.record = &r
+	l.version++
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// watch calls free whenever nobody holds the lease, as watching the real one does.
+func (l *lease) watch(ctx context.Context, free func()) {
+	for ctx.Err() == nil {
+		l.mu.Lock()
+		if l.changed == nil {
+			l.changed = make(chan struct{})
+		}
+		changed, held := l.changed, l.record != nil && l.record.HolderIdentity != ""
+		l.mu.Unlock()
+		if !held {
+			free()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (l *lease) holder() string {
@@ -77,8 +107,7 @@ func (l *lease) holder() string {
 func (l *lease) take(holder string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.record = &resourcelock.LeaderElectionRecord{HolderIdentity: holder, LeaseDurationSeconds: 15}
-	l.version++
+	l.change(resourcelock.LeaderElectionRecord{HolderIdentity: holder, LeaseDurationSeconds: 15})
 }
 
 func (l *lease) answers(f func(who, call string) error) {
@@ -100,18 +129,20 @@ var (
 	leases                        = schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
 )
 
-func (c *candidate) call(name string) error {
+func (c *candidate) call(ctx context.Context, name string) error {
 	c.mu.Lock()
 	answer := c.answer
 	c.mu.Unlock()
-	if answer == nil {
-		return nil
+	if answer != nil {
+		if err := answer(c.name, name); err != nil {
+			return err
+		}
 	}
-	return answer(c.name, name)
+	return ctx.Err()
 }
 
-func (c *candidate) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	if err := c.call("get"); err != nil {
+func (c *candidate) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	if err := c.call(ctx, "get"); err != nil {
 		return nil, nil, err
 	}
 	c.mu.Lock()
@@ -125,8 +156,8 @@ func (c *candidate) Get(context.Context) (*resourcelock.LeaderElectionRecord, []
 	return &record, append(raw, strconv.Itoa(c.version)...), err
 }
 
-func (c *candidate) Create(_ context.Context, r resourcelock.LeaderElectionRecord) error {
-	if err := c.call("create"); err != nil {
+func (c *candidate) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	if err := c.call(ctx, "create"); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -138,8 +169,8 @@ func (c *candidate) Create(_ context.Context, r resourcelock.LeaderElectionRecor
 	return nil
 }
 
-func (c *candidate) Update(_ context.Context, r resourcelock.LeaderElectionRecord) error {
-	if err := c.call("update"); err != nil {
+func (c *candidate) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
+	if err := c.call(ctx, "update"); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -152,8 +183,8 @@ func (c *candidate) Update(_ context.Context, r resourcelock.LeaderElectionRecor
 }
 
 func (c *candidate) put(r resourcelock.LeaderElectionRecord) {
-	c.version++
-	c.seen, c.record = c.version, &r
+	c.change(r)
+	c.seen = c.version
 }
 
 func (c *candidate) RecordEvent(string) {}
