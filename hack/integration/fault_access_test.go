@@ -14,8 +14,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
@@ -82,50 +80,6 @@ func TestFaultAccess(t *testing.T) {
 	begun := time.Now()
 	e.eventually("every record is right", 10*time.Second, func() error { return e.right(filled, 77<<30) })
 	healed(t, "Kubernetes: rights are withdrawn and given back", begun)
-	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
-		t.Errorf("%v records were deleted", n)
-	}
-}
-
-// The API server, then etcd, is killed and comes back, and is frozen for a while.
-func TestFaultControlPlane(t *testing.T) {
-	t.Parallel()
-	e := newBareEnv(t, "-restart", "3s")
-	e.applyCRD(currentCRD)
-	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 30, CSI: -1})
-	c := e.controller("-orphan-grace-period", "0")
-	e.eventually("30 records", 20*time.Second, func() error { return e.right(filled, 0) })
-	size := uint64(5 << 30)
-	for _, tc := range []struct {
-		name  string
-		fault func(t *testing.T)
-		heals time.Duration
-	}{
-		{"kube-apiserver is killed", func(t *testing.T) { e.kill(t, "kube-apiserver") }, 30 * time.Second},
-		{"etcd is killed", func(t *testing.T) { e.kill(t, "etcd") }, 40 * time.Second},
-		{"kube-apiserver is frozen", func(t *testing.T) { e.freeze(t, "kube-apiserver", 5*time.Second) }, 30 * time.Second},
-		{"etcd is frozen", func(t *testing.T) { e.freeze(t, "etcd", 5*time.Second) }, 30 * time.Second},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			size += 1 << 30
-			tc.fault(t)
-			for _, f := range filled {
-				e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
-			}
-			begun := time.Now()
-			eventually(t, "every record is right", tc.heals, func() error { return e.tryRight(filled, size) })
-			healed(t, "Kubernetes: "+tc.name, begun)
-			// The watches of the controller are there again too.
-			f := filled[0]
-			eventually(t, "what a hand edits is mended", 40*time.Second, func() error {
-				if err := e.edit(f.Name); err != nil {
-					return err
-				}
-				time.Sleep(time.Second)
-				return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == int64(size) })
-			})
-		})
-	}
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}

@@ -51,7 +51,7 @@ func (c *cluster) run(name string, command []string, args ...string) error {
 			return
 		}
 		err = fmt.Errorf("%s ended, see %s: %s", name, c.path(name+".log"), ch.cmd.ProcessState)
-		if c.restart > 0 {
+		if c.settings.restart > 0 {
 			err = c.again(ch, name, command, full)
 		}
 		if err != nil {
@@ -72,7 +72,7 @@ func (c *cluster) again(ended *child, name string, command, args []string) error
 	select {
 	case <-c.closing:
 		return nil
-	case <-time.After(c.restart):
+	case <-time.After(c.settings.restart):
 	}
 	c.mu.Lock()
 	c.children = slices.DeleteFunc(c.children, func(ch *child) bool { return ch == ended })

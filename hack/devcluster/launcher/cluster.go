@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -26,7 +27,7 @@ const kubeconfigName = "kubeconfig"
 type cluster struct {
 	dir      string
 	lock     *os.File
-	restart  time.Duration // a component that ends is started again after that; 0: the cluster ends
+	settings settings
 	died     chan error
 	closing  chan struct{}
 	mu       sync.Mutex
@@ -83,12 +84,13 @@ func (c *cluster) close() {
 
 // start starts the components one after the other and writes the kubeconfig
 // when the API server is ready.
-func (c *cluster) start(ctx context.Context, commands Commands, apiArgs []string) error {
+func (c *cluster) start(ctx context.Context, commands Commands) error {
 	ports, err := freePorts(4)
 	if err != nil {
 		return err
 	}
-	client, peer := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
+	peer := "127.0.0.1:" + ports[1]
+	client := cmp.Or(c.settings.etcd, "127.0.0.1:"+ports[0])
 	token, err := c.credentials()
 	if err != nil {
 		return err
@@ -104,7 +106,7 @@ func (c *cluster) start(ctx context.Context, commands Commands, apiArgs []string
 		return err
 	}
 	if err := c.run("kube-apiserver", commands.APIServer, append([]string{
-		"--etcd-servers=http://" + client,
+		"--etcd-servers=http://" + cmp.Or(c.settings.etcdVia, client),
 		"--bind-address=127.0.0.1", "--secure-port=" + ports[2],
 		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		"--cert-dir=" + c.path("certs"),
@@ -115,7 +117,7 @@ func (c *cluster) start(ctx context.Context, commands Commands, apiArgs []string
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--allow-privileged",
 		"--audit-policy-file=" + c.path("certs/audit.yaml"), "--audit-log-path=" + c.path("audit.log"),
-	}, apiArgs...)...); err != nil {
+	}, c.settings.apiArgs...)...); err != nil {
 		return err
 	}
 	server := "https://127.0.0.1:" + ports[2]

@@ -51,6 +51,8 @@ func Main(args []string, c Commands) int {
 	fs := flag.NewFlagSet("devcluster up", flag.ContinueOnError)
 	dir := fs.String("dir", defaultDir(), "`folder` for data, logs and the kubeconfig")
 	restart := fs.Duration("restart", 0, "start a component that ends again after that `time`; 0: the cluster ends with it")
+	etcd := fs.String("etcd", "", "`address` on which etcd serves, host:port; on a free port of loopback unless said")
+	etcdVia := fs.String("etcd-via", "", "`address` at which kube-apiserver looks for etcd, for a proxy in between; that of etcd unless said")
 	var apiArgs stringList
 	fs.Var(&apiArgs, "apiserver-arg", "argument to add to those of kube-apiserver; can be given more than once")
 	if err := fs.Parse(args[1:]); err != nil {
@@ -65,7 +67,7 @@ func Main(args []string, c Commands) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := up(ctx, *dir, *restart, c, apiArgs); err != nil {
+	if err := up(ctx, *dir, c, settings{*restart, *etcd, *etcdVia, apiArgs}); err != nil {
 		fmt.Fprintln(os.Stderr, "devcluster:", err)
 		return 1
 	}
@@ -97,16 +99,24 @@ func defaultDir() string {
 	return filepath.Join(filepath.Dir(filepath.Dir(self)), ".devcluster")
 }
 
+// settings are how a cluster may differ from the usual one.
+type settings struct {
+	restart time.Duration // a component that ends is started again after that; 0: the cluster ends
+	etcd    string        // the address on which etcd serves; "": a free port
+	etcdVia string        // the address at which kube-apiserver looks for it; "": the same
+	apiArgs []string      // added to those of kube-apiserver
+}
+
 // up runs a cluster until ctx ends or a component does.
-func up(ctx context.Context, dir string, restart time.Duration, c Commands, apiArgs []string) error {
+func up(ctx context.Context, dir string, c Commands, s settings) error {
 	begun := time.Now()
 	cl, err := newCluster(dir)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
-	cl.restart = restart
-	if err := cl.start(ctx, c, apiArgs); err != nil {
+	cl.settings = s
+	if err := cl.start(ctx, c); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}

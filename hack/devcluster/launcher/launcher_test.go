@@ -96,7 +96,7 @@ func TestStartAndStop(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := c.start(t.Context(), commands, nil); err != nil {
+			if err := c.start(t.Context(), commands); err != nil {
 				t.Fatal(err)
 			}
 			kubeconfig, err := os.ReadFile(filepath.Join(dir, kubeconfigName))
@@ -144,7 +144,7 @@ func TestComponentEnds(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			dir := t.TempDir()
-			err := up(ctx, dir, 0, commands, nil)
+			err := up(ctx, dir, commands, settings{})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("error %v, want %q", err, tc.want)
 			}
@@ -166,7 +166,7 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	c.restart = time.Millisecond
+	c.settings.restart = time.Millisecond
 	if err := c.run("etcd", fake("fake")); err != nil {
 		t.Fatal(err)
 	}
