@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -65,21 +66,59 @@ func TestFaultKubernetes(t *testing.T) {
 	}
 }
 
+// A watch stays open and goes quiet. What StorageOS says is written all the
+// same; what a hand does is mended once the watch speaks, or ends.
+func TestFaultQuietWatch(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 20, CSI: -1})
+	p := e.newProxy()
+	c := e.controller("-kubeconfig", p.kubeconfig, "-orphan-grace-period", "0", "-v", "6")
+	e.eventually("20 records", 30*time.Second, func() error { return e.right(filled, 0) })
+	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
+
+	size := uint64(5 << 30)
+	for name, end := range map[string]func(speak func()){
+		"and speaks again": func(speak func()) { speak() },
+		"and is closed":    func(speak func()) { p.cut(); speak() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			speak := p.hush()
+			for range 3 { // of the second write, the cache does not know the first
+				size += 1 << 30
+				for _, f := range filled {
+					e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
+				}
+				eventually(t, "every record is right while the watch is quiet", 10*time.Second, func() error { return e.right(filled, size) })
+			}
+			e.must(e.edit(filled[0].Name))
+			end(speak)
+			begun := time.Now()
+			eventually(t, "what a hand edited is mended", 15*time.Second, func() error { return e.right(filled, size) })
+			healed(t, "Kubernetes: a watch goes quiet "+name, begun)
+		})
+	}
+	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
+		t.Errorf("%v records were deleted", n)
+	}
+}
+
 // right is nil if each volume has its record, with that size unless it is 0.
 func (e *env) right(filled []simulator.Filled, size uint64) error {
 	all := e.all()
 	if len(all) != len(filled) {
 		return fmt.Errorf("%d records", len(all))
 	}
-	wrong := 0
+	wrong, first := 0, ""
 	for _, f := range filled {
 		r, ok := all[f.ID]
 		if !ok || r.Status.VolumeID != f.ID || size != 0 && r.Spec.SizeBytes != int64(size) {
 			wrong++
+			first = cmp.Or(first, fmt.Sprintf("%s, of %d bytes, not %d", f.ID, r.Spec.SizeBytes, size))
 		}
 	}
 	if wrong > 0 {
-		return fmt.Errorf("%d records are wrong", wrong)
+		return fmt.Errorf("%d records are wrong: that of %s", wrong, first)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type proxy struct {
 
 	mu     sync.Mutex
 	fault  func(http.ResponseWriter, *http.Request) bool // true: it has answered
+	quiet  chan struct{}                                 // watches tell nothing until it is closed
 	writes int                                           // of records
 }
 
@@ -45,6 +46,9 @@ func (e *env) newProxy() *proxy {
 			p.writes++
 		}
 		p.mu.Unlock()
+		if r.URL.Query().Get("watch") != "" {
+			w = &watch{w, r, p}
+		}
 		if fault == nil || !fault(w, r) {
 			pass.ServeHTTP(w, r)
 		}
@@ -67,6 +71,43 @@ func (p *proxy) set(fault func(http.ResponseWriter, *http.Request) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault = fault
+}
+
+// hush lets open watches stay open and tell nothing; speak ends it, and what
+// they held back comes.
+func (p *proxy) hush() (speak func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.quiet = make(chan struct{})
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		close(p.quiet)
+		p.quiet = nil
+	}
+}
+
+// watch is the answer to a watch.
+type watch struct {
+	http.ResponseWriter
+	r *http.Request
+	p *proxy
+}
+
+func (w *watch) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *watch) Write(b []byte) (int, error) {
+	w.p.mu.Lock()
+	quiet := w.p.quiet
+	w.p.mu.Unlock()
+	if quiet != nil {
+		select {
+		case <-quiet:
+		case <-w.r.Context().Done():
+			return 0, w.r.Context().Err()
+		}
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // written is how many writes of records have come.

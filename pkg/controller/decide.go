@@ -12,6 +12,7 @@ type observation struct {
 	sight      sight             // StorageOS
 	pv         *persistentVolume // nil if none refers to the volume
 	record     *record           // nil if there is none
+	cached     string            // its resource version, as the cache knows it
 	track      track             // what was remembered
 	anyCluster bool              // some record names a StorageOS cluster
 	tripped    bool              // the breaker has tripped

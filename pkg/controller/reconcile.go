@@ -31,6 +31,9 @@ func (r *Reconciler) observe(id string) observation {
 	}
 	var copies []*record
 	o.record, copies = chooseRecord(kept)
+	if o.record != nil {
+		o.cached = o.record.resourceVersion
+	}
 	r.reportCopies(id, copies, o.sight.settling)
 	return o
 }
@@ -52,6 +55,11 @@ func lookup[T any](informer cache.SharedIndexInformer, id string) []T {
 func (r *Reconciler) decide(id string) (o observation, d decision) {
 	o = r.observe(id)
 	r.tracks.update(id, o.now, func(t track, tripped string) track {
+		if newest := t.written.newest(o.record); newest == o.record {
+			t.written = written{} // the cache has it, or knows better
+		} else {
+			o.record = newest
+		}
 		o.track, o.tripped = t, tripped != ""
 		d = r.settings.decide(o)
 		return d.track

@@ -220,6 +220,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, before, after *
 		quiet = t.quiet
 		t.quiet = false
 		t.settled = settle(d, was, is)
+		t.written = written{is, o.cached}
 		if d.content {
 			t.progressed = o.now
 		}

@@ -19,7 +19,24 @@ type track struct {
 	refused      uint64    // hash of the content that the API server did not take
 	quiet        bool      // what the next save changes was so when this process began
 	settled      settlement
+	written      written
 	levels       levels
+}
+
+// written is the record as our last write has left it. The cache learns of it
+// by the watch: in a moment, or not for minutes if the watch has gone quiet.
+type written struct {
+	record *record
+	over   string // the resource version that the cache had of it before
+}
+
+// newest is what is known of a record: what the cache says, unless that is still
+// what it said before our last write.
+func (w written) newest(cached *record) *record {
+	if w.record == nil || cached == nil || cached.uid != w.record.uid || cached.resourceVersion != w.over {
+		return cached
+	}
+	return w.record
 }
 
 // since is the begin of something.

@@ -1,6 +1,10 @@
 package controller
 
-import "testing"
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+)
 
 func TestSettle(t *testing.T) {
 	t.Parallel()
@@ -28,6 +32,36 @@ func TestSettle(t *testing.T) {
 		}
 		if got := settle(decision{want: right, content: tc.content}, before, recordOf(tc.after)); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
+// What was written counts until the cache has heard of it, or of anything else.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	at := func(uid types.UID, version string) *record { return &record{uid: uid, resourceVersion: version} }
+	ours := at("u", "7")
+	after := written{ours, "5"}
+	for name, tc := range map[string]struct {
+		written written
+		cached  *record
+		ours    bool
+	}{
+		"nothing was written":                        {written{}, at("u", "5"), false},
+		"the cache is behind":                        {after, at("u", "5"), true},
+		"the cache has it":                           {after, at("u", "7"), false},
+		"the cache has what came between two writes": {after, at("u", "6"), false},
+		"the cache has what another wrote":           {after, at("u", "8"), false},
+		"the record was deleted":                     {after, nil, false},
+		"it was deleted and made again":              {after, at("v", "5"), false},
+		"it was made by the write":                   {written{ours, ""}, at("u", "7"), false},
+	} {
+		want := tc.cached
+		if tc.ours {
+			want = ours
+		}
+		if got := tc.written.newest(tc.cached); got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}
 }
