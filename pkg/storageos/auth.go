@@ -33,13 +33,14 @@ type session struct {
 // auth keeps a session. Requests read it; whoever has to change it waits for
 // the one place, so that there is one login at a time.
 type auth struct {
-	mu      sync.Mutex
-	session session
-	failed  error     // of the last login, nil after a success
-	tried   time.Time // when that was
-	with    stamp     // the secret files of that login
-	once    chan struct{}
-	said    string // the failure that was logged last; of whoever has the place
+	mu       sync.Mutex
+	session  session
+	password string    // of the last login that was tried
+	failed   error     // of the last login, nil after a success
+	tried    time.Time // when that was
+	with     stamp     // the secret files of that login
+	once     chan struct{}
+	said     string // the failure that was logged last; of whoever has the place
 
 	renewal time.Time // when the session is to be renewed; Run's own
 	known   int       // the number of that session; Run's own
@@ -55,6 +56,13 @@ func (a *auth) current() session {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.session
+}
+
+// secrets are what no error may quote.
+func (a *auth) secrets() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return []string{a.password, a.session.token}
 }
 
 // token returns a session that is newer than the one that did not do; 0 takes
@@ -91,7 +99,10 @@ func (c *Client) login(ctx context.Context) (session, error) {
 	creds, err := readCredentials(c.cfg.SecretPath)
 	var s session
 	if err == nil {
-		s, err = c.ask("login", creds.password, func() (api.UserSession, *http.Response, error) {
+		a.mu.Lock()
+		a.password = creds.password
+		a.mu.Unlock()
+		s, err = c.ask("login", func() (api.UserSession, *http.Response, error) {
 			return c.api.AuthenticateUser(ctx, api.AuthUserData{Username: creds.username, Password: creds.password})
 		})
 	}
@@ -106,7 +117,7 @@ func (c *Client) login(ctx context.Context) (session, error) {
 // renew renews the token that is held.
 func (c *Client) renew(ctx context.Context) error {
 	held := c.auth.current()
-	s, err := c.ask("refresh", held.token, func() (api.UserSession, *http.Response, error) {
+	s, err := c.ask("refresh", func() (api.UserSession, *http.Response, error) {
 		return c.api.RefreshJwt(context.WithValue(ctx, api.ContextAccessToken, held.token))
 	})
 	if err != nil {
@@ -169,7 +180,7 @@ func isClosed(ch <-chan struct{}) bool {
 }
 
 // ask makes a call that sends a secret and is answered with a session.
-func (c *Client) ask(call, secret string, do func() (api.UserSession, *http.Response, error)) (session, error) {
+func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, error)) (session, error) {
 	begun := time.Now()
 	body, resp, err := do()
 	if resp == nil {
@@ -184,7 +195,7 @@ func (c *Client) ask(call, secret string, do func() (api.UserSession, *http.Resp
 		if errors.As(err, &model) {
 			text = model.Body()
 		}
-		return session{}, apiError(call, resp, text, secret)
+		return session{}, apiError(call, resp, text, c.auth.secrets()...)
 	}
 	s := session{token: bearer(resp.Header.Get("Authorization"))}
 	if s.token == "" {

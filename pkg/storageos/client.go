@@ -319,7 +319,7 @@ func (c *Client) getOnce(ctx context.Context, call string, s session, path []str
 		return nil, &callError{call, unwrapURL(err)}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, newAPIError(call, resp, s.token)
+		return nil, newAPIError(call, resp, append(c.auth.secrets(), s.token)...)
 	}
 	if !isJSON(resp) {
 		resp.Body.Close()

@@ -90,22 +90,24 @@ func (e *silentError) Error() string {
 func (e *silentError) Timeout() bool { return true }
 
 // newAPIError reads the error out of a response. It closes the body.
-func newAPIError(call string, resp *http.Response, secret string) error {
+func newAPIError(call string, resp *http.Response, secrets ...string) error {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what can be read of it will do
-	return apiError(call, resp, body, secret)
+	return apiError(call, resp, body, secrets...)
 }
 
-// apiError makes an error of an answer. It does not quote the secret that was
-// sent, should the answer do so.
-func apiError(call string, resp *http.Response, body []byte, secret string) error {
+// apiError makes an error of an answer. It does not quote secrets, should the
+// answer do so.
+func apiError(call string, resp *http.Response, body []byte, secrets ...string) error {
 	e := &APIError{Call: call, Code: resp.StatusCode}
 	var model map[string]json.RawMessage // a struct would take "Error" as well
 	var text *string
 	if isJSON(resp) && json.Unmarshal(body, &model) == nil && json.Unmarshal(model["error"], &text) == nil && text != nil {
 		e.Own = true
-		if secret != "" {
-			*text = strings.ReplaceAll(*text, secret, "…")
+		for _, secret := range secrets {
+			if secret != "" {
+				*text = strings.ReplaceAll(*text, secret, "…")
+			}
 		}
 		e.Message = printable(*text)
 	}

@@ -111,7 +111,7 @@ func TestLoginIsNoAnswer(t *testing.T) {
 }
 
 // Neither an error nor a line of the log has a password or a token in it, not
-// even if the API quotes what it was sent.
+// even if the API quotes what it was sent, by this call or an earlier one.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	const password, token = "p455w0rd", "t0k3n"
@@ -122,7 +122,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 	quote := func(w http.ResponseWriter, r *http.Request, code int) {
 		body, _ := io.ReadAll(r.Body)
-		text, _ := json.Marshal(strings.Repeat("x", maxErrorMessage-60) + string(body) + r.Header.Get("Authorization"))
+		text, _ := json.Marshal(strings.Repeat("x", maxErrorMessage-70) + string(body) + r.Header.Get("Authorization") + password)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
 		_, _ = fmt.Fprintf(w, `{"error":%s}`, text)
