@@ -79,7 +79,7 @@ func TestFaultAccess(t *testing.T) {
 	e.grant("sync")
 	begun := time.Now()
 	e.eventually("every record is right", 10*time.Second, func() error { return e.right(filled, 77<<30) })
-	healed(t, "Kubernetes: rights are withdrawn and given back", begun)
+	healed(t, "Kubernetes: rights are withdrawn and given back", "writes are refused, counted and tried again", begun)
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}

@@ -36,7 +36,7 @@ func TestFaultControlPlane(t *testing.T) {
 			}
 			begun := time.Now()
 			eventually(t, "every record is right", tc.heals, func() error { return e.tryRight(filled, size) })
-			healed(t, "Kubernetes: "+tc.name, begun)
+			healed(t, "Kubernetes: "+tc.name, "StorageOS is listed as before; each write is tried again, at most two polls apart", begun)
 			// The watches of the controller are there again too.
 			f := filled[0]
 			eventually(t, "what a hand edits is mended", 40*time.Second, func() error {
@@ -84,7 +84,7 @@ func TestFaultEtcdLink(t *testing.T) {
 			l.heal()
 			begun := time.Now()
 			eventually(t, "every record is right", tc.heals, func() error { return e.tryRight(filled, size) })
-			healed(t, "Kubernetes: "+tc.name, begun)
+			healed(t, "Kubernetes: "+tc.name, "StorageOS is listed as before; each write is tried again, at most two polls apart", begun)
 		})
 	}
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
@@ -113,7 +113,7 @@ func TestFaultLongAbsence(t *testing.T) {
 	e.eventually("the API server is there again", away+30*time.Second, func() error { return e.tryRight(filled, 0) })
 	begun := time.Now()
 	e.eventually("every record is right", 15*time.Second, func() error { return e.tryRight(filled, size) })
-	healed(t, "Kubernetes: no API server for 60 s", begun)
+	healed(t, "Kubernetes: no API server for 60 s", "StorageOS is listed as before; each write is tried again, at most two polls apart", begun)
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}

@@ -35,9 +35,11 @@ func TestFaultHand(t *testing.T) {
 	for name, label := range map[string]string{"to nonsense": `"nonsense"`, "away": "null"} {
 		t.Run("the identity is edited "+name, func(t *testing.T) {
 			e.patch(f.Name, `{"metadata":{"labels":{"`+v1.LabelVolumeID+`":`+label+`}}}`)
+			begun := time.Now()
 			eventually(t, "it is mended", 15*time.Second, func() error {
 				return e.want(f.ID, func(r *v1.Volume) bool { return r.Name == f.Name })
 			})
+			healed(t, "Input: a hand edits the identity of a record "+name, "it is found by status.volumeId", begun)
 			if n := len(e.all()); n != 4 {
 				t.Errorf("%d records", n)
 			}

@@ -90,11 +90,17 @@ func TestFaultInput(t *testing.T) {
 				})
 			}
 			e.must(errors.Join(e.sim.RemoveVolume(bad.NamespaceID, bad.ID), e.sim.SetVolume(original)))
+			begun := time.Now()
 			eventually(t, "it heals", 20*time.Second, func() error {
 				return e.want(bad.ID, func(r *v1.Volume) bool {
 					return r.Spec.SizeBytes == int64(bad.SizeBytes) && r.Spec.Description == "" && r.Spec.FsType == original.FSType && r.Spec.ConfigLabels["x"] == ""
 				})
 			})
+			meanwhile := "its record stays as it is and an event says so; the others are kept true"
+			if tc.stored {
+				meanwhile = "it is recorded as it is"
+			}
+			healed(t, "Input: a volume has "+tc.name, meanwhile, begun)
 			eventually(t, "and is at rest", 20*time.Second, func() error { return c.atRest(2) })
 		})
 	}
@@ -118,9 +124,11 @@ func TestFaultInput(t *testing.T) {
 		}
 		e.must(e.sim.RemoveVolume(other.NamespaceID, bad.ID))
 		e.must(e.sim.UpdateVolume(bad.NamespaceID, bad.ID, func(v *simulator.Volume) { v.SizeBytes = 99 << 30 }))
+		begun := time.Now()
 		eventually(t, "it heals", 20*time.Second, func() error {
 			return e.want(bad.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 99<<30 })
 		})
+		healed(t, "Input: one ID is listed in two namespaces", "its record stays as it is and an event says so; the others are kept true", begun)
 	})
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)

@@ -58,7 +58,7 @@ func TestFaultKubernetes(t *testing.T) {
 			}
 			begun := time.Now()
 			eventually(t, "every record is right again", tc.heals, func() error { return e.right(filled, size) })
-			healed(t, "Kubernetes: "+tc.name, begun)
+			healed(t, "Kubernetes: "+tc.name, "StorageOS is listed as before; each write is tried again, at most two polls apart", begun)
 		})
 	}
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
@@ -95,7 +95,7 @@ func TestFaultQuietWatch(t *testing.T) {
 			end(speak)
 			begun := time.Now()
 			eventually(t, "what a hand edited is mended", 15*time.Second, func() error { return e.right(filled, size) })
-			healed(t, "Kubernetes: a watch goes quiet "+name, begun)
+			healed(t, "Kubernetes: a watch goes quiet "+name, "what StorageOS says is written all the same; what a hand edits is not noticed", begun)
 		})
 	}
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
@@ -133,8 +133,10 @@ func TestFaultCRD(t *testing.T) {
 	e.deleteCRD()
 	c.polls(2)
 	e.applyCRD(currentCRD)
+	begun := time.Now()
 	// The watch of the records is tried again at most every 30 s or so.
 	e.eventually("20 records again", 60*time.Second, func() error { return e.right(filled, 0) })
+	healed(t, "Kubernetes: the CRD is deleted and installed again", "every record goes with it; all are made again", begun)
 	if code := c.get("/livez"); code != http.StatusOK {
 		t.Errorf("livez %d", code)
 	}
@@ -149,6 +151,7 @@ func TestFaultLease(t *testing.T) {
 	flags := []string{"-enable-leader-election", "-namespace", "default", "-lease-duration", "5s", "-renew-deadline", "4s", "-retry-period", "1s"}
 	c := e.controller(flags...)
 	e.eventually("10 records", 20*time.Second, func() error { return e.right(filled, 0) })
+	begun := time.Now()
 	e.must(e.kube.CoordinationV1().Leases("default").Delete(context.Background(), "storageos-volume-sync", metav1.DeleteOptions{}))
 	e.eventually("the lease is there again, or it has ended", 15*time.Second, func() error {
 		select {
@@ -168,4 +171,5 @@ func TestFaultLease(t *testing.T) {
 	e.eventually("it works", 20*time.Second, func() error {
 		return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 77<<30 })
 	})
+	healed(t, "Kubernetes: the Lease is deleted by hand", "the leader takes it again, or exits with 1 and is started again", begun)
 }

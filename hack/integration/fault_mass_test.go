@@ -55,7 +55,9 @@ func TestFaultMassAbsence(t *testing.T) {
 	for _, v := range kept[:10] {
 		e.must(e.sim.SetVolume(v))
 	}
+	back := time.Now()
 	e.eventually("enough are back, and the others go", 10*time.Second, records(34))
+	healed(t, "StorageOS: 16 of 40 volumes are gone, then 10 are back", "deletions are held, the Lease's events say so", back)
 	e.eventually("that is said too", 15*time.Second, func() error { return e.said("DeletionsResumed", "storageos-volume-sync") })
 	if n := c.metric("storageos_volume_deletions_held"); n != 0 {
 		t.Errorf("%v deletions are held still", n)
@@ -146,7 +148,9 @@ func TestFaultOtherCluster(t *testing.T) {
 		t.Fatalf("%d records of 6", n)
 	}
 	back()
+	begun := time.Now()
 	e.eventually("the first cluster is back", 10*time.Second, held(0))
+	healed(t, "StorageOS: another cluster behind the same address", "deletions are held, the Lease's events say so; what the other one has is recorded", begun)
 	e.eventually("that is said too", 15*time.Second, func() error { return e.said("DeletionsResumed", "storageos-volume-sync") })
 	if n := len(e.all()); n != 6 {
 		t.Fatalf("%d records of 6", n)

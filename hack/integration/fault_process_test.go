@@ -48,11 +48,13 @@ func TestFaultKilled(t *testing.T) {
 	}
 	e.must(leader.cmd.Process.Signal(syscall.SIGKILL))
 	<-leader.ended
+	begun := time.Now()
 	if n := len(e.all()); n >= 1000 {
 		t.Fatalf("it was killed too late: %d records", n)
 	}
 	e.eventually("the other leads", 15*time.Second, other.leads)
 	e.eventually("1,000 records are right", 60*time.Second, func() error { return e.right(filled, 0) })
+	healed(t, "Process: the leader is killed in the middle of 1,000 records (lease 5 s)", "the other leads when the lease has run out, and completes them", begun)
 	if n := other.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}
@@ -74,7 +76,9 @@ func TestFaultFrozen(t *testing.T) {
 	e.must(frozen.cmd.Process.Signal(syscall.SIGSTOP))
 	other := e.controller(electing...)
 	e.eventually("the other leads", 20*time.Second, other.leads)
+	begun := time.Now()
 	e.eventually("600 records are right", 60*time.Second, func() error { return e.right(filled, 0) })
+	healed(t, "Process: the leader is frozen in the middle of 600 records", "the other leads; the first writes nothing when it wakes up, and exits with 1", begun)
 	e.eventually("nothing is left to do", 60*time.Second, func() error { return other.atRest(2) })
 	versions, before := e.versions(), p.written()
 	e.must(frozen.cmd.Process.Signal(syscall.SIGCONT))
@@ -120,16 +124,17 @@ func TestFaultFailOver(t *testing.T) {
 			})
 			e.must(leader.cmd.Process.Signal(tc.signal))
 			<-leader.ended
+			begun := time.Now()
 			size += 1 << 30
 			for _, f := range filled {
 				e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
 			}
-			begun := time.Now()
 			eventually(t, "the standby leads", tc.most, standby.leads)
 			led := time.Since(begun)
 			eventually(t, "the change is written", poll+2*time.Second, func() error { return e.right(filled, size) })
 			t.Logf("after %v the other led after %v (at most %v) and had written after %v", tc.signal,
 				led.Round(10*time.Millisecond), tc.most, time.Since(begun).Round(10*time.Millisecond))
+			healed(t, fmt.Sprintf("Process: the leader is %v (lease 5 s, retry period 1 s)", tc.signal), fmt.Sprintf("the other leads after %v", led.Round(10*time.Millisecond)), begun)
 			leader = standby
 		})
 	}

@@ -65,7 +65,7 @@ func TestFaultPassword(t *testing.T) {
 			tc.end()
 			begun := time.Now()
 			eventually(t, "every record is right", 15*time.Second, func() error { return e.right(filled, size) })
-			healed(t, "StorageOS: "+tc.name, begun)
+			healed(t, "StorageOS: "+tc.name, "records stay; one login is tried in each retry interval", begun)
 		})
 	}
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
@@ -107,7 +107,7 @@ func TestFaultCertificate(t *testing.T) {
 	e.must(os.WriteFile(file, secondCA, 0o600))
 	begun := time.Now()
 	e.eventually("every record is right", 15*time.Second, func() error { return e.right(filled, size) })
-	healed(t, "StorageOS: another certificate, then its CA in the file", begun)
+	healed(t, "StorageOS: another certificate, then its CA in the file", "records stay; nothing is sent to an unknown server", begun)
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}

@@ -55,7 +55,8 @@ func TestFaultCodes(t *testing.T) {
 			longest = max(longest, time.Since(begun))
 		}
 	}
-	healed(t, fmt.Sprintf("StorageOS: each of the codes %v on each call, the longest", codes), time.Now().Add(-longest))
+	healed(t, fmt.Sprintf("StorageOS: each of the codes %v on each call, the longest", codes),
+		"nothing is deleted; what is still answered is written", time.Now().Add(-longest))
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}
@@ -145,7 +146,7 @@ func TestFaultStrange(t *testing.T) {
 			end()
 			begun := time.Now()
 			eventually(t, "every record is right", 15*time.Second, func() error { return e.right(filled, size) })
-			healed(t, "StorageOS: "+tc.name, begun)
+			healed(t, "StorageOS: "+tc.name, "nothing is deleted; what is still answered whole is written", begun)
 			eventually(t, "none is held", 15*time.Second, func() error {
 				if n := c.metric("storageos_volume_deletions_held"); n != 0 {
 					return fmt.Errorf("%v are", n)
@@ -179,7 +180,9 @@ func TestFaultNamespaces(t *testing.T) {
 		},
 	})
 	left := slices.DeleteFunc(slices.Clone(filled), func(f simulator.Filled) bool { return f.NamespaceID == gone })
+	begun := time.Now()
 	e.eventually("its records go, the others stay", 10*time.Second, func() error { return e.right(left, 0) })
+	healed(t, "StorageOS: a namespace vanishes between two requests", "the namespaces are listed again; its records go once each volume is proven gone", begun)
 	id, err := e.sim.AddVolume(e.sim.AddNamespace("new"), simulator.VolumeSpec{})
 	e.must(err)
 	e.eventually("a new one is seen", 15*time.Second, func() error {

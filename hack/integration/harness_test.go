@@ -398,11 +398,17 @@ func (e *env) record(id string) (*v1.Volume, error) {
 	return &list.Items[0], nil
 }
 
-// healed notes how long after the end of a fault every record was right again,
-// for docs/reliability.md.
-func healed(t *testing.T, fault string, begun time.Time) {
+// healed notes how long after the end of a fault every record was right again.
+func healed(t *testing.T, fault, meanwhile string, ended time.Time) {
 	t.Helper()
-	took := time.Since(begun).Round(100 * time.Millisecond)
+	noted(t, fault, meanwhile, time.Since(ended))
+}
+
+// noted writes a line of docs/reliability.md: a fault, what happens meanwhile,
+// and how long after its end every record was right again.
+func noted(t *testing.T, fault, meanwhile string, took time.Duration) {
+	t.Helper()
+	took = max(took.Round(100*time.Millisecond), 100*time.Millisecond)
 	t.Logf("%s: right again after %v", fault, took)
 	path := os.Getenv("FAULT_REPORT")
 	if path == "" {
@@ -413,7 +419,7 @@ func healed(t *testing.T, fault string, begun time.Time) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := fmt.Fprintf(f, "| %s | %v |\n", fault, took); err != nil {
+	if _, err := fmt.Fprintf(f, "| %s | %s | %v |\n", fault, meanwhile, took); err != nil {
 		t.Fatal(err)
 	}
 }
