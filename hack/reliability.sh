@@ -27,6 +27,7 @@ real control plane, a simulated StorageOS. In every row no record of an existing
 volume was deleted, and the last column says how long after the end of the fault
 every record was right again. Polls came every 0.2 to 1 s there, not every 5 s, and
 several control planes shared two cores: with the defaults, add up to two polls.
+Where a process is killed or frozen, the time counts from that moment.
 
 While StorageOS cannot be listed completely nothing is deleted;
 `storageos_sync_volume_errors_total` counts and
