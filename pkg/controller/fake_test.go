@@ -77,21 +77,41 @@ func (f *fakeAPI) Namespaces(ctx context.Context) ([]storageos.Namespace, error)
 }
 
 // ListVolumes hands over what there is before it fails, as a cut body does.
-func (f *fakeAPI) ListVolumes(ctx context.Context, ns string, each func(storageos.Entry) error) error {
+func (f *fakeAPI) ListVolumes(ctx context.Context, ns string, known storageos.Fingerprint, each func(storageos.Entry) error) (storageos.Fingerprint, error) {
 	err := f.call(ctx, "volumes "+ns)
 	f.mu.Lock()
 	volumes := f.volumes[ns]
 	f.mu.Unlock()
+	var entries []storageos.Entry
+	body := []byte("[")
 	for _, v := range volumes {
-		e := entry(ns, v)
-		if f.hidden[e.ID] {
-			continue
-		}
-		if err := each(e); err != nil {
-			return err
+		if e := entry(ns, v); !f.hidden[idOf(e)] {
+			entries = append(entries, e)
+			body = append(body, e.Raw...)
 		}
 	}
-	return err
+	is := storageos.FingerprintOf(body)
+	if err == nil && is == known {
+		return is, nil
+	}
+	for _, e := range entries {
+		if err := each(e); err != nil {
+			return storageos.Fingerprint{}, err
+		}
+	}
+	if err != nil {
+		return storageos.Fingerprint{}, err
+	}
+	return is, nil
+}
+
+// idOf reads the ID of an entry that has one.
+func idOf(e storageos.Entry) string {
+	id, err := e.ID()
+	if err != nil {
+		panic(err)
+	}
+	return id
 }
 
 func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos.Volume, error) {
@@ -101,7 +121,7 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, v := range f.volumes[ns] {
-		if e := entry(ns, v); e.ID == id {
+		if e := entry(ns, v); idOf(e) == id {
 			decoded, err := storageos.DecodeVolume(e.Raw)
 			return e.Raw, decoded, err
 		}
@@ -112,7 +132,7 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 func entry(ns, v string) storageos.Entry {
 	var id, size string
 	_, _ = fmt.Sscan(v, &id, &size) // the tests' own
-	return storageos.Entry{ID: id, Raw: fmt.Appendf(nil,
+	return storageos.Entry{Raw: fmt.Appendf(nil,
 		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":"online","nodeID":"n1"}}`, id, id, ns, size)}
 }
 

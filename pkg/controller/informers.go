@@ -33,7 +33,7 @@ func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
 }
 
 func (r *Reconciler) recordChanged(old, obj *record) {
-	r.clusters.change(old, obj)
+	r.counts.change(old, obj)
 	r.tracks.recordChanged(old, obj)
 	if old != nil && obj != nil && old.same(obj) {
 		return

@@ -98,5 +98,5 @@ func (r *Reconciler) publish() {
 	for health, n := range r.view.byHealth() {
 		r.metrics.SetVolumes(string(health), n)
 	}
-	r.metrics.SetRecords(len(r.recordInformer.GetStore().ListKeys()))
+	r.metrics.SetRecords(int(r.counts.all.Load()))
 }

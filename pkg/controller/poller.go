@@ -87,7 +87,10 @@ func (p *poller) poll(ctx context.Context) error {
 	l := &listing{begun: time.Now()}
 	p.begun(l)
 	err := p.list(ctx, l)
-	changed := p.view.end(l, err == nil)
+	changed, twice := p.view.end(l, err == nil)
+	for range twice {
+		p.metrics.Error(metrics.StageDecode)
+	}
 	if err == nil {
 		p.metrics.Synced(time.Now())
 	}
@@ -208,38 +211,24 @@ func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, e
 }
 
 func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string) error {
-	var nodes map[string]string
 	var found []string
-	var h maphash.Hash
-	h.SetSeed(hashSeed)
-	err := p.api.ListVolumes(ctx, namespaceID, func(e storageos.Entry) error {
-		h.Reset()
-		_, _ = h.Write(e.Raw) // never fails
-		raw := max(h.Sum64(), 1)
-		switch p.view.show(l, namespaceID, e.ID, raw) {
-		case unchanged:
+	r := p.view.read(l, namespaceID)
+	is, err := p.api.ListVolumes(ctx, namespaceID, r.known(), func(e storageos.Entry) error {
+		raw := max(maphash.Bytes(hashSeed, e.Raw), 1)
+		if r.recognise(raw) {
 			return nil
-		case clashing:
-			p.metrics.Error(metrics.StageDecode)
-		case changed:
-			if nodes == nil {
-				nodes = p.view.nodeNames()
-			}
-			d, err := digestRaw(e.Raw, namespaceID, nodes)
-			invalid := ""
-			if err != nil {
-				p.metrics.Error(metrics.StageDecode)
-				klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", e.ID, "namespaceID", namespaceID)
-				invalid = err.Error()
-			}
-			if !p.view.store(l, namespaceID, e.ID, raw, d, invalid) {
-				p.metrics.Error(metrics.StageDecode)
-			}
 		}
-		p.keep(e.ID, e.Raw)
-		found = append(found, e.ID)
+		id, err := e.ID()
+		if err != nil {
+			return err
+		}
+		if p.examine(ctx, r, id, raw, e.Raw) {
+			p.keep(id, e.Raw)
+			found = append(found, id)
+		}
 		return nil
 	})
+	r.close(is, err == nil)
 	for _, id := range found {
 		p.found(id)
 	}
@@ -247,6 +236,29 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 		return fmt.Errorf("listing the volumes of namespace %s: %w", namespaceID, err)
 	}
 	return nil
+}
+
+// examine looks at a volume that a list does not show as before. False if there is
+// nothing to do about it.
+func (p *poller) examine(ctx context.Context, r *reading, id string, hash uint64, raw []byte) bool {
+	switch r.show(id, hash) {
+	case unchanged:
+		return false
+	case clashing:
+		p.metrics.Error(metrics.StageDecode)
+	case changed:
+		d, err := digestRaw(raw, r.space.id, p.view.nodeNames())
+		invalid := ""
+		if err != nil {
+			p.metrics.Error(metrics.StageDecode)
+			klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", id, "namespaceID", r.space.id)
+			invalid = err.Error()
+		}
+		if !r.store(id, hash, d, invalid) {
+			p.metrics.Error(metrics.StageDecode)
+		}
+	}
+	return true
 }
 
 // digestRaw decodes a volume and digests what its record should say.

@@ -20,7 +20,7 @@ const (
 
 // observe looks a volume up in the three local views.
 func (r *Reconciler) observe(id string) observation {
-	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.clusters.n.Load() > 0}
+	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
 	o.pv = choosePersistentVolume(lookup[*persistentVolume](r.pvInformer, id))
 	mine := lookup[*record](r.recordInformer, id)
 	kept := mine[:0]

@@ -60,7 +60,7 @@ type Reconciler struct {
 
 	pvInformer     cache.SharedIndexInformer
 	recordInformer cache.SharedIndexInformer
-	clusters       clusterCount
+	counts         recordCount
 
 	view     *view
 	tracks   *tracks

@@ -136,14 +136,20 @@ func chooseRecord(all []*record) (counts *record, copies []*record) {
 	return all[0], all[1:]
 }
 
-// clusterCount counts the records that name a StorageOS cluster.
-type clusterCount struct{ n atomic.Int64 }
+// recordCount counts the records, and those that name a StorageOS cluster.
+type recordCount struct{ all, named atomic.Int64 }
 
-func (c *clusterCount) change(old, obj *record) {
-	if obj != nil && obj.clusterID != "" {
-		c.n.Add(1)
+func (c *recordCount) change(old, obj *record) {
+	c.add(obj, 1)
+	c.add(old, -1)
+}
+
+func (c *recordCount) add(r *record, n int64) {
+	if r == nil {
+		return
 	}
-	if old != nil && old.clusterID != "" {
-		c.n.Add(-1)
+	c.all.Add(n)
+	if r.clusterID != "" {
+		c.named.Add(n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // view is what this process knows of StorageOS: every volume that was listed,
@@ -15,11 +16,15 @@ import (
 type view struct {
 	mu         sync.RWMutex
 	volumes    map[string]*listed
+	spaces     map[string]*space
 	namespaces []string          // IDs, as last listed
 	nodes      map[string]string // ID -> name, as last listed whole
 	complete   *listing          // the last complete one, nil before the first
 	whole      bool              // the last listing that has ended was complete
 	settled    bool              // every ID was compared after the first complete listing
+
+	health map[v1.Health]int   // how many volumes have it
+	doubt  map[string]struct{} // IDs that may be in two lists: the end of a listing tells
 }
 
 // listing is one poll of StorageOS.
@@ -29,16 +34,34 @@ type listing struct {
 	agreed  bool   // it was asked before and after the lists, and both agreed
 }
 
+// space is a namespace of StorageOS.
+type space struct {
+	id    string
+	body  *body     // as last listed, nil before
+	order []*listed // the volumes that body shows, in its order
+	stale []*listed // those of earlier bodies: gone if the next complete listing does not show them
+}
+
+// body is one content that the list of a namespace has had. While it does not
+// change nothing is done for its volumes, however many: it is the body that a
+// listing shows again.
+type body struct {
+	space       *space
+	fingerprint storageos.Fingerprint // zero if it is to be looked into the next time
+	shown       *listing              // the last that showed it
+	agreed      *listing              // the last that showed it and is known to be of one cluster
+}
+
 // listed is what the view keeps of one volume.
 type listed struct {
+	id string
 	digest
-	namespaceID string
-	raw         uint64   // hash of its JSON as listed
-	invalid     string   // why it cannot be recorded, "" if it can
-	seen        *listing // the last that showed it
-	doubled     *listing // the last that showed it twice with different content
-	agreed      *listing // the last that showed it and is known to be of one cluster
-	moved       bool     // shown in another namespace than before; whether in both, the end of the listing tells
+	raw     uint64   // hash of its JSON as listed; 0 if it is to be decoded again
+	invalid string   // why it cannot be recorded, "" if it can
+	body    *body    // that showed it last; nil once it has gone
+	other   *body    // another one that showed it too, or did so before; nil if there is none
+	agreed  *listing // what body.agreed is before that is known
+	moved   bool     // shown in another namespace than before; whether in both, the end of the listing tells
 }
 
 // presence says whether StorageOS has a volume.
@@ -70,10 +93,11 @@ type sight struct {
 	settling      bool      // the first complete listing is not yet worked off
 }
 
-const listedTwice = "StorageOS lists its ID twice with different content"
-
 func newView() *view {
-	return &view{volumes: map[string]*listed{}}
+	return &view{
+		volumes: map[string]*listed{}, spaces: map[string]*space{},
+		health: map[v1.Health]int{}, doubt: map[string]struct{}{},
+	}
 }
 
 // look tells what is known of a volume.
@@ -88,12 +112,12 @@ func (v *view) look(id string) sight {
 	}
 	if l, ok := v.volumes[id]; ok {
 		s.presence = present
-		s.namespaceID = l.namespaceID
+		s.namespaceID = l.body.space.id
 		s.digest = l.digest
 		s.invalid = l.invalid
 		s.moved = l.moved
-		s.seen = l.seen.begun
-		of = l.agreed
+		s.seen = l.body.shown.begun
+		of = l.lastAgreed()
 	}
 	if of != nil {
 		s.cluster, s.agreed = of.cluster, true
@@ -109,60 +133,6 @@ func (v *view) lists(id string) bool {
 	return ok
 }
 
-// finding is what a listing shows of a volume, against what the view has.
-type finding int
-
-const (
-	unchanged finding = iota // nothing to do
-	changed                  // new or other content: decode it and store it
-	clashing                 // shown before in this listing, with other content
-)
-
-// show takes note that a listing shows a volume.
-func (v *view) show(l *listing, namespaceID, id string, raw uint64) finding {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	e, ok := v.volumes[id]
-	switch same := ok && e.raw == raw && e.namespaceID == namespaceID; {
-	case !ok:
-		return changed
-	case e.seen == l && same:
-		return unchanged
-	case e.seen == l:
-		e.doubled, e.invalid = l, listedTwice
-		return clashing
-	case e.doubled != nil:
-		// It was listed twice before: what counts is whether this listing
-		// does so again, which only its end tells.
-		e.seen, e.raw, e.namespaceID = l, raw, namespaceID
-		return unchanged
-	case same:
-		e.seen = l
-		return unchanged
-	default:
-		return changed
-	}
-}
-
-// store takes what a listing shows of a new or changed volume. It reports false
-// if another namespace, listed at the same time, has shown the ID with other
-// content since show was asked.
-func (v *view) store(l *listing, namespaceID, id string, raw uint64, d digest, invalid string) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if e, ok := v.volumes[id]; ok && e.seen == l && (e.raw != raw || e.namespaceID != namespaceID) {
-		e.doubled, e.invalid = l, listedTwice
-		return false
-	}
-	next := &listed{digest: d, namespaceID: namespaceID, raw: raw, invalid: invalid, seen: l}
-	if e, ok := v.volumes[id]; ok {
-		next.agreed = e.agreed
-		next.moved = e.namespaceID != namespaceID
-	}
-	v.volumes[id] = next
-	return true
-}
-
 // setNodes takes the names of the nodes. If they changed, every volume has to
 // be decoded again at the next listing, because what its record should say may
 // have changed with them.
@@ -174,7 +144,7 @@ func (v *view) setNodes(nodes map[string]string) {
 	}
 	v.nodes = nodes
 	for _, e := range v.volumes {
-		e.raw = 0
+		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
 	}
 }
 
@@ -182,38 +152,6 @@ func (v *view) setNamespaces(ids []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.namespaces = ids
-}
-
-// end takes the end of a listing. After a complete one, what it did not show is
-// gone. It returns the IDs of which more is known now: those that have gone, that
-// have moved, and that are no longer listed twice.
-func (v *view) end(l *listing, complete bool) (changed []string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.whole = complete
-	if complete {
-		v.complete = l
-	}
-	for id, e := range v.volumes {
-		if l.agreed && e.seen == l {
-			e.agreed = l
-		}
-		if e.moved {
-			e.moved = false
-			changed = append(changed, id)
-		}
-		switch {
-		case !complete:
-		case e.seen != l:
-			delete(v.volumes, id)
-			changed = append(changed, id)
-		case e.doubled != nil && e.doubled != l:
-			// Decoded again by the next listing.
-			e.doubled, e.raw = nil, 0
-		}
-	}
-	slices.Sort(changed)
-	return slices.Compact(changed)
 }
 
 // settle says that every ID has been compared after the first complete listing:
@@ -250,12 +188,24 @@ func (v *view) byHealth() map[v1.Health]int {
 	n := map[v1.Health]int{v1.HealthHealthy: 0, v1.HealthDegraded: 0, v1.HealthOffline: 0, v1.HealthUnknown: 0}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	for _, e := range v.volumes {
-		if e.invalid != "" {
-			n[v1.HealthUnknown]++
-		} else {
-			n[e.health]++
-		}
-	}
+	maps.Copy(n, v.health)
 	return n
+}
+
+// change changes what is kept of a volume and counts it anew. The caller holds
+// the lock.
+func (v *view) change(e *listed, fn func()) {
+	v.count(e, -1)
+	fn()
+	v.count(e, 1)
+}
+
+func (v *view) count(e *listed, n int) {
+	switch {
+	case e.body == nil: // not there yet, or no more
+	case e.invalid != "":
+		v.health[v1.HealthUnknown] += n
+	default:
+		v.health[e.health] += n
+	}
 }

@@ -45,9 +45,13 @@ type RequestMetrics struct {
 
 // Entry is a volume in a listing, as it was sent.
 type Entry struct {
-	ID  string
-	Raw []byte // its JSON; valid only until the callback returns
+	Raw []byte // what should be its JSON; valid only until the callback returns
+	n   int    // its place in the list
 }
+
+// ID reads the ID of the volume. An entry that has none makes a listing
+// incomplete: it is not known which volume it shows.
+func (e Entry) ID() (string, error) { return entryID(e.n, e.Raw) }
 
 // Lister reads what StorageOS knows.
 type Lister interface {
@@ -59,8 +63,8 @@ type Lister interface {
 	Namespaces(ctx context.Context) ([]Namespace, error)
 	// ListVolumes hands the volumes of a namespace over one by one. Without an
 	// error the listing was whole; with one, what was handed over is there all
-	// the same.
-	ListVolumes(ctx context.Context, namespaceID string, each func(Entry) error) error
+	// the same. A list that is byte for byte the known one is not handed over.
+	ListVolumes(ctx context.Context, namespaceID string, known Fingerprint, each func(Entry) error) (Fingerprint, error)
 	// Volume returns one volume, and its JSON.
 	Volume(ctx context.Context, namespaceID, id string) ([]byte, *Volume, error)
 }
@@ -73,6 +77,8 @@ type Client struct {
 	api  *api.DefaultApiService
 	auth *auth
 	last atomic.Int64
+
+	listing listing
 }
 
 var _ Lister = &Client{}
@@ -218,15 +224,18 @@ func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 }
 
 // ListVolumes implements Lister.
-func (c *Client) ListVolumes(ctx context.Context, namespaceID string, each func(Entry) error) error {
+func (c *Client) ListVolumes(ctx context.Context, namespaceID string, known Fingerprint, each func(Entry) error) (Fingerprint, error) {
 	call := fmt.Sprintf("GET /namespaces/%s/volumes", printable(namespaceID))
-	return c.list(ctx, call, maxVolumes, func(n int, raw []byte) error {
-		id, err := entryID(n, raw)
-		if err != nil {
-			return err
-		}
-		return each(Entry{ID: id, Raw: raw})
-	}, "namespaces", namespaceID, "volumes")
+	resp, err := c.get(ctx, call, "namespaces", namespaceID, "volumes")
+	if err != nil {
+		return Fingerprint{}, err
+	}
+	defer resp.Body.Close()
+	is, err := c.listing.read(resp.Body, known, each)
+	if err != nil {
+		return Fingerprint{}, &callError{call, err}
+	}
+	return is, nil
 }
 
 // Volume implements Lister.

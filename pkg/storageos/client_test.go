@@ -57,13 +57,17 @@ func TestListVolumes(t *testing.T) {
 					sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes}, Effect: tc.effect, Count: 2})
 				}
 				n := 0
-				err := c.ListVolumes(t.Context(), ns, func(e Entry) error {
+				_, err := c.ListVolumes(t.Context(), ns, Fingerprint{}, func(e Entry) error {
+					id, err := e.ID()
+					if err != nil {
+						return err
+					}
 					if v, err := DecodeVolume(e.Raw); strings.HasPrefix(string(e.Raw), `{"id":"a"`) {
-						if v == nil || v.Id != e.ID {
+						if v == nil || v.Id != id {
 							t.Errorf("%s: %v", e.Raw, err)
 						}
-					} else if err != nil || v.Id != e.ID {
-						t.Errorf("entry %s: %v", e.ID, err)
+					} else if err != nil || v.Id != id {
+						t.Errorf("entry %s: %v", id, err)
 					}
 					n++
 					return nil

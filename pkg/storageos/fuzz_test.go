@@ -11,11 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// A body is a list if and only if it is one whole JSON array; the entries are
-// the array's, byte for byte.
+// A body is a list if and only if it is one whole JSON array of objects; the
+// entries are the array's, byte for byte. What is no JSON inside an entry is for
+// whoever decodes it.
 func FuzzReadList(f *testing.F) {
 	for _, s := range []string{
-		``, ` `, `null`, `{}`, `[]`, ` [ ] `, `[{"id":"a"},{"id":"b"}]`, `[1 , [2] ,"3"]`, `[{"id":"a"}`, `[{"id":"a"},`, `[{}]]`,
+		``, ` `, `null`, `{}`, `[]`, ` [ ] `, `[{"id":"a"},{"id":"b"}]`, `[{"a":"}\\\""} , {"b":[{}]} ]`, `[1 , [2] ,"3"]`, `[{"id":"a"}`, `[{"id":"a"},`, `[{}]]`,
 		`[1 2]`, `[,1]`, `[1,]`, `[1}`, `[][]`, `[]x`, "[\"\xff\"]", `["\ud800"]`, "\ufeff[]",
 	} {
 		f.Add([]byte(s))
@@ -23,14 +24,17 @@ func FuzzReadList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got [][]byte
 		err := readList(bytes.NewReader(body), len(body), func(n int, raw []byte) error {
-			if n != len(got) || !json.Valid(raw) {
+			if n != len(got) {
 				t.Errorf("entry %d, the %d., is %q", n, len(got), raw)
 			}
 			got = append(got, bytes.Clone(raw))
-			return nil
+			return json.Unmarshal(raw, new(any))
 		})
 		var want []json.RawMessage
 		isList := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) && json.Unmarshal(body, &want) == nil
+		for _, raw := range want {
+			isList = isList && raw[0] == '{'
+		}
 		if (err == nil) != isList {
 			t.Fatalf("%q: error %v, a list: %v", body, err, isList)
 		}

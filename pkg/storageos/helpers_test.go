@@ -95,7 +95,7 @@ func checkError(t *testing.T, what string, err error, want string) {
 func listVolumes(t *testing.T, c *Client, namespaceID string) (int, error) {
 	t.Helper()
 	n := 0
-	err := c.ListVolumes(t.Context(), namespaceID, func(Entry) error { n++; return nil })
+	_, err := c.ListVolumes(t.Context(), namespaceID, Fingerprint{}, func(Entry) error { n++; return nil })
 	return n, err
 }
 

@@ -10,58 +10,91 @@ import (
 // Bounds of what is read, whatever the API sends.
 const (
 	maxEntry      = 4 << 20  // bytes of one entry of a list
-	maxBetween    = 64 << 10 // bytes between two entries, and read ahead
+	maxBetween    = 64 << 10 // bytes of white space at one place of a list
 	maxVolumes    = 2_000_000
 	maxNamespaces = 100_000
 	maxNodes      = 100_000
 	maxObject     = 8 << 20 // bytes of a body that is no list
 )
 
-// errEntryTooLarge is the error of a list with an entry beyond maxEntry.
-var errEntryTooLarge = fmt.Errorf("an entry has more than %d bytes", maxEntry)
-
 // readList reads a JSON array, one entry at a time, and hands each over as it
 // was sent; the bytes are valid only during the call. A body that is not one
-// whole array is an error, whatever was handed over before: an empty body,
-// null, an object, an array that does not end, anything after it.
+// whole array of objects is an error, whatever was handed over before: an empty
+// body, null, an object, an array that does not end, anything after it. What is
+// inside an entry is not looked at: whoever decodes it finds what is wrong there.
 func readList(body io.Reader, most int, each func(n int, raw []byte) error) error {
-	limited := &entryReader{r: body, left: maxEntry + maxBetween}
-	dec := json.NewDecoder(limited)
-	first, err := dec.Token()
-	switch {
-	case errors.Is(err, io.EOF):
-		return errors.New("the body is empty, not a list")
-	case err != nil:
-		return fmt.Errorf("the body is not a list: %w", err)
-	case first != json.Delim('['):
-		return fmt.Errorf("the body is not a list: it begins with %s", tokenName(first))
+	return (&splitter{r: body}).list(most, each)
+}
+
+// list reads the whole list.
+func (s *splitter) list(most int, each func(n int, raw []byte) error) error {
+	if err := s.begin(); err != nil {
+		return err
 	}
-	var raw json.RawMessage
-	n := 0
-	for dec.More() {
+	for n := 0; ; n++ {
+		more, err := s.more(n)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return s.end()
+		}
 		if n == most {
 			return fmt.Errorf("the list has more than %d entries", most)
 		}
-		if err := dec.Decode(&raw); err != nil {
-			return fmt.Errorf("entry %d of the list: %w", n, whole(err))
-		}
-		if len(raw) > maxEntry { // the decoder had read ahead
-			return fmt.Errorf("entry %d of the list: %w", n, errEntryTooLarge)
+		raw, err := s.entry()
+		if err != nil {
+			return fmt.Errorf("entry %d of the list: %w", n, err)
 		}
 		if err := each(n, raw); err != nil {
 			return err
 		}
-		n++
-		limited.left = maxEntry + maxBetween
 	}
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("the list does not end after its %d entries: %w", n, whole(err))
+}
+
+// begin passes the opening bracket.
+func (s *splitter) begin() error {
+	switch c, err := s.next(); {
+	case errors.Is(err, io.EOF):
+		return errors.New("the body is empty, not a list")
+	case err != nil:
+		return fmt.Errorf("the body is not a list: %w", err)
+	case c == '{':
+		return errors.New("the body is not a list: it begins with an object")
+	case c == 'n':
+		return errors.New("the body is not a list: it begins with null")
+	case c != '[':
+		return fmt.Errorf("the body is not a list: it begins with %q", c)
 	}
-	var syntax *json.SyntaxError
-	switch _, err := dec.Token(); {
+	s.at++
+	return nil
+}
+
+// more tells whether there is an entry n, and passes the comma before it or the
+// closing bracket.
+func (s *splitter) more(n int) (bool, error) {
+	c, err := s.next()
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("the list does not end after its %d entries: %w", n, whole(err))
+	case c == ']':
+		s.at++
+		return false, nil
+	case n == 0:
+		return true, nil
+	case c != ',':
+		return false, fmt.Errorf("after entry %d the list goes on with %q", n-1, c)
+	}
+	s.at++
+	return true, nil
+}
+
+// end makes sure that nothing follows the list.
+func (s *splitter) end() error {
+	switch _, err := s.next(); {
 	case errors.Is(err, io.EOF):
 		return nil
-	case err == nil || errors.As(err, &syntax):
+	case err == nil:
 		return errors.New("something follows the list")
 	default:
 		return fmt.Errorf("after the list: %w", err)
@@ -74,35 +107,6 @@ func whole(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-func tokenName(t json.Token) string {
-	switch t.(type) {
-	case nil:
-		return "null"
-	case json.Delim:
-		return "an object"
-	default:
-		return fmt.Sprintf("a %T", t)
-	}
-}
-
-// entryReader bounds how much is read for one entry.
-type entryReader struct {
-	r    io.Reader
-	left int
-}
-
-func (e *entryReader) Read(p []byte) (int, error) {
-	if e.left <= 0 {
-		return 0, errEntryTooLarge
-	}
-	if len(p) > e.left {
-		p = p[:e.left]
-	}
-	n, err := e.r.Read(p)
-	e.left -= n
-	return n, err
 }
 
 // entryID reads the ID of an entry.

@@ -24,6 +24,10 @@ func TestReadList(t *testing.T) {
 		"null":               {`null`, 0, "begins with null"},
 		"an object":          {`{"id":"a"}`, 0, "begins with an object"},
 		"a string":           {`"a"`, 0, "not a list"},
+		"numbers":            {`[1]`, 0, "entry 0 of the list: it is no object"},
+		"lists":              {`[{},[]]`, 1, "entry 1 of the list: it is no object"},
+		"no comma":           {`[{"id":"a"} {"id":"b"}]`, 1, "after entry 0 the list goes on with '{'"},
+		"brackets in a text": {`[{"id":"}]\\\"{\\"},{"id":"[\"]"}]`, 2, ""},
 		"HTML":               {`<html>`, 0, "not a list"},
 		"cut in an entry":    {`[{"id":"a"},{"id":`, 1, "entry 1"},
 		"cut between":        {`[{"id":"a"},`, 1, "entry 1 of the list: unexpected EOF"},
@@ -32,13 +36,14 @@ func TestReadList(t *testing.T) {
 		"another list":       {`[][]`, 0, "follows"},
 		"broken":             {`[{"id":"a"},}]`, 1, "entry 1"},
 		"an entry too large": {`[{"id":"a"},` + large + `]`, 1, "more than"},
-		"too many":           {`[1,2,3,4]`, 3, "more than 3 entries"},
+		"too many":           {`[{},{},{},{}]`, 3, "more than 3 entries"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for way, body := range map[string]io.Reader{
 				"whole":  strings.NewReader(tc.body),
 				"halves": iotest.HalfReader(strings.NewReader(tc.body)),
+				"bytes":  iotest.OneByteReader(strings.NewReader(tc.body)),
 			} {
 				n := 0
 				err := readList(body, 3, func(int, []byte) error { n++; return nil })

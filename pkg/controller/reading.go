@@ -1,0 +1,264 @@
+package controller
+
+import (
+	"slices"
+
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// reading is the list of one namespace while it is read into the view. Where
+// that finds the list unchanged, or a volume in it, nothing is done for it.
+type reading struct {
+	view  *view
+	l     *listing
+	space *space
+	body  *body              // nil until the list is known to be another than before
+	old   []*listed          // what the list showed before
+	at    int                // how much of old was met again, in its order
+	byRaw map[uint64]*listed // old by hash, once the order has turned out to be another
+}
+
+// finding is what a listing shows of a volume, against what the view has.
+type finding int
+
+const (
+	unchanged finding = iota // nothing to do
+	changed                  // new or other content: decode it and store it
+	clashing                 // shown before in this listing, with other content
+)
+
+// read begins to read the list of a namespace.
+func (v *view) read(l *listing, namespaceID string) *reading {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := v.spaces[namespaceID]
+	if s == nil {
+		s = &space{id: namespaceID}
+		v.spaces[namespaceID] = s
+	}
+	return &reading{view: v, l: l, space: s}
+}
+
+// known is the fingerprint of the list that need not be looked into. While an ID
+// may be in two lists, every list is: each place that it is in counts.
+func (r *reading) known() storageos.Fingerprint {
+	r.view.mu.RLock()
+	defer r.view.mu.RUnlock()
+	if r.space.body == nil || len(r.view.doubt) > 0 {
+		return storageos.Fingerprint{}
+	}
+	return r.space.body.fingerprint
+}
+
+// start begins to look into a list that is another than before. The caller holds
+// the lock.
+func (r *reading) start() {
+	if r.body != nil {
+		return
+	}
+	s := r.space
+	r.body, r.old = &body{space: s, shown: r.l}, s.order
+	s.stale = append(s.stale, s.order...)
+	s.body, s.order = r.body, make([]*listed, 0, len(s.order))
+}
+
+// close ends it. Whole says that the list was read to its end.
+func (r *reading) close(is storageos.Fingerprint, whole bool) {
+	r.view.mu.Lock()
+	defer r.view.mu.Unlock()
+	switch {
+	case !whole:
+		// What it has shown is there; of the rest nothing is known.
+	case r.body == nil && r.space.body != nil && r.space.body.fingerprint == is && is != (storageos.Fingerprint{}):
+		r.space.body.shown = r.l // and nothing was handed over
+	default:
+		r.start() // it may be empty
+		r.body.fingerprint = is
+	}
+	// What the list shows still is in its order.
+	r.space.stale = slices.DeleteFunc(r.space.stale, func(e *listed) bool {
+		return e.body == nil || e.body == r.body || e.body.space != r.space
+	})
+}
+
+// recognise takes note that the list shows a volume as it did before. False if it
+// does not, or if more has to be known: then its ID must be read and shown.
+func (r *reading) recognise(raw uint64) bool {
+	r.view.mu.Lock()
+	defer r.view.mu.Unlock()
+	r.start()
+	e := r.before(raw)
+	if e == nil || e.raw != raw || e.other != nil || e.body == nil || e.body.space != r.space {
+		return false
+	}
+	r.point(e)
+	return true
+}
+
+// before finds what the list showed before with that hash.
+func (r *reading) before(raw uint64) *listed {
+	if r.byRaw == nil {
+		if r.at < len(r.old) && r.old[r.at].raw == raw {
+			r.at++
+			return r.old[r.at-1]
+		}
+		r.byRaw = make(map[uint64]*listed, len(r.old)-r.at)
+		for _, e := range r.old[r.at:] {
+			r.byRaw[e.raw] = e
+		}
+	}
+	return r.byRaw[raw]
+}
+
+// point says that this list shows a volume. The caller holds the lock.
+func (r *reading) point(e *listed) {
+	if e.body != r.body {
+		e.agreed = e.lastAgreed()
+		e.body = r.body
+		r.space.order = append(r.space.order, e)
+	}
+}
+
+// show takes note that the list shows a volume.
+func (r *reading) show(id string, raw uint64) finding {
+	v := r.view
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r.start()
+	e, ok := v.volumes[id]
+	switch {
+	case !ok:
+		return changed
+	case e.body == r.body && e.raw == raw:
+		return unchanged
+	case e.body.shown == r.l:
+		r.clash(e)
+		return clashing
+	case e.other != nil:
+		// It was listed twice before: what counts is whether this listing
+		// does so again, which only its end tells.
+		if e.body.space != r.space {
+			e.other = e.body
+		}
+		e.raw = 0
+		r.point(e)
+		return unchanged
+	case e.raw == raw && e.body.space == r.space:
+		r.point(e)
+		return unchanged
+	default:
+		return changed
+	}
+}
+
+// store takes what the list shows of a new or changed volume. It reports false if
+// another namespace, listed at the same time, has shown the ID since show was
+// asked.
+func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
+	v := r.view
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	e, ok := v.volumes[id]
+	switch {
+	case !ok:
+		e = &listed{id: id}
+		v.volumes[id] = e
+	case e.body != r.body && e.body.shown == r.l:
+		r.clash(e)
+		return false
+	case e.body.space != r.space:
+		e.moved, e.other = true, e.body
+		v.doubt[id] = struct{}{}
+	}
+	v.change(e, func() {
+		e.digest, e.raw, e.invalid = d, raw, invalid
+		r.point(e)
+	})
+	return true
+}
+
+const listedTwice = "StorageOS lists its ID twice with different content"
+
+// clash takes note that a volume that was shown in this listing is shown again.
+// The caller holds the lock.
+func (r *reading) clash(e *listed) {
+	if e.body != r.body {
+		r.space.order = append(r.space.order, e)
+	}
+	r.view.change(e, func() { e.other, e.invalid = r.body, listedTwice })
+	r.view.doubt[e.id] = struct{}{}
+}
+
+// end takes the end of a listing. After a complete one, what it did not show is
+// gone. It returns the IDs of which more is known now: those that have gone, that
+// have moved, and that are no longer listed twice; and how many have turned out
+// to be listed twice.
+func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.whole = complete
+	if complete {
+		v.complete = l
+	}
+	for id := range v.doubt {
+		e := v.volumes[id]
+		if e.moved {
+			e.moved = false
+			changed = append(changed, id)
+		}
+		switch both := e.body.shown == l && e.other.shown == l; {
+		case both && e.invalid != listedTwice:
+			v.change(e, func() { e.invalid = listedTwice })
+			twice++
+		case !both && complete:
+			v.single(e)
+		}
+	}
+	for _, s := range v.spaces {
+		if s.body != nil && s.body.shown == l && l.agreed {
+			s.body.agreed = l
+		}
+		if complete {
+			changed = append(changed, v.gone(s, l)...)
+		}
+	}
+	slices.Sort(changed)
+	return slices.Compact(changed), twice
+}
+
+// single says that a complete listing has not shown a volume twice. What is there
+// is decoded again by the next one.
+func (v *view) single(e *listed) {
+	e.other = nil
+	delete(v.doubt, e.id)
+	if e.invalid == listedTwice || e.raw == 0 {
+		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
+	}
+}
+
+// gone forgets the volumes of a namespace that a complete listing has not shown.
+func (v *view) gone(s *space, l *listing) (ids []string) {
+	if s.body == nil || s.body.shown != l {
+		s.stale = append(s.stale, s.order...)
+		delete(v.spaces, s.id)
+	}
+	for _, e := range s.stale {
+		if e.body == nil || e.body.shown == l {
+			continue
+		}
+		v.change(e, func() { e.body = nil })
+		delete(v.volumes, e.id)
+		ids = append(ids, e.id)
+	}
+	s.stale = nil
+	return ids
+}
+
+// lastAgreed is the last listing that showed the volume and is known to be of one
+// cluster.
+func (e *listed) lastAgreed() *listing {
+	if e.body != nil && e.body.agreed != nil {
+		return e.body.agreed
+	}
+	return e.agreed
+}

@@ -1,0 +1,272 @@
+package controller
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// shown is a volume in a list of these tests: its ID and what stands for its
+// content.
+type shown struct {
+	id  string
+	raw uint64
+}
+
+// tell reads a list into the view, as the poller does, but stops after some
+// entries unless that is -1. It returns how many it had to decode.
+func tell(v *view, l *listing, namespaceID string, list []shown, stop int) (decoded int) {
+	is := storageos.FingerprintOf(fmt.Append(nil, list))
+	r := v.read(l, namespaceID)
+	if r.known() == is && stop < 0 {
+		r.close(is, true)
+		return 0
+	}
+	for n, s := range list {
+		if n == stop {
+			break
+		}
+		if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
+			decoded++
+			r.store(s.id, s.raw, digest{content: s.raw, health: v1.HealthHealthy}, "")
+		}
+	}
+	if stop >= 0 {
+		is = storageos.Fingerprint{}
+	}
+	r.close(is, stop < 0)
+	return decoded
+}
+
+// at is the n-th listing.
+func at(n int) *listing { return &listing{begun: noon, agreed: true, cluster: fmt.Sprint(n)} }
+
+// The view: what a listing shows, and what its end means.
+func TestView(t *testing.T) {
+	t.Parallel()
+	v := newView()
+	if p := v.look("a").presence; p != unknown {
+		t.Errorf("before any listing: %v", p)
+	}
+	l := at(1)
+	if n := tell(v, l, "ns", []shown{{"a", 1}, {"b", 1}}, -1); n != 2 {
+		t.Errorf("%d of 2 new volumes were decoded", n)
+	}
+	if p := v.look("c").presence; p != unknown {
+		t.Errorf("before a complete listing: %v", p)
+	}
+	v.end(l, true)
+	if p := v.look("c").presence; p != absent {
+		t.Errorf("after a complete listing: %v", p)
+	}
+	l = at(2)
+	if n := tell(v, l, "ns", []shown{{"b", 1}, {"a", 1}}, -1); n != 0 {
+		t.Errorf("in another order, %d were decoded", n)
+	}
+	v.end(l, true)
+	l = at(3)
+	tell(v, l, "ns", []shown{{"a", 1}, {"b", 1}}, 1)
+	if gone, _ := v.end(l, false); gone != nil || !v.lists("b") {
+		t.Errorf("an incomplete listing took %v away", gone)
+	}
+	l = at(4)
+	if n := tell(v, l, "ns", []shown{{"a", 2}, {"a", 3}}, -1); n != 1 {
+		t.Errorf("%d were decoded, want the changed one", n)
+	}
+	gone, _ := v.end(l, true)
+	if diff := cmp.Diff([]string{"b"}, gone); diff != "" {
+		t.Errorf("gone (-want +got):\n%s", diff)
+	}
+	if s := v.look("a"); s.presence != present || s.invalid != listedTwice {
+		t.Errorf("listed twice: %+v", s)
+	}
+}
+
+// One ID in two namespaces that are listed at the same time: both were asked
+// for before one was stored.
+func TestViewShownAtOnce(t *testing.T) {
+	t.Parallel()
+	v, l := newView(), at(1)
+	one, two := v.read(l, "one"), v.read(l, "two")
+	if one.show("a", 1) != changed || two.show("a", 2) != changed {
+		t.Fatal("it is new to both")
+	}
+	if !one.store("a", 1, digest{content: 1}, "") || two.store("a", 2, digest{content: 2}, "") {
+		t.Error("the second was stored over the first")
+	}
+	v.end(l, true)
+	if s := v.look("a"); s.invalid != listedTwice {
+		t.Errorf("it is %+v", s)
+	}
+}
+
+// A volume that another namespace shows may be listed in both: nothing is
+// decided of it before the listing has ended. Whether the list that showed it
+// first is looked into again does not matter.
+func TestViewMoved(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		one   []shown // what the first namespace lists then
+		twice bool
+	}{
+		"it has moved":                             {nil, false},
+		"it is listed in both":                     {[]shown{{"a", 1}}, true},
+		"it is listed in both, and more than that": {[]shown{{"a", 1}, {"b", 1}}, true},
+	} {
+		for order, before := range map[string]bool{"before the other": true, "after the other": false} {
+			t.Run(name+", "+order, func(t *testing.T) {
+				t.Parallel()
+				v, first, second := newView(), at(1), at(2)
+				tell(v, first, "one", []shown{{"a", 1}}, -1)
+				tell(v, first, "two", nil, -1)
+				v.end(first, true)
+				if before {
+					tell(v, second, "one", tc.one, -1)
+				}
+				tell(v, second, "two", []shown{{"a", 2}}, -1)
+				if s := v.look("a"); !s.moved && s.invalid == "" {
+					t.Error("it has not moved")
+				}
+				if !before {
+					tell(v, second, "one", tc.one, -1)
+				}
+				v.end(second, true)
+				if s := v.look("a"); s.moved || (s.invalid == listedTwice) != tc.twice {
+					t.Errorf("it is %+v", s)
+				}
+			})
+		}
+	}
+}
+
+// Whatever is listed, in whatever order, and wherever lists are cut: after a
+// complete listing the view has what was listed, and nothing is decoded that is
+// known already.
+func TestModelView(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		v := newView()
+		lists := map[string][]shown{"one": nil, "two": nil, "three": nil}
+		raw, polls := uint64(0), 0
+		listAll := func(cut string) (decoded int) {
+			polls++
+			l := at(polls)
+			before := slices.Sorted(slices.Values(v.ids()))
+			for _, ns := range rapid.Permutation(slices.Sorted(maps.Keys(lists))).Draw(t, "order") {
+				stop := -1
+				if ns == cut {
+					stop = rapid.IntRange(0, len(lists[ns])).Draw(t, "cut at")
+				}
+				decoded += tell(v, l, ns, lists[ns], stop)
+			}
+			v.end(l, cut == "")
+			if cut != "" {
+				for _, id := range before {
+					if !v.lists(id) {
+						t.Fatalf("an incomplete listing took %s away", id)
+					}
+				}
+			}
+			return decoded
+		}
+		namespace := rapid.SampledFrom([]string{"one", "two", "three"})
+		t.Repeat(map[string]func(*rapid.T){
+			"put": func(t *rapid.T) {
+				ns, id := namespace.Draw(t, "namespace"), rapid.StringMatching("[a-f]").Draw(t, "id")
+				raw++
+				lists[ns] = append(slices.Clone(lists[ns]), shown{id, raw})
+			},
+			"change": func(t *rapid.T) {
+				ns := namespace.Draw(t, "namespace")
+				if len(lists[ns]) > 0 {
+					raw++
+					lists[ns] = slices.Clone(lists[ns])
+					lists[ns][rapid.IntRange(0, len(lists[ns])-1).Draw(t, "which")].raw = raw
+				}
+			},
+			"take": func(t *rapid.T) {
+				ns := namespace.Draw(t, "namespace")
+				if n := len(lists[ns]); n > 0 {
+					i := rapid.IntRange(0, n-1).Draw(t, "which")
+					lists[ns] = slices.Delete(slices.Clone(lists[ns]), i, i+1)
+				}
+			},
+			"move": func(t *rapid.T) {
+				from, to := namespace.Draw(t, "from"), namespace.Draw(t, "to")
+				if n := len(lists[from]); n > 0 && from != to {
+					lists[to] = append(slices.Clone(lists[to]), lists[from][n-1])
+					lists[from] = lists[from][: n-1 : n-1]
+				}
+			},
+			"shuffle": func(t *rapid.T) {
+				ns := namespace.Draw(t, "namespace")
+				lists[ns] = slices.Clone(lists[ns])
+				random := rand.New(rand.NewPCG(raw, 1))
+				random.Shuffle(len(lists[ns]), func(i, j int) { lists[ns][i], lists[ns][j] = lists[ns][j], lists[ns][i] })
+			},
+			"forget a namespace": func(t *rapid.T) { delete(lists, namespace.Draw(t, "namespace")) },
+			"rename a node":      func(t *rapid.T) { raw++; v.setNodes(map[string]string{"n": fmt.Sprint(raw)}) },
+			"list":               func(*rapid.T) { listAll("") },
+			"list, cut":          func(t *rapid.T) { listAll(namespace.Draw(t, "cut")) },
+			"": func(t *rapid.T) {
+				if rapid.IntRange(0, 3).Draw(t, "check") > 0 {
+					return
+				}
+				want, twice := map[string]shown{}, map[string]bool{}
+				where := map[string]string{}
+				for ns, list := range lists {
+					for _, s := range list {
+						_, again := want[s.id]
+						twice[s.id] = twice[s.id] || again
+						want[s.id], where[s.id] = s, ns
+					}
+				}
+				listAll("")
+				if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(slices.Values(v.ids()))); diff != "" && len(want) > 0 {
+					t.Fatalf("volumes (-want +got):\n%s", diff)
+				}
+				listAll("") // what is no longer listed twice is decoded again
+				healths := map[v1.Health]int{}
+				for id, s := range want {
+					got := v.look(id)
+					if twice[id] != (got.invalid == listedTwice) || got.presence != present || !got.agreed || got.cluster != fmt.Sprint(polls) {
+						t.Fatalf("%s, listed twice %v, is %+v after listing %d", id, twice[id], got, polls)
+					}
+					if twice[id] {
+						healths[v1.HealthUnknown]++
+						continue
+					}
+					healths[v1.HealthHealthy]++
+					if got.digest.content != s.raw || got.namespaceID != where[id] || got.moved {
+						t.Fatalf("%s in %s with %d is %+v", id, where[id], s.raw, got)
+					}
+				}
+				if n := listAll(""); n != 0 {
+					t.Fatalf("%d were decoded although nothing has changed", n)
+				}
+				for h, n := range v.byHealth() {
+					if n != healths[h] {
+						t.Fatalf("%d are %s, want %d", n, h, healths[h])
+					}
+				}
+				if len(v.doubt) > 0 && !slices.Contains(slices.Collect(maps.Values(twice)), true) {
+					t.Fatalf("in doubt: %v", slices.Collect(maps.Keys(v.doubt)))
+				}
+				for _, s := range v.spaces {
+					if len(s.stale) > 0 || strings.TrimSpace(s.id) == "" {
+						t.Fatalf("namespace %s keeps %d volumes that are gone", s.id, len(s.stale))
+					}
+				}
+			},
+		})
+	})
+}
