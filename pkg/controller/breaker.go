@@ -51,7 +51,7 @@ func (b *breaker) recordChanged(old, obj *record) {
 	}{{old, -1}, {obj, 1}} {
 		if r.record != nil && len(r.record.ids()) > 0 {
 			b.records += r.n
-			b.count(r.record.namespaceID, func(h *headcount) { h.records += r.n })
+			b.count(r.record.namespaceID.get(), func(h *headcount) { h.records += r.n })
 		}
 	}
 }

@@ -31,7 +31,7 @@ type content struct {
 type digest struct {
 	content  uint64 // hash of the content without sync progress; never 0
 	progress uint64 // hash of the sync progress
-	health   v1.Health
+	health   shared[v1.Health]
 }
 
 // labelReplicas is the label of a volume that says how many replicas it wants.
@@ -143,7 +143,7 @@ func (c content) apply(r *v1.Volume, now metav1.Time) {
 var hashSeed = maphash.MakeSeed()
 
 func (c content) digest() digest {
-	d := digest{health: healthOfContent(c)}
+	d := digest{health: share(healthOfContent(c))}
 	var progress []*v1.SyncProgress
 	replicas := make([]v1.Replica, len(c.Status.Replicas))
 	for i, r := range c.Status.Replicas {

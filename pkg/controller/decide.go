@@ -74,7 +74,7 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 		return
 	}
 	d.want = o.record.state
-	d.want.join, d.want.bound = joinOf(o.pv), boundOf(o.pv)
+	d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
 	d.compare(o)
 }
 
@@ -112,7 +112,7 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	d.want.present, d.want.mark = presentTrue, ""
 	if o.pv != nil {
 		t.unreferenced = since{}
-		d.want.join, d.want.bound = joinOf(o.pv), boundOf(o.pv)
+		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
 	} else {
 		s.decideUnreferenced(o, d)
 	}
@@ -143,7 +143,7 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 		d.want.join = join{}
 	}
 
-	said := o.record != nil && o.record.state.bound.reason == ReasonUnclaimed
+	said := o.record != nil && o.record.state.bound.get().reason == ReasonUnclaimed
 	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
 	switch {
 	case said:
@@ -160,7 +160,7 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 	d.want.bound = boundUnclaimed
 	if o.record != nil && !said && !o.track.levels.unclaimed && !t.unreferenced.quiet {
 		d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
-			boundUnclaimed.message))
+			boundUnclaimed.get().message))
 	}
 }
 
@@ -192,7 +192,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		return
 	}
 
-	d.track.levels.absence, d.track.levels.namespace = unexplained, o.record.namespaceID
+	d.track.levels.absence, d.track.levels.namespace = unexplained, o.record.namespaceID.get()
 	if explains(o.record, o.pv) {
 		d.track.levels.absence = explained
 	}
@@ -203,7 +203,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		d.want.mark = markAt(o.now)
 	}
 	if o.pv != nil {
-		d.want.join, d.want.bound = joinOf(o.pv), boundOf(o.pv)
+		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
 	} else {
 		d.want.bound = boundNone // the join stays: it explains the absence
 	}
@@ -219,7 +219,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 	}
 	r := s.judge(absence{
 		now: o.now, since: marked, asked: d.track.asked, whole: o.sight.whole,
-		clusterID: o.record.clusterID, answering: o.sight.cluster, anyCluster: o.anyCluster,
+		clusterID: o.record.clusterID.get(), answering: o.sight.cluster, anyCluster: o.anyCluster,
 		explained: d.track.levels.absence == explained, tripped: o.tripped,
 	})
 	switch {
@@ -281,7 +281,7 @@ func (d *decision) compare(o observation) {
 		return
 	}
 	has := o.record.state
-	if c := o.sight.cluster; o.sight.presence == present && c != "" && o.record.clusterID != c {
+	if c := o.sight.cluster; o.sight.presence == present && c != "" && o.record.clusterID.get() != c {
 		d.verdict = save // adopt it, or take over what another cluster held
 	}
 	if o.track.settled.want == d.want && o.track.settled.got == has {
@@ -296,7 +296,7 @@ func (d *decision) compare(o observation) {
 // decideProgress: sync progress alone causes a write only every so often.
 func (s *Settings) decideProgress(o observation, d *decision) {
 	switch {
-	case o.record == nil || o.record.digest.progress == o.sight.digest.progress:
+	case o.record == nil || o.record.progress == o.sight.digest.progress:
 		return
 	case d.verdict == save && d.content:
 		return // it takes the progress along

@@ -10,28 +10,30 @@ import (
 
 var (
 	noon     = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-	compared = cmp.AllowUnexported(state{}, join{}, condition{})
+	compared = cmp.Comparer(func(a, b state) bool { return a == b })
 )
 
 func ago(d time.Duration) time.Time { return noon.Add(-d) }
 
 // The state of a record that is right for pvBound and the content 7.
 func rightState() state {
-	return state{content: 7, join: joinOf(pvBound()), present: presentTrue, bound: boundOf(pvBound())}
+	return state{content: 7, join: pvBound().join, present: presentTrue, bound: boundOf(pvBound())}
 }
 
 func pvBound() *persistentVolume {
 	return &persistentVolume{
-		name: "pv", uid: "pv-uid", namespaceID: "ns", volumeID: "vol", created: ago(time.Hour),
-		phase: corev1.VolumeBound, reclaimPolicy: corev1.PersistentVolumeReclaimDelete,
-		claimNamespace: "team", claimName: "data",
+		join: join{
+			name: "pv", phase: share(corev1.VolumeBound), reclaimPolicy: share(corev1.PersistentVolumeReclaimDelete),
+			claimNamespace: share("team"), claimName: "data",
+		},
+		uid: "pv-uid", namespaceID: share("ns"), volumeID: "vol", created: ago(time.Hour).Unix(),
 	}
 }
 
 func recordOf(s state) *record {
 	return &record{
 		name: "rec", uid: "rec-uid", labelID: "vol", statusID: "vol",
-		namespaceID: "ns", clusterID: "cluster", state: s, digest: digest{content: s.content},
+		namespaceID: share("ns"), clusterID: share("cluster"), state: s,
 	}
 }
 
@@ -118,7 +120,7 @@ func TestDecide(t *testing.T) {
 		"the record of another cluster is taken over when its volume is listed": {
 			o: func() observation {
 				r := recordOf(rightState())
-				r.clusterID = "other"
+				r.clusterID = share("other")
 				return observation{sight: seen(noon), pv: pvBound(), record: r}
 			}(),
 			verdict: save, want: ptr(rightState()),
@@ -293,7 +295,7 @@ func TestDecide(t *testing.T) {
 		"a released one with policy Delete misses nothing": {
 			o: func() observation {
 				pv := pvBound()
-				pv.phase = corev1.VolumeReleased
+				pv.phase = share(corev1.VolumeReleased)
 				return observation{sight: gone(ago(time.Second)), pv: pv, track: track{missing: since{at: ago(time.Hour)}}}
 			}(),
 		},
@@ -372,10 +374,10 @@ func TestExplained(t *testing.T) {
 	}{
 		"its PersistentVolume is gone":       {nil, nil, explained, ask},
 		"it is terminating":                  {pv(func(p *persistentVolume) { p.terminating = true }), nil, explained, ask},
-		"it was released with policy Delete": {pv(func(p *persistentVolume) { p.phase = corev1.VolumeReleased }), nil, explained, ask},
+		"it was released with policy Delete": {pv(func(p *persistentVolume) { p.phase = share(corev1.VolumeReleased) }), nil, explained, ask},
 		"it was released with policy Retain": {pv(func(p *persistentVolume) {
-			p.phase = corev1.VolumeReleased
-			p.reclaimPolicy = corev1.PersistentVolumeReclaimRetain
+			p.phase = share(corev1.VolumeReleased)
+			p.reclaimPolicy = share(corev1.PersistentVolumeReclaimRetain)
 		}), nil, unexplained, hold},
 		"it is bound":         {pvBound(), nil, unexplained, hold},
 		"there never was one": {nil, never, unexplained, hold},
@@ -389,7 +391,7 @@ func TestExplained(t *testing.T) {
 				tc.record(&s)
 			}
 			if tc.pv != nil {
-				s.join, s.bound = joinOf(tc.pv), boundOf(tc.pv)
+				s.join, s.bound = tc.pv.join, boundOf(tc.pv)
 			}
 			settings := DefaultSettings()
 			o := observation{now: noon, sight: gone(noon), pv: tc.pv, record: recordOf(s)}

@@ -8,11 +8,14 @@
 // what is to be done (decide, a pure function) and does it (save, remove).
 //
 //	poller.go     listing StorageOS, finding what changed
+//	reading.go    one list of volumes, read into the view
 //	view.go       what this process knows of StorageOS
 //	contents.go   volumes as listed, until a worker has recorded them
 //	pv.go         the cache of PersistentVolumes
 //	record.go     the cache of records
 //	informers.go  what fills the two caches
+//	index.go      finding what they hold by volume ID
+//	shared.go     texts that are kept once
 //	content.go    volume -> what its record should say of it (health.go, nfs.go)
 //	state.go      PersistentVolume and presence -> what its record should say of them
 //	decide.go     the three together -> what to do

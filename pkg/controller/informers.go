@@ -1,38 +1,52 @@
 package controller
 
 import (
-	"k8s.io/client-go/informers"
+	"errors"
+
+	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
-	recordinformers "github.com/storageos/volume-sync-controller/pkg/generated/informers/externalversions"
+	recordinformers "github.com/storageos/volume-sync-controller/pkg/generated/informers/externalversions/storageos/v1"
 )
 
 // newInformers makes the two shared informers. Their caches hold our own
-// compact types, put there by transforms, not the objects of the API.
+// compact types, put there by transforms, not the objects of the API. They are
+// made without a factory, whose informers index everything by namespace: no
+// object here has one.
 func (r *Reconciler) newInformers(kube kubernetes.Interface, records versioned.Interface) error {
-	r.pvInformer = informers.NewSharedInformerFactory(kube, 0).Core().V1().PersistentVolumes().Informer()
-	err := r.prepare(r.pvInformer, trimPersistentVolume(r.settings.CSIDriver), persistentVolumeIndexers, handler(r.persistentVolumeChanged))
-	if err != nil {
-		return err
+	r.pvInformer = coreinformers.NewPersistentVolumeInformer(kube, 0, cache.Indexers{})
+	r.recordInformer = recordinformers.NewVolumeInformer(records, 0, cache.Indexers{})
+	r.pvIndex = newIndex[*persistentVolume](r.pvInformer.GetStore())
+	r.recordIndex = newIndex[*record](r.recordInformer.GetStore())
+	var errs [2]error
+	r.pvHandled, errs[0] = prepare(r.pvInformer, r.trimPersistentVolume, handler(r.persistentVolumeChanged))
+	r.recordHandled, errs[1] = prepare(r.recordInformer, r.trimRecord, handler(r.recordChanged))
+	return errors.Join(errs[:]...)
+}
+
+func prepare(i cache.SharedIndexInformer, trim cache.TransformFunc, h cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
+	if err := i.SetTransform(trim); err != nil {
+		return nil, err
 	}
-	r.recordInformer = recordinformers.NewSharedInformerFactory(records, 0).StorageOS().V1().Volumes().Informer()
-	return r.prepare(r.recordInformer, trimRecord, recordIndexers, handler(r.recordChanged))
+	return i.AddEventHandler(h)
 }
 
 func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
+	r.pvIndex.change(old, obj)
 	if old != nil && obj != nil && old.same(obj) {
 		return
 	}
 	for _, p := range []*persistentVolume{old, obj} {
-		if p != nil && p.volumeID != "" {
-			r.enqueue(p.volumeID)
+		if p != nil {
+			r.enqueue(p.ids())
 		}
 	}
 }
 
 func (r *Reconciler) recordChanged(old, obj *record) {
+	r.recordIndex.change(old, obj)
 	r.counts.change(old, obj)
 	r.tracks.recordChanged(old, obj)
 	if old != nil && obj != nil && old.same(obj) {
@@ -40,32 +54,18 @@ func (r *Reconciler) recordChanged(old, obj *record) {
 	}
 	for _, rec := range []*record{old, obj} {
 		if rec != nil {
-			for _, id := range rec.ids() {
-				r.enqueue(id)
-			}
+			r.enqueue(rec.ids())
 		}
 	}
 }
 
-func (r *Reconciler) prepare(i cache.SharedIndexInformer, trim cache.TransformFunc, by cache.Indexers, h cache.ResourceEventHandler) error {
-	if err := i.SetTransform(trim); err != nil {
-		return err
-	}
-	if err := i.AddIndexers(by); err != nil {
-		return err
-	}
-	registration, err := i.AddEventHandler(h)
-	if err != nil {
-		return err
-	}
-	r.handling = append(r.handling, registration)
-	return nil
-}
-
-// enqueue hands an ID to the workers. A standby has none: when it takes over,
+// enqueue hands IDs to the workers. A standby has none: when it takes over,
 // every ID is compared anyway.
-func (r *Reconciler) enqueue(id string) {
-	if r.leading.Load() {
+func (r *Reconciler) enqueue(ids []string) {
+	if !r.leading.Load() {
+		return
+	}
+	for _, id := range ids {
 		r.queue.Add(id)
 	}
 }

@@ -1,12 +1,10 @@
 package controller
 
 import (
-	"maps"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/cache"
 )
 
 // considerAll decides about many volumes at once. The breaker counts them all
@@ -23,16 +21,9 @@ func (r *Reconciler) considerAll(ids []string) {
 // everyID is the ID of every volume that StorageOS, a PersistentVolume or a
 // record names.
 func (r *Reconciler) everyID() []string {
-	all := map[string]struct{}{}
-	for _, id := range r.view.ids() {
-		all[id] = struct{}{}
-	}
-	for _, informer := range []cache.SharedIndexInformer{r.pvInformer, r.recordInformer} {
-		for _, id := range informer.GetIndexer().ListIndexFuncValues(byVolumeID) {
-			all[id] = struct{}{}
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
+	ids := slices.Concat(r.view.ids(), r.pvIndex.allIDs(), r.recordIndex.allIDs())
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 func (r *Reconciler) listingBegun(l *listing) {

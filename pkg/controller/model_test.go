@@ -14,7 +14,6 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 	"pgregory.net/rapid"
@@ -156,7 +155,7 @@ func (m *model) checkDeletion(r *v1.Volume) {
 	if !ok || time.Since(since) < m.settings.OrphanGracePeriod {
 		m.t.Fatalf("record of volume %s: absent since %q, deleted at %v", id, r.Annotations[v1.AnnotationAbsentSince], time.Now())
 	}
-	known := choosePersistentVolume(lookup[*persistentVolume](m.leader.pvInformer, id))
+	known := choosePersistentVolume(m.leader.pvIndex.of(id))
 	if known != nil && known.deletes() || known == nil && r.Status.PersistentVolume != nil || time.Since(since) >= m.settings.MassOrphanHold {
 		return // explained, or older than the hold
 	}
@@ -271,15 +270,18 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
 			m.named++
 			m.setPV(nil, &persistentVolume{
-				name: fmt.Sprintf("pv%d", m.named), uid: types.UID(fmt.Sprint(m.named)), created: time.Now(),
-				namespaceID: ns, volumeID: id, phase: corev1.VolumeBound, claimNamespace: "team", claimName: id,
-				reclaimPolicy: rapid.SampledFrom([]corev1.PersistentVolumeReclaimPolicy{"Delete", "Retain"}).Draw(t, "policy"),
+				join: join{
+					name: fmt.Sprintf("pv%d", m.named), phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
+					reclaimPolicy: share(rapid.SampledFrom([]corev1.PersistentVolumeReclaimPolicy{"Delete", "Retain"}).Draw(t, "policy")),
+				},
+				uid: uid(fmt.Sprint(m.named)), created: time.Now().Unix(),
+				namespaceID: share(ns), volumeID: id,
 			})
 		},
 		"a PersistentVolume is released": func(*rapid.T) {
 			old := m.somePV()
 			obj := *old
-			obj.phase = corev1.VolumeReleased
+			obj.phase = share(corev1.VolumeReleased)
 			m.setPV(old, &obj)
 		},
 		"a PersistentVolume goes": func(*rapid.T) { m.setPV(m.somePV(), nil) },
@@ -438,7 +440,7 @@ func (m *model) agree() {
 			}
 			want := join{}
 			if pv := m.pvOf(id); pv != nil {
-				want = joinOf(pv)
+				want = pv.join
 			}
 			if got := stateOf(r, 0).join; got != want && !m.records.pruned {
 				m.t.Fatalf("volume %s: its record names %+v, not %+v", id, got, want)

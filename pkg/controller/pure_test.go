@@ -88,7 +88,7 @@ func TestHealthOf(t *testing.T) {
 func TestChoosePersistentVolume(t *testing.T) {
 	t.Parallel()
 	at := func(name string, age time.Duration, phase corev1.PersistentVolumePhase) *persistentVolume {
-		return &persistentVolume{name: name, created: ago(age), phase: phase}
+		return &persistentVolume{join: join{name: name, phase: share(phase)}, created: ago(age).Unix()}
 	}
 	for name, tc := range map[string]struct {
 		all  []*persistentVolume

@@ -1,40 +1,39 @@
 package controller
 
 import (
-	"fmt"
-	"time"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 )
 
-// byVolumeID is the index of both caches.
-const byVolumeID = "volumeID"
-
 // persistentVolume is what the cache keeps of a PersistentVolume: what a
-// reconcile reads of it and nothing else. One of another driver keeps only its
-// name.
+// reconcile reads of it and nothing else, in few bytes. One of another driver
+// keeps only its name.
 type persistentVolume struct {
-	name            string
-	uid             types.UID
+	join
+	uid             uid
 	resourceVersion string
-	created         time.Time
+	created         int64 // Unix seconds
 
-	namespaceID    string // of StorageOS, from the handle
-	volumeID       string // "" if it is not ours
-	phase          corev1.PersistentVolumePhase
-	reclaimPolicy  corev1.PersistentVolumeReclaimPolicy
-	claimNamespace string
-	claimName      string
-	terminating    bool
+	namespaceID shared[string] // of StorageOS, from the handle
+	volumeID    string         // "" if it is not ours
+	terminating bool
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
 // and the resource version.
 func (p *persistentVolume) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Name: p.name, UID: p.uid, ResourceVersion: p.resourceVersion}
+	return &metav1.ObjectMeta{Name: p.name, ResourceVersion: p.resourceVersion}
+}
+
+func (p *persistentVolume) key() string { return p.name }
+
+func (p *persistentVolume) ids() []string {
+	if p.volumeID == "" {
+		return nil
+	}
+	return []string{p.volumeID}
 }
 
 // same tells whether two states of one PersistentVolume are the same to a
@@ -49,51 +48,51 @@ func (p *persistentVolume) same(q *persistentVolume) bool {
 // it is terminating, or was released by a claim with policy Delete.
 func (p *persistentVolume) deletes() bool {
 	return p.terminating ||
-		p.phase == corev1.VolumeReleased && p.reclaimPolicy == corev1.PersistentVolumeReclaimDelete
+		p.phase.get() == corev1.VolumeReleased && p.reclaimPolicy.get() == corev1.PersistentVolumeReclaimDelete
 }
 
 // ref names the PersistentVolume in an event.
 func (p *persistentVolume) ref() *corev1.ObjectReference {
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.name, UID: p.uid}
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.name, UID: p.uid.unpack()}
 }
 
-// trimPersistentVolume makes the transform of the informer.
-func trimPersistentVolume(driver string) cache.TransformFunc {
-	return func(obj any) (any, error) {
-		pv, ok := obj.(*corev1.PersistentVolume)
-		if !ok {
-			return obj, nil // trimmed before, or a tombstone
-		}
-		p := &persistentVolume{name: pv.Name, uid: pv.UID, resourceVersion: pv.ResourceVersion}
-		if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver {
-			return p, nil
-		}
-		p.namespaceID, p.volumeID, ok = parseHandle(pv.Spec.CSI.VolumeHandle)
-		if !ok {
-			return p, nil
-		}
-		p.created = pv.CreationTimestamp.Time
-		p.phase = pv.Status.Phase
-		p.reclaimPolicy = pv.Spec.PersistentVolumeReclaimPolicy
-		p.terminating = pv.DeletionTimestamp != nil
-		if claim := pv.Spec.ClaimRef; claim != nil {
-			p.claimNamespace, p.claimName = claim.Namespace, claim.Name
-		}
-		return p, nil
+// newPersistentVolume takes down what the cache keeps of a PersistentVolume.
+func newPersistentVolume(pv *corev1.PersistentVolume, driver string) *persistentVolume {
+	p := &persistentVolume{join: join{name: pv.Name}, uid: packUID(pv.UID), resourceVersion: pv.ResourceVersion}
+	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver {
+		return p
 	}
+	namespaceID, volumeID, ok := parseHandle(pv.Spec.CSI.VolumeHandle)
+	if !ok {
+		return p
+	}
+	p.namespaceID, p.volumeID = share(namespaceID), strings.Clone(volumeID) // not the whole handle
+	p.created = pv.CreationTimestamp.Unix()
+	p.phase = share(pv.Status.Phase)
+	p.reclaimPolicy = share(pv.Spec.PersistentVolumeReclaimPolicy)
+	p.terminating = pv.DeletionTimestamp != nil
+	if claim := pv.Spec.ClaimRef; claim != nil {
+		p.claimNamespace, p.claimName = share(claim.Namespace), claim.Name
+	}
+	return p
 }
 
-var persistentVolumeIndexers = cache.Indexers{
-	byVolumeID: func(obj any) ([]string, error) {
-		p, ok := obj.(*persistentVolume)
-		if !ok {
-			return nil, fmt.Errorf("the cache of PersistentVolumes holds a %T", obj)
-		}
-		if p.volumeID == "" {
-			return nil, nil
-		}
-		return []string{p.volumeID}, nil
-	},
+// trimPersistentVolume is the transform of the informer. What is known of the
+// PersistentVolume already is not kept again.
+func (r *Reconciler) trimPersistentVolume(obj any) (any, error) {
+	pv, ok := obj.(*corev1.PersistentVolume)
+	if !ok {
+		return obj, nil // trimmed before, or a tombstone
+	}
+	p := newPersistentVolume(pv, r.settings.CSIDriver)
+	if known, ok, _ := r.pvInformer.GetStore().GetByKey(pv.Name); ok {
+		q := known.(*persistentVolume)
+		reuse(q.name, &p.name)
+		reuse(string(q.uid), (*string)(&p.uid))
+		reuse(q.volumeID, &p.volumeID)
+		reuse(q.claimName, &p.claimName)
+	}
+	return p, nil
 }
 
 // choosePersistentVolume picks the one that counts out of all that have one
@@ -110,11 +109,11 @@ func choosePersistentVolume(all []*persistentVolume) *persistentVolume {
 }
 
 func precedes(p, q *persistentVolume) bool {
-	if pb, qb := p.phase == corev1.VolumeBound, q.phase == corev1.VolumeBound; pb != qb {
+	if pb, qb := p.phase.get() == corev1.VolumeBound, q.phase.get() == corev1.VolumeBound; pb != qb {
 		return pb
 	}
-	if !p.created.Equal(q.created) {
-		return p.created.Before(q.created)
+	if p.created != q.created {
+		return p.created < q.created
 	}
 	return p.name < q.name
 }

@@ -161,17 +161,17 @@ func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
 	e, ok := v.volumes[id]
 	switch {
 	case !ok:
-		e = &listed{id: id}
-		v.volumes[id] = e
+		e = &listed{id: v.text(id)}
+		v.volumes[e.id] = e
 	case e.body != r.body && e.body.shown == r.l:
 		r.clash(e)
 		return false
 	case e.body.space != r.space:
-		e.moved, e.other = true, e.body
-		v.doubt[id] = struct{}{}
+		e.other = e.body
+		v.doubt[id] = true
 	}
 	v.change(e, func() {
-		e.digest, e.raw, e.invalid = d, raw, invalid
+		e.digest, e.raw, e.invalid = d, raw, share(invalid)
 		r.point(e)
 	})
 	return true
@@ -179,14 +179,16 @@ func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
 
 const listedTwice = "StorageOS lists its ID twice with different content"
 
+var invalidTwice = share(listedTwice)
+
 // clash takes note that a volume that was shown in this listing is shown again.
 // The caller holds the lock.
 func (r *reading) clash(e *listed) {
 	if e.body != r.body {
 		r.space.order = append(r.space.order, e)
 	}
-	r.view.change(e, func() { e.other, e.invalid = r.body, listedTwice })
-	r.view.doubt[e.id] = struct{}{}
+	r.view.change(e, func() { e.other, e.invalid = r.body, invalidTwice })
+	r.view.doubt[e.id] = r.view.doubt[e.id] // whether it has moved stays as it is
 }
 
 // end takes the end of a listing. After a complete one, what it did not show is
@@ -200,15 +202,15 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	if complete {
 		v.complete = l
 	}
-	for id := range v.doubt {
+	for id, moved := range v.doubt {
 		e := v.volumes[id]
-		if e.moved {
-			e.moved = false
+		if moved {
+			v.doubt[id] = false
 			changed = append(changed, id)
 		}
 		switch both := e.body.shown == l && e.other.shown == l; {
-		case both && e.invalid != listedTwice:
-			v.change(e, func() { e.invalid = listedTwice })
+		case both && e.invalid != invalidTwice:
+			v.change(e, func() { e.invalid = invalidTwice })
 			twice++
 		case !both && complete:
 			v.single(e)
@@ -231,7 +233,7 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 func (v *view) single(e *listed) {
 	e.other = nil
 	delete(v.doubt, e.id)
-	if e.invalid == listedTwice || e.raw == 0 {
+	if e.invalid == invalidTwice || e.raw == 0 {
 		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
@@ -21,8 +20,8 @@ const (
 // observe looks a volume up in the three local views.
 func (r *Reconciler) observe(id string) observation {
 	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
-	o.pv = choosePersistentVolume(lookup[*persistentVolume](r.pvInformer, id))
-	mine := lookup[*record](r.recordInformer, id)
+	o.pv = choosePersistentVolume(r.pvIndex.of(id))
+	mine := r.recordIndex.of(id)
 	kept := mine[:0]
 	for _, rec := range mine {
 		if rec.identity(r.view.lists) == id {
@@ -36,18 +35,6 @@ func (r *Reconciler) observe(id string) observation {
 	}
 	r.reportCopies(id, copies, o.sight.settling)
 	return o
-}
-
-func lookup[T any](informer cache.SharedIndexInformer, id string) []T {
-	objs, err := informer.GetIndexer().ByIndex(byVolumeID, id)
-	if err != nil {
-		panic(err) // no such index: a mistake in this package
-	}
-	found := make([]T, 0, len(objs))
-	for _, obj := range objs {
-		found = append(found, obj.(T))
-	}
-	return found
 }
 
 // decide observes a volume, decides what is to be done about it and remembers

@@ -60,6 +60,10 @@ type Reconciler struct {
 
 	pvInformer     cache.SharedIndexInformer
 	recordInformer cache.SharedIndexInformer
+	pvIndex        *index[*persistentVolume]
+	recordIndex    *index[*record]
+	pvHandled      cache.ResourceEventHandlerRegistration
+	recordHandled  cache.ResourceEventHandlerRegistration
 	counts         recordCount
 
 	view     *view
@@ -76,8 +80,7 @@ type Reconciler struct {
 	warm     sync.Once
 	warmed   sync.WaitGroup  // the informers
 	caching  context.Context // theirs
-	handling []cache.ResourceEventHandlerRegistration
-	current  *cycle // of the listing that is under way; the poller's own
+	current  *cycle          // of the listing that is under way; the poller's own
 	waiting  waiting
 	holding  string       // why deletions are held, as last announced; the poller's own
 	resynced time.Time    // when every ID was last compared; the poller's own
@@ -122,6 +125,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
 		return nil, err
 	}
+	r.view.text = func(id string) string { return r.pvIndex.text(r.recordIndex.text(id)) }
 	return r, nil
 }
 
@@ -131,15 +135,16 @@ func NewReconciler(o Options) (*Reconciler, error) {
 func (r *Reconciler) Warm(ctx context.Context) error {
 	r.warm.Do(func() {
 		r.caching = ctx
-		for _, informer := range []cache.SharedIndexInformer{r.pvInformer, r.recordInformer} {
-			r.warmed.Go(func() { informer.RunWithContext(ctx) })
-		}
+		r.warmed.Go(func() { r.pvInformer.RunWithContext(ctx) })
+		r.warmed.Go(func() {
+			// One after the other: what comes at once takes memory at once, and
+			// a record is kept in fewer bytes if its PersistentVolume is known.
+			if cache.WaitFor(ctx, "PersistentVolumes", r.pvHandled.HasSyncedChecker()) {
+				r.recordInformer.RunWithContext(ctx)
+			}
+		})
 	})
-	checks := make([]cache.DoneChecker, 0, len(r.handling))
-	for _, h := range r.handling {
-		checks = append(checks, h.HasSyncedChecker())
-	}
-	if !cache.WaitFor(ctx, "caches of PersistentVolumes and records", checks...) {
+	if !cache.WaitFor(ctx, "PersistentVolumes and records", r.pvHandled.HasSyncedChecker(), r.recordHandled.HasSyncedChecker()) {
 		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
 	}
 	return nil
@@ -166,7 +171,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	logger.Info("Syncing volumes", "workers", r.settings.Workers, "records", len(r.recordInformer.GetStore().ListKeys()))
+	logger.Info("Syncing volumes", "workers", r.settings.Workers, "records", r.counts.all.Load())
 	defer logger.Info("Stopped syncing volumes")
 
 	r.metrics.StartLeading()

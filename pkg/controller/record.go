@@ -2,41 +2,41 @@ package controller
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
 // record is what the cache keeps of a record: who it is and, as hashes, what it
-// says.
+// says, in few bytes.
 type record struct {
 	name            string
-	uid             types.UID
+	uid             uid
 	resourceVersion string
-	created         time.Time
+	created         int64 // Unix seconds
 	terminating     bool
 
-	labelID     string // from the label, its identity
-	statusID    string // from status.volumeId: all that the replaced program wrote
-	namespaceID string // of StorageOS
-	clusterID   string // of StorageOS
+	labelID     string         // from the label, its identity
+	statusID    string         // from status.volumeId: all that the replaced program wrote
+	namespaceID shared[string] // of StorageOS
+	clusterID   shared[string] // of StorageOS
 	state       state
-	digest      digest
+	progress    uint64 // hash of the sync progress
+	health      shared[v1.Health]
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
 // and the resource version.
 func (r *record) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Name: r.name, UID: r.uid, ResourceVersion: r.resourceVersion}
+	return &metav1.ObjectMeta{Name: r.name, ResourceVersion: r.resourceVersion}
 }
+
+func (r *record) key() string { return r.name }
 
 // same tells whether two states of one record are the same to a reconcile.
 func (r *record) same(q *record) bool {
@@ -47,7 +47,7 @@ func (r *record) same(q *record) bool {
 
 // ref names the record in an event.
 func (r *record) ref() *corev1.ObjectReference {
-	return recordRef(r.name, r.uid)
+	return recordRef(r.name, r.uid.unpack())
 }
 
 func recordRef(name string, uid types.UID) *corev1.ObjectReference {
@@ -86,39 +86,48 @@ func (r *record) identity(lists func(id string) bool) string {
 
 // newRecord takes down what the cache keeps of a record.
 func newRecord(obj *v1.Volume) *record {
-	c := contentOfRecord(obj)
-	d := c.digest()
+	d := contentOfRecord(obj).digest()
 	return &record{
 		name:            obj.Name,
-		uid:             obj.UID,
+		uid:             packUID(obj.UID),
 		resourceVersion: obj.ResourceVersion,
-		created:         obj.CreationTimestamp.Time,
+		created:         obj.CreationTimestamp.Unix(),
 		terminating:     obj.DeletionTimestamp != nil,
 		labelID:         obj.Labels[v1.LabelVolumeID],
 		statusID:        obj.Status.VolumeID,
-		namespaceID:     obj.Annotations[v1.AnnotationNamespaceID],
-		clusterID:       obj.Annotations[v1.AnnotationClusterID],
+		namespaceID:     share(obj.Annotations[v1.AnnotationNamespaceID]),
+		clusterID:       share(obj.Annotations[v1.AnnotationClusterID]),
 		state:           stateOf(obj, d.content),
-		digest:          d,
+		progress:        d.progress,
+		health:          d.health,
 	}
 }
 
-// trimRecord is the transform of the informer.
-func trimRecord(obj any) (any, error) {
-	if r, ok := obj.(*v1.Volume); ok {
-		return newRecord(r), nil
+// trimRecord is the transform of the informer. What is known of the record or of
+// its PersistentVolume already is not kept again.
+func (r *Reconciler) trimRecord(obj any) (any, error) {
+	v, ok := obj.(*v1.Volume)
+	if !ok {
+		return obj, nil // trimmed before, or a tombstone
 	}
-	return obj, nil // trimmed before, or a tombstone
-}
-
-var recordIndexers = cache.Indexers{
-	byVolumeID: func(obj any) ([]string, error) {
-		r, ok := obj.(*record)
-		if !ok {
-			return nil, fmt.Errorf("the cache of records holds a %T", obj)
-		}
-		return r.ids(), nil
-	},
+	rec := newRecord(v)
+	names := []*string{&rec.name, &rec.state.join.name}
+	ids := []*string{&rec.labelID, &rec.statusID}
+	if known, ok, _ := r.recordInformer.GetStore().GetByKey(v.Name); ok {
+		q := known.(*record)
+		reuse(q.name, names...)
+		reuse(string(q.uid), (*string)(&rec.uid))
+		reuse(q.labelID, ids...)
+		reuse(q.state.join.claimName, &rec.state.join.claimName)
+	}
+	for _, pv := range r.pvIndex.of(rec.labelID) {
+		reuse(pv.name, names...)
+		reuse(pv.volumeID, ids...)
+		reuse(pv.claimName, &rec.state.join.claimName)
+	}
+	reuse(rec.name, names...)
+	reuse(rec.labelID, ids...)
+	return rec, nil
 }
 
 // chooseRecord picks, out of all records with one ID, the one that counts: the
@@ -128,7 +137,7 @@ func chooseRecord(all []*record) (counts *record, copies []*record) {
 		return nil, nil
 	}
 	slices.SortFunc(all, func(a, b *record) int {
-		if c := a.created.Compare(b.created); c != 0 {
+		if c := cmp.Compare(a.created, b.created); c != 0 {
 			return c
 		}
 		return cmp.Compare(a.name, b.name)
@@ -149,7 +158,7 @@ func (c *recordCount) add(r *record, n int64) {
 		return
 	}
 	c.all.Add(n)
-	if r.clusterID != "" {
+	if r.clusterID.get() != "" {
 		c.named.Add(n)
 	}
 }

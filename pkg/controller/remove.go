@@ -39,8 +39,9 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.name)
 		return nil
 	}
+	uid := o.record.uid.unpack()
 	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.record.name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &o.record.uid, ResourceVersion: &o.record.resourceVersion},
+		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.record.resourceVersion},
 	})
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		r.waiting.add(id) // somebody was faster: decided again on what the record says then
@@ -63,10 +64,10 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 func (r *Reconciler) gone(ctx context.Context, id string, o observation) (bool, error) {
 	var namespaces []string
 	switch {
-	case o.record.namespaceID != "":
-		namespaces = []string{o.record.namespaceID}
+	case o.record.namespaceID.get() != "":
+		namespaces = []string{o.record.namespaceID.get()}
 	case o.pv != nil:
-		namespaces = []string{o.pv.namespaceID}
+		namespaces = []string{o.pv.namespaceID.get()}
 	default:
 		namespaces = r.view.namespaceIDs()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -222,7 +223,10 @@ func (r *Reconciler) saved(id string, o observation, d decision, before, after *
 		t.settled = settle(d, was, is)
 		t.written = written{is, o.cached}
 		if d.content {
-			t.progressed = o.now
+			t.progressed = time.Time{}
+			if syncing(after) {
+				t.progressed = o.now
+			}
 		}
 		return t
 	})
@@ -232,8 +236,13 @@ func (r *Reconciler) saved(id string, o observation, d decision, before, after *
 		r.waiting.add(id)
 	}
 	if was != nil && !quiet {
-		r.say(healthEvent(is.ref(), was.digest.health, is.digest.health, after.Status.Ready)...)
+		r.say(healthEvent(is.ref(), was.health.get(), is.health.get(), after.Status.Ready)...)
 	}
+}
+
+// syncing tells whether a record says how far a replica's sync has come.
+func syncing(r *v1.Volume) bool {
+	return slices.ContainsFunc(r.Status.Replicas, func(r v1.Replica) bool { return r.SyncProgress != nil })
 }
 
 // refused tells whether the API server will never take what was written.

@@ -1,8 +1,8 @@
 package controller
 
 import (
-	"fmt"
 	"time"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,17 +16,17 @@ import (
 type state struct {
 	content uint64      // hash of the part that the volume decides
 	join    join        // the PersistentVolume
-	present condition   // condition Present
-	bound   condition   // condition Bound
+	present statement   // condition Present
+	bound   statement   // condition Bound
 	mark    absenceMark // annotation absent-since
 }
 
 // join is what a record says of its PersistentVolume: status.persistentVolume.
 type join struct {
 	name           string
-	phase          corev1.PersistentVolumePhase
-	reclaimPolicy  corev1.PersistentVolumeReclaimPolicy
-	claimNamespace string
+	phase          shared[corev1.PersistentVolumePhase]
+	reclaimPolicy  shared[corev1.PersistentVolumeReclaimPolicy]
+	claimNamespace shared[string]
 	claimName      string
 }
 
@@ -35,6 +35,24 @@ type condition struct {
 	status  metav1.ConditionStatus
 	reason  string
 	message string
+}
+
+// statement is a condition that many records have in common. It is kept once for
+// all of them.
+type statement struct{ handle unique.Handle[condition] }
+
+func stated(c condition) statement {
+	if c == (condition{}) {
+		return statement{}
+	}
+	return statement{unique.Make(c)}
+}
+
+func (s statement) get() condition {
+	if s == (statement{}) {
+		return condition{}
+	}
+	return s.handle.Value()
 }
 
 // absenceMark is the value of the annotation absent-since, "" if there is
@@ -56,33 +74,27 @@ const (
 )
 
 var (
-	presentTrue = condition{metav1.ConditionTrue, ReasonListed,
-		"StorageOS lists the volume"}
-	presentFalse = condition{metav1.ConditionFalse, ReasonNotListed,
-		"a complete listing of StorageOS does not show the volume"}
-	boundNone = condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
-		"no PersistentVolume refers to the volume"}
-	boundUnclaimed = condition{metav1.ConditionFalse, ReasonUnclaimed,
-		"no PersistentVolume has referred to the volume for longer than the grace period"}
+	presentTrue = stated(condition{metav1.ConditionTrue, ReasonListed,
+		"StorageOS lists the volume"})
+	presentFalse = stated(condition{metav1.ConditionFalse, ReasonNotListed,
+		"a complete listing of StorageOS does not show the volume"})
+	boundTrue = stated(condition{metav1.ConditionTrue, ReasonBound,
+		"the PersistentVolume is bound to a claim"})
+	boundNone = stated(condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
+		"no PersistentVolume refers to the volume"})
+	boundUnclaimed = stated(condition{metav1.ConditionFalse, ReasonUnclaimed,
+		"no PersistentVolume has referred to the volume for longer than the grace period"})
 )
 
-func joinOf(p *persistentVolume) join {
-	return join{
-		name: p.name, phase: p.phase, reclaimPolicy: p.reclaimPolicy,
-		claimNamespace: p.claimNamespace, claimName: p.claimName,
-	}
-}
-
-func boundOf(p *persistentVolume) condition {
-	if p.phase == corev1.VolumeBound {
-		return condition{metav1.ConditionTrue, ReasonBound,
-			fmt.Sprintf("bound to claim %s/%s", p.claimNamespace, p.claimName)}
-	}
-	phase := p.phase
-	if phase == "" {
+func boundOf(p *persistentVolume) statement {
+	phase := p.phase.get()
+	switch phase {
+	case corev1.VolumeBound:
+		return boundTrue
+	case "":
 		phase = corev1.VolumePending
 	}
-	return condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"}
+	return stated(condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"})
 }
 
 // markAt is the mark of a volume that was found absent at that time, cut to
@@ -106,16 +118,16 @@ func (m absenceMark) since(now time.Time) (time.Time, bool) {
 func stateOf(r *v1.Volume, content uint64) state {
 	s := state{
 		content: content,
-		present: conditionOf(r, v1.ConditionPresent),
-		bound:   conditionOf(r, v1.ConditionBound),
+		present: stated(conditionOf(r, v1.ConditionPresent)),
+		bound:   stated(conditionOf(r, v1.ConditionBound)),
 		mark:    absenceMark(r.Annotations[v1.AnnotationAbsentSince]),
 	}
 	if pv := r.Status.PersistentVolume; pv != nil {
 		s.join.name = pv.Name
-		s.join.phase = corev1.PersistentVolumePhase(pv.Phase)
-		s.join.reclaimPolicy = corev1.PersistentVolumeReclaimPolicy(pv.ReclaimPolicy)
+		s.join.phase = share(corev1.PersistentVolumePhase(pv.Phase))
+		s.join.reclaimPolicy = share(corev1.PersistentVolumeReclaimPolicy(pv.ReclaimPolicy))
 		if pv.Claim != nil {
-			s.join.claimNamespace, s.join.claimName = pv.Claim.Namespace, pv.Claim.Name
+			s.join.claimNamespace, s.join.claimName = share(pv.Claim.Namespace), pv.Claim.Name
 		}
 	}
 	return s
@@ -124,8 +136,8 @@ func stateOf(r *v1.Volume, content uint64) state {
 // apply writes into a record what it should say, but for its content.
 func (s state) apply(r *v1.Volume, now time.Time) {
 	r.Status.PersistentVolume = s.join.persistentVolume()
-	s.present.apply(r, v1.ConditionPresent, now)
-	s.bound.apply(r, v1.ConditionBound, now)
+	s.present.get().apply(r, v1.ConditionPresent, now)
+	s.bound.get().apply(r, v1.ConditionBound, now)
 	if s.mark == "" {
 		delete(r.Annotations, v1.AnnotationAbsentSince)
 	} else {
@@ -137,9 +149,9 @@ func (j join) persistentVolume() *v1.PersistentVolumeStatus {
 	if j == (join{}) {
 		return nil
 	}
-	pv := &v1.PersistentVolumeStatus{Name: j.name, Phase: string(j.phase), ReclaimPolicy: string(j.reclaimPolicy)}
+	pv := &v1.PersistentVolumeStatus{Name: j.name, Phase: string(j.phase.get()), ReclaimPolicy: string(j.reclaimPolicy.get())}
 	if j.claimName != "" {
-		pv.Claim = &v1.ClaimReference{Namespace: j.claimNamespace, Name: j.claimName}
+		pv.Claim = &v1.ClaimReference{Namespace: j.claimNamespace.get(), Name: j.claimName}
 	}
 	return pv
 }

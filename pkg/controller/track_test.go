@@ -1,10 +1,6 @@
 package controller
 
-import (
-	"testing"
-
-	"k8s.io/apimachinery/pkg/types"
-)
+import "testing"
 
 func TestSettle(t *testing.T) {
 	t.Parallel()
@@ -39,7 +35,7 @@ func TestSettle(t *testing.T) {
 // What was written counts until the cache has heard of it, or of anything else.
 func TestNewest(t *testing.T) {
 	t.Parallel()
-	at := func(uid types.UID, version string) *record { return &record{uid: uid, resourceVersion: version} }
+	at := func(uid uid, version string) *record { return &record{uid: uid, resourceVersion: version} }
 	ours := at("u", "7")
 	after := written{ours, "5"}
 	for name, tc := range map[string]struct {

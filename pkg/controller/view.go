@@ -15,6 +15,7 @@ import (
 // that one is gone only from a complete one.
 type view struct {
 	mu         sync.RWMutex
+	text       func(id string) string // an ID as it is kept elsewhere, if it is
 	volumes    map[string]*listed
 	spaces     map[string]*space
 	namespaces []string          // IDs, as last listed
@@ -23,8 +24,11 @@ type view struct {
 	whole      bool              // the last listing that has ended was complete
 	settled    bool              // every ID was compared after the first complete listing
 
-	health map[v1.Health]int   // how many volumes have it
-	doubt  map[string]struct{} // IDs that may be in two lists: the end of a listing tells
+	health map[v1.Health]int // how many volumes have it
+
+	// IDs that may be in two lists: the end of a listing tells. True for one that
+	// was shown in another namespace than before.
+	doubt map[string]bool
 }
 
 // listing is one poll of StorageOS.
@@ -56,12 +60,11 @@ type body struct {
 type listed struct {
 	id string
 	digest
-	raw     uint64   // hash of its JSON as listed; 0 if it is to be decoded again
-	invalid string   // why it cannot be recorded, "" if it can
-	body    *body    // that showed it last; nil once it has gone
-	other   *body    // another one that showed it too, or did so before; nil if there is none
-	agreed  *listing // what body.agreed is before that is known
-	moved   bool     // shown in another namespace than before; whether in both, the end of the listing tells
+	raw     uint64         // hash of its JSON as listed; 0 if it is to be decoded again
+	invalid shared[string] // why it cannot be recorded, "" if it can
+	body    *body          // that showed it last; nil once it has gone
+	other   *body          // another one that showed it too, or did so before; nil if there is none
+	agreed  *listing       // what body.agreed is before that is known
 }
 
 // presence says whether StorageOS has a volume.
@@ -96,7 +99,8 @@ type sight struct {
 func newView() *view {
 	return &view{
 		volumes: map[string]*listed{}, spaces: map[string]*space{},
-		health: map[v1.Health]int{}, doubt: map[string]struct{}{},
+		health: map[v1.Health]int{}, text: func(id string) string { return id },
+		doubt: map[string]bool{},
 	}
 }
 
@@ -114,8 +118,8 @@ func (v *view) look(id string) sight {
 		s.presence = present
 		s.namespaceID = l.body.space.id
 		s.digest = l.digest
-		s.invalid = l.invalid
-		s.moved = l.moved
+		s.invalid = l.invalid.get()
+		s.moved = v.doubt[id]
 		s.seen = l.body.shown.begun
 		of = l.lastAgreed()
 	}
@@ -203,9 +207,9 @@ func (v *view) change(e *listed, fn func()) {
 func (v *view) count(e *listed, n int) {
 	switch {
 	case e.body == nil: // not there yet, or no more
-	case e.invalid != "":
+	case e.invalid.get() != "":
 		v.health[v1.HealthUnknown] += n
 	default:
-		v.health[e.health] += n
+		v.health[e.health.get()] += n
 	}
 }

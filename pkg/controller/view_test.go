@@ -37,7 +37,7 @@ func tell(v *view, l *listing, namespaceID string, list []shown, stop int) (deco
 		}
 		if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
 			decoded++
-			r.store(s.id, s.raw, digest{content: s.raw, health: v1.HealthHealthy}, "")
+			r.store(s.id, s.raw, digest{content: s.raw, health: share(v1.HealthHealthy)}, "")
 		}
 	}
 	if stop >= 0 {

@@ -1,0 +1,146 @@
+package controller
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// mostHeap is how many bytes a volume may take, with its PersistentVolume and
+// its record.
+const mostHeap = 1 << 10
+
+// What is kept of a volume, its PersistentVolume and its record.
+func TestHeapOfAVolume(t *testing.T) { // not parallel: the heap is the whole process's
+	const few, volumes = 100, 20_000
+	keepAll(t, few) // what is made once is there now
+	before := heap()
+	r := keepAll(t, volumes)
+	each := (heap() - before) / volumes
+	t.Logf("%d bytes a volume", each)
+	if each > mostHeap {
+		t.Errorf("%d bytes a volume, more than %d", each, mostHeap)
+	}
+	runtime.KeepAlive(r)
+}
+
+// keepAll is a reconciler that has everything of so many volumes, at rest.
+func keepAll(t *testing.T, volumes int) *Reconciler {
+	t.Helper()
+	const namespaces = 50
+	r, err := NewReconciler(Options{
+		Settings: DefaultSettings(), Kubernetes: struct{ kubernetes.Interface }{}, Records: &memory{},
+		StorageOS: newFakeAPI(nil), Events: silent{}, Metrics: metrics.New(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &listing{begun: time.Now(), cluster: string(uuid.NewUUID()), agreed: true}
+	for n := range namespaces {
+		ns := string(uuid.NewUUID())
+		reading := r.view.read(l, ns)
+		for i := range volumes / namespaces {
+			raw := listedVolume(ns, n, i)
+			v, err := storageos.DecodeVolume(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := contentOf(v, ns, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pv := cached[*persistentVolume](t, r.trimPersistentVolume, persistentVolumeOf(v))
+			_ = r.pvInformer.GetIndexer().Add(pv)
+			r.persistentVolumeChanged(nil, pv)
+			rec := cached[*record](t, r.trimRecord, writtenRecord(c, l.cluster, pv))
+			_ = r.recordInformer.GetIndexer().Add(rec)
+			r.recordChanged(nil, rec)
+			hash := uint64(n*volumes + i + 1)
+			reading.show(v.Id, hash)
+			reading.store(v.Id, hash, c.digest(), "")
+		}
+		reading.close(storageos.Fingerprint{}, true)
+	}
+	r.view.end(l, true)
+	for _, id := range r.everyID() {
+		if _, d := r.decide(id); d.verdict != keep {
+			t.Fatalf("the record of %s does not say what it should: %+v", id, d)
+		}
+	}
+	return r
+}
+
+// heap is how many bytes are in use after a collection.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what the first has let go
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// listedVolume is a volume as StorageOS lists it.
+func listedVolume(namespaceID string, n, i int) []byte {
+	name := "pvc-" + string(uuid.NewUUID())
+	return fmt.Appendf(nil, `{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":5368709120,"fsType":"ext4",
+		"labels":{"csi.storage.k8s.io/pv/name":%q,"csi.storage.k8s.io/pvc/name":"data-postgres-%d","csi.storage.k8s.io/pvc/namespace":"team-%d","storageos.com/replicas":"1"},
+		"master":{"id":%q,"nodeID":%q,"health":"online"},"replicas":[{"id":%q,"nodeID":%q,"health":"ready"}]}`,
+		uuid.NewUUID(), name, namespaceID, name, i, n, uuid.NewUUID(), uuid.NewUUID(), uuid.NewUUID(), uuid.NewUUID())
+}
+
+func persistentVolumeOf(v *storageos.Volume) *corev1.PersistentVolume {
+	return &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: v.Name, UID: uuid.NewUUID(), ResourceVersion: "1234567", CreationTimestamp: metav1.Now()},
+		Spec: corev1.PersistentVolumeSpec{
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{
+				Driver: DefaultSettings().CSIDriver, VolumeHandle: v.NamespaceID + "/" + v.Id,
+			}},
+			ClaimRef: &corev1.ObjectReference{
+				Namespace: v.Labels["csi.storage.k8s.io/pvc/namespace"], Name: v.Labels["csi.storage.k8s.io/pvc/name"],
+			},
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
+		},
+		Status: corev1.PersistentVolumeStatus{Phase: corev1.VolumeBound},
+	}
+}
+
+// writtenRecord is the record of a volume as the controller leaves it.
+func writtenRecord(c content, cluster string, pv *persistentVolume) *v1.Volume {
+	r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
+		Name: pv.name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.Now(),
+	}}
+	w := write{id: c.VolumeID, content: &c, cluster: cluster, now: metav1.Now()}
+	w.state = state{join: pv.join, bound: boundOf(pv), present: presentTrue}
+	w.apply(r)
+	return r
+}
+
+// cached is what the cache keeps of an object that was sent by the API server:
+// no string is shared with another object.
+func cached[T any, O any](t *testing.T, trim func(any) (any, error), obj *O) T {
+	t.Helper()
+	raw, err := json.Marshal(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	received := new(O)
+	if err := json.Unmarshal(raw, received); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := trim(received)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept.(T)
+}
