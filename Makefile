@@ -70,6 +70,16 @@ test-faults: bin/devcluster ## run only the faults of these: what StorageOS, the
 reliability: ## run the fault suite and write docs/reliability.md
 	hack/reliability.sh
 
+BENCH_VOLUMES ?= 10000
+.PHONY: bench
+bench: build bin/devcluster ## measure everything at up to BENCH_VOLUMES volumes (10000); about 10 minutes
+	go build -o bin/bench ./hack/bench
+	@bin/bench -volumes $(BENCH_VOLUMES) $(BENCH_ARGS)
+
+.PHONY: bench-compare
+bench-compare: ## compare the hot paths with those of the commit BASE
+	hack/bench-compare.sh $(BASE)
+
 .PHONY: lint
 lint: ## lint everything
 	hack/lint.sh

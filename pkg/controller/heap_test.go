@@ -36,7 +36,7 @@ func TestHeapOfAVolume(t *testing.T) { // not parallel: the heap is the whole pr
 }
 
 // keepAll is a reconciler that has everything of so many volumes, at rest.
-func keepAll(t *testing.T, volumes int) *Reconciler {
+func keepAll(t testing.TB, volumes int) *Reconciler {
 	t.Helper()
 	const namespaces = 50
 	r, err := NewReconciler(Options{
@@ -128,7 +128,7 @@ func writtenRecord(c content, cluster string, pv *persistentVolume) *v1.Volume {
 
 // cached is what the cache keeps of an object that was sent by the API server:
 // no string is shared with another object.
-func cached[T any, O any](t *testing.T, trim func(any) (any, error), obj *O) T {
+func cached[T any, O any](t testing.TB, trim func(any) (any, error), obj *O) T {
 	t.Helper()
 	raw, err := json.Marshal(obj)
 	if err != nil {

@@ -12,7 +12,9 @@ import (
 // What is found by ID after some changes, of which the index may have missed one.
 func TestIndex(t *testing.T) {
 	t.Parallel()
-	pv := func(name, id string) *persistentVolume { return &persistentVolume{join: join{name: name}, volumeID: id} }
+	pv := func(name, id string) *persistentVolume {
+		return &persistentVolume{join: join{name: name}, volumeID: id}
+	}
 	a, b, c := pv("a", "1"), pv("b", "1"), pv("c", "1")
 	moved, other := pv("a", "2"), pv("d", "2")
 	for name, tc := range map[string]struct {

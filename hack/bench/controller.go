@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// memoryLimit is that of the container in deploy/.
+const memoryLimit = "190MiB"
+
+// controller is a running controller.
+type controller struct {
+	*process
+	b   *bench
+	url string
+}
+
+// controller starts one that polls every so often.
+func (b *bench) controller(interval time.Duration) (*controller, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	l.Close()
+	cmd := exec.Command(filepath.Join(b.bin, "volume-sync-controller"), "-kubeconfig", b.kubeconfig,
+		"-api-endpoint", b.endpoint, "-api-secret-path", b.secret, "-metrics-addr", addr, "-profiling",
+		"-api-poll-interval", interval.String())
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit)
+	p, err := start(filepath.Join(b.dir, "controller.log"), cmd)
+	if err != nil {
+		return nil, err
+	}
+	return &controller{p, b, "http://" + addr}, nil
+}
+
+// metric reads the sum of the series of a metric; of a histogram, the count.
+func (c *controller) metric(name string) (float64, error) {
+	resp, err := http.Get(c.url + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	return total(resp.Body, name, nil)
+}
+
+func total(r io.Reader, name string, labels map[string]string) (float64, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(r)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, m := range families[name].GetMetric() {
+		if hasLabels(m, labels) {
+			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return sum, nil
+}
+
+func hasLabels(m *dto.Metric, want map[string]string) bool {
+	n := 0
+	for _, l := range m.GetLabel() {
+		if value, ok := want[l.GetName()]; ok && value == l.GetValue() {
+			n++
+		}
+	}
+	return n == len(want)
+}
+
+// polls waits for some more listings that are worked off.
+func (c *controller) polls(ctx context.Context, n int) error {
+	const name = "storageos_sync_volume_duration_seconds"
+	first := -1.0
+	return c.until(ctx, fmt.Sprintf("%d listings are worked off", n), 10*time.Minute, 200*time.Millisecond, func() (bool, error) {
+		now, err := c.metric(name)
+		if err == nil && first < 0 {
+			first = now
+		}
+		return now >= first+float64(n), err
+	})
+}
+
+// atRest waits until there is nothing left to do.
+func (c *controller) atRest(ctx context.Context) error {
+	before := -1.0
+	for {
+		now, err := c.metric("workqueue_adds_total")
+		if err != nil && before >= 0 {
+			return err
+		}
+		synced, _ := c.metric("storageos_sync_volume_last_success_timestamp_seconds")
+		if err == nil && synced > 0 && now == before {
+			return nil
+		}
+		if err == nil {
+			before = now
+		} else if err := c.until(ctx, "it answers", time.Minute, 50*time.Millisecond, func() (bool, error) {
+			_, err := c.metric("go_goroutines")
+			return true, err
+		}); err != nil {
+			return err
+		}
+		if err := c.polls(ctx, 2); err != nil {
+			return err
+		}
+	}
+}
+
+// heap is what the heap holds after a collection.
+func (c *controller) heap() (int64, error) {
+	resp, err := http.Get(c.url + "/debug/pprof/heap?gc=1&debug=1")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "# HeapAlloc = "); ok {
+			return strconv.ParseInt(text, 10, 64)
+		}
+	}
+	return 0, errors.Join(errors.New("the profile tells no HeapAlloc"), lines.Err())
+}
+
+// perPoll is the processor time of a poll, over so many.
+func (c *controller) perPoll(ctx context.Context, polls int, interval time.Duration) (time.Duration, error) {
+	const name = "storageos_sync_volume_duration_seconds"
+	n, err := c.metric(name)
+	if err != nil {
+		return 0, err
+	}
+	before, err := c.processor()
+	if err != nil {
+		return 0, err
+	}
+	// Nobody asks it for anything meanwhile: that would be measured too.
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(time.Duration(polls) * interval):
+	}
+	after, err := c.processor()
+	if err != nil {
+		return 0, err
+	}
+	m, err := c.metric(name)
+	if err != nil {
+		return 0, err
+	}
+	if m == n {
+		return 0, errors.New("no listing was worked off")
+	}
+	return time.Duration(float64(after-before) / (m - n)), nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// samples is how many changes are waited for, one at a time.
+const samples = 100
+
+// latency measures how long it takes from a change to the record that says it.
+func (b *bench) latency(ctx context.Context, c *controller, n int) error {
+	list, err := b.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return err
+	}
+	w, err := b.records.StorageOSV1().Volumes().Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
+
+	changes := make([]time.Duration, 0, samples)
+	for range samples {
+		f := b.filled[rand.IntN(len(b.filled))]
+		v, err := b.sim.Volume(f.NamespaceID, f.ID)
+		if err != nil {
+			return err
+		}
+		size := int64(v.SizeBytes) + 1<<30
+		// At any moment between two polls.
+		time.Sleep(rand.N(interval))
+		begun := time.Now()
+		if err := b.resize(f); err != nil {
+			return err
+		}
+		if err := b.awaited(ctx, w, f, func(r *v1.Volume) bool {
+			return r.Status.Capacity != nil && r.Status.Capacity.Value() == size
+		}); err != nil {
+			return err
+		}
+		changes = append(changes, time.Since(begun))
+	}
+	b.row(row{
+		"time from a change in StorageOS to its record, 99th percentile", n, ms(percentile(changes, 99)) + ", median " + ms(percentile(changes, 50)),
+		ms(interval) + ", the poll interval", times(percentile(changes, 99).Seconds(), interval.Seconds()),
+		fmt.Sprintf("≤ the interval + 100 ms: %.2f", (interval+100*time.Millisecond).Seconds()/interval.Seconds()),
+	})
+
+	joins := make([]time.Duration, 0, samples)
+	added := b.sim.Fill(simulator.FillOptions{Volumes: samples, CSI: -1})
+	if err := c.atRest(ctx); err != nil {
+		return err
+	}
+	for _, f := range added {
+		if err := b.persistentVolume(ctx, f); err != nil {
+			return err
+		}
+		begun := time.Now() // the API server has told everybody who watches, or is about to
+		if err := b.awaited(ctx, w, f, func(r *v1.Volume) bool {
+			return r.Status.PersistentVolume != nil && r.Status.PersistentVolume.Name == f.Name
+		}); err != nil {
+			return err
+		}
+		joins = append(joins, time.Since(begun))
+	}
+	b.filled = append(b.filled, added...)
+	b.row(row{
+		"time from a PersistentVolume's event to its record, 99th percentile", n, ms(percentile(joins, 99)) + ", median " + ms(percentile(joins, 50)),
+		"50 ms", times(percentile(joins, 99).Seconds(), 0.05), "≤ 1",
+	})
+	return nil
+}
+
+// awaited waits for a state of the record of a volume.
+func (b *bench) awaited(ctx context.Context, w watch.Interface, f simulator.Filled, is func(*v1.Volume) bool) error {
+	timeout := time.After(time.Minute)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timeout:
+			return fmt.Errorf("the record of volume %s was not written within a minute", f.ID)
+		case e, ok := <-w.ResultChan():
+			if !ok {
+				return errors.New("the watch of records has ended")
+			}
+			if r, ok := e.Object.(*v1.Volume); ok && r.Labels[v1.LabelVolumeID] == f.ID && is(r) {
+				return nil
+			}
+		}
+	}
+}
+
+// percentile is the smallest value that so many percent do not exceed.
+func percentile(all []time.Duration, percent int) time.Duration {
+	all = slices.Sorted(slices.Values(all))
+	return all[(len(all)*percent+99)/100-1]
+}

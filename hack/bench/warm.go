@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// How often it polls while the processor time is measured, and for how long.
+const (
+	interval     = time.Second
+	steadyPolls  = 20
+	decodedPolls = 5
+)
+
+// warmStart starts the controller where every record is right already, and
+// measures all that follows.
+func (b *bench) warmStart(ctx context.Context, n int) error {
+	c, err := b.controller(interval)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	if err := c.atRest(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context, *controller, int) error{b.memory, b.steady, b.writes, b.latency} {
+		if err := step(ctx, c, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memory measures what the caches take.
+func (b *bench) memory(ctx context.Context, c *controller, n int) error {
+	_, most, err := c.process.memory()
+	if err != nil {
+		return err
+	}
+	heap, err := c.heap()
+	if err != nil {
+		return err
+	}
+	if err := c.polls(ctx, 5); err != nil {
+		return err
+	}
+	now, _, err := c.process.memory()
+	if err != nil {
+		return err
+	}
+	rival, err := b.rival(ctx, "informers", "-kubeconfig", b.kubeconfig)
+	if err != nil {
+		return err
+	}
+	b.row(row{
+		"memory, heap after a collection", n, fmt.Sprintf("%s, %d bytes a volume", mib(heap), heap/int64(n)),
+		mib(rival.Heap) + " by default informers", times(float64(heap), float64(rival.Heap)), "≤ 1,024 bytes a volume at 100,000",
+	})
+	b.row(row{"memory, resident at rest", n, mib(now), "190 MiB, the limit", times(float64(now), 190<<20), "≤ 1 at 100,000"})
+	b.row(row{"memory, the most in a warm start", n, mib(most), "190 MiB, the limit", times(float64(most), 190<<20), "≤ 1.5 at 100,000"})
+	return nil
+}
+
+// steady measures a poll that shows nothing new, and one that shows one change.
+func (b *bench) steady(ctx context.Context, c *controller, n int) error {
+	floor, err := b.rival(ctx, "floor", "-endpoint", b.endpoint, "-polls", strconv.Itoa(steadyPolls))
+	if err != nil {
+		return err
+	}
+	decode, err := b.rival(ctx, "decode", "-endpoint", b.endpoint, "-polls", strconv.Itoa(decodedPolls))
+	if err != nil {
+		return err
+	}
+	poll, err := c.perPoll(ctx, steadyPolls, interval)
+	if err != nil {
+		return err
+	}
+	b.row(row{
+		"processor time of a steady poll", n, ms(poll), ms(floor.CPU) + " to read and hash the same bytes",
+		times(poll.Seconds(), floor.CPU.Seconds()), "≤ 2 at 100,000",
+	})
+	b.row(row{
+		"processor time of a steady poll, against decoding", n, ms(poll), ms(decode.CPU) + " to decode them into the go-api types",
+		times(decode.CPU.Seconds(), poll.Seconds()), "≥ 20 at 100,000",
+	})
+	stop := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			case <-ticker.C:
+			}
+			if err := b.resize(b.filled[i%len(b.filled)]); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	changing, err := c.perPoll(ctx, steadyPolls, interval)
+	close(stop)
+	if err := <-ended; err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	b.row(row{
+		"processor time of a poll that shows one change, its writes included", n, ms(changing), ms(poll) + " for a steady one",
+		times(changing.Seconds(), poll.Seconds()), "-",
+	})
+	return c.atRest(ctx)
+}
+
+// resize makes a volume larger.
+func (b *bench) resize(f simulator.Filled) error {
+	return b.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes += 1 << 30 })
+}
+
+// fail lets the master of a volume go offline, or brings it back: only its status
+// changes.
+func (b *bench) fail(f simulator.Filled) error {
+	return b.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) {
+		if v.Master.Health == "offline" {
+			v.Master.Health = "online"
+		} else {
+			v.Master.Health = "offline"
+		}
+	})
+}

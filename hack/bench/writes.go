@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+)
+
+// written counts the writes of records that the API server has answered.
+func (b *bench) written(ctx context.Context) (int, error) {
+	raw, err := b.kube.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, verb := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+		n, err := total(bytes.NewReader(raw), "apiserver_request_total",
+			map[string]string{"group": "api.storageos.com", "resource": "volumes", "verb": verb})
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return int(sum), nil
+}
+
+// writes counts what the API server is asked to write.
+func (b *bench) writes(ctx context.Context, c *controller, n int) error {
+	count := func(what, wanted string, do func() error) error {
+		before, err := b.written(ctx)
+		if err != nil {
+			return err
+		}
+		if err := do(); err != nil {
+			return err
+		}
+		after, err := b.written(ctx)
+		if err != nil {
+			return err
+		}
+		b.row(row{"writes, " + what, n, fmt.Sprint(after - before), "-", "-", wanted})
+		return nil
+	}
+	if err := count("10 steady polls", "0", func() error { return c.polls(ctx, 10) }); err != nil {
+		return err
+	}
+	if err := count("one status has changed", "1", func() error {
+		if err := b.fail(b.filled[0]); err != nil {
+			return err
+		}
+		return c.atRest(ctx)
+	}); err != nil {
+		return err
+	}
+	churn := n / 100
+	begun, took := time.Now(), time.Duration(0)
+	if err := count("1 % of the volumes have changed", thousands(churn), func() error {
+		for _, f := range b.filled[:churn] {
+			if err := b.fail(f); err != nil {
+				return err
+			}
+		}
+		before, err := b.written(ctx)
+		if err != nil {
+			return err
+		}
+		begun = time.Now()
+		if err := c.until(ctx, "the changes are written", time.Minute, 20*time.Millisecond, func() (bool, error) {
+			now, err := b.written(ctx)
+			return now-before >= churn, err
+		}); err != nil {
+			return err
+		}
+		took = time.Since(begun)
+		return c.atRest(ctx)
+	}); err != nil {
+		return err
+	}
+	b.row(row{
+		"time until 1 % of the volumes, changed at once, are written", n, ms(took), fmt.Sprintf("%v, the poll interval by default", 5*time.Second),
+		times(took.Seconds(), 5), "≤ 1",
+	})
+	return nil
+}
