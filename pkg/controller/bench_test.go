@@ -123,7 +123,7 @@ func BenchmarkPoll(b *testing.B) {
 			p := &poller{
 				api: client, view: v, metrics: metrics.Default, parallel: parallelLists,
 				keep: func(string, []byte) {}, found: func(string) {},
-				begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
+				alive: func(time.Time) {}, begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
 			}
 			if err := p.poll(ctx); err != nil {
 				b.Fatal(err)

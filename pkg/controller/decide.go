@@ -80,7 +80,9 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 
 func (s *Settings) decidePresent(o observation, d *decision) {
 	t := &d.track
-	if o.track.levels.missing && o.pv != nil {
+	// That it is back is said where it was said that it was missing, by this
+	// process or by the one before.
+	if said := t.missing.said || t.missing.quiet && !o.tripped; said && o.track.levels.missing && o.pv != nil {
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
 			"StorageOS has the volume again"))
 	}
@@ -95,9 +97,6 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 		return
 	}
 	t.reported = ""
-	if t.refused != o.sight.digest.content {
-		t.refused = 0
-	}
 
 	if o.record == nil && !o.sight.agreed {
 		// A record is deleted on the word of the cluster that it names: none is
@@ -118,11 +117,26 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	}
 	d.compare(o)
 	s.decideProgress(o, d)
-	if d.verdict == save && d.content && t.refused != 0 {
-		d.verdict, d.content = keep, false // nothing has changed that could make it acceptable
+	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
+		d.withoutContent(o)
 	}
 	if d.verdict == save && o.sight.settling {
 		t.quiet = true
+	}
+}
+
+// withoutContent takes from a save the content that was refused, until it is time to
+// try again. What else has changed is written.
+func (d *decision) withoutContent(o observation) {
+	left := o.track.refused.at.Add(refusedPause).Sub(o.now)
+	if left <= 0 {
+		return
+	}
+	d.later(left)
+	d.verdict, d.content = keep, false
+	if o.record != nil {
+		d.want.content = o.record.state.content
+		d.compare(o)
 	}
 }
 
@@ -265,7 +279,12 @@ func (s *Settings) decideMissing(o observation, d *decision) {
 		return
 	}
 	t.levels.missing = true
-	if !o.track.levels.missing && !t.missing.quiet && !o.tripped {
+	switch {
+	case t.missing.said || t.missing.quiet:
+	case o.tripped:
+		d.nextListing = true // not one event for each of so many
+	default:
+		t.missing.said = true
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventMissing,
 			"StorageOS does not have the volume that this PersistentVolume refers to"))
 	}

@@ -145,8 +145,20 @@ func TestDecide(t *testing.T) {
 			},
 			verdict: save, content: true, want: ptr(rightState()),
 		},
-		"a record that Kubernetes refused is not tried again": {
-			o: observation{sight: seen(noon), pv: pvBound(), track: track{refused: 7}},
+		"a record that Kubernetes refused is tried again after a while": {
+			o:       observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Minute)}}},
+			verdict: save, content: true, want: ptr(rightState()),
+		},
+		"what is not refused is written meanwhile": {
+			o: observation{
+				sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Second)}},
+				record: recordOf(with(unclaimed, func(s *state) { s.content = 6 })),
+			},
+			verdict: save, want: ptr(with(rightState(), func(s *state) { s.content = 6 })), after: 59 * time.Second,
+		},
+		"a record that Kubernetes refused is not tried again at once": {
+			after: 59 * time.Second,
+			o:     observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Second)}}},
 		},
 		"a PersistentVolume that has just gone stays in the record": {
 			o:       observation{sight: seen(ago(time.Second)), record: recordOf(rightState())},
@@ -275,15 +287,24 @@ func TestDecide(t *testing.T) {
 		},
 		"once": {
 			o: observation{sight: gone(ago(time.Second)), pv: pvBound(), track: track{
-				missing: since{at: ago(time.Minute)}, levels: levels{missing: true},
+				missing: since{at: ago(time.Minute), said: true}, levels: levels{missing: true},
 			}},
 			levels: levels{missing: true},
 		},
 		"its return is said": {
 			o: observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: track{
-				missing: since{at: ago(time.Minute)}, levels: levels{missing: true},
+				missing: since{at: ago(time.Minute), said: true}, levels: levels{missing: true},
 			}},
 			reports: []string{EventFound},
+		},
+		"but not that of one of so many that nothing was said of them": {
+			o: observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: track{
+				missing: since{at: ago(time.Minute)}, levels: levels{missing: true},
+			}},
+		},
+		"of so many, none is said to be missing before the breaker lets go": {
+			o:      observation{sight: gone(ago(time.Second)), pv: pvBound(), tripped: true, track: track{missing: since{at: ago(15 * time.Second)}}},
+			levels: levels{missing: true}, next: true,
 		},
 		"a terminating PersistentVolume misses nothing": {
 			o: func() observation {

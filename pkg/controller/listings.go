@@ -8,13 +8,27 @@ import (
 )
 
 // considerAll decides about many volumes at once. The breaker counts them all
-// before the first is handed to a worker.
+// before anything is said or handed to a worker.
 func (r *Reconciler) considerAll(ids []string) {
 	for _, id := range ids {
-		r.decide(id)
+		r.count(id)
 	}
 	for _, id := range ids {
 		r.consider(id, r.current)
+	}
+}
+
+// count lets the breaker know of a volume that is absent, or is no longer.
+func (r *Reconciler) count(id string) {
+	o := r.observe(id)
+	r.tracks.update(id, o.now, func(t track, tripped string) track {
+		o.track, o.tripped = t, tripped != ""
+		of := r.settings.decide(o).track.levels
+		t.levels.absence, t.levels.namespace = of.absence, of.namespace
+		return t
+	})
+	if o.sight.settling && o.record != nil && o.record.state.mark != "" {
+		r.inherited = true
 	}
 }
 
@@ -26,8 +40,10 @@ func (r *Reconciler) everyID() []string {
 	return slices.Compact(ids)
 }
 
+func (r *Reconciler) alive(until time.Time) { r.attempt.Store(until.UnixNano()) }
+
 func (r *Reconciler) listingBegun(l *listing) {
-	r.attempt.Store(l.begun.UnixNano())
+	r.alive(l.begun)
 	r.current = r.cycles.begin(l.begun)
 }
 
@@ -38,8 +54,13 @@ func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 		// Hashes are compared, no requests are made.
 		changed = append(changed, r.everyID()...)
 		r.resynced = time.Now()
+		if id, ok := r.tracks.anyPruned(); ok {
+			r.probing.Store(&id)
+			r.queue.Add(id)
+		}
 	}
 	r.considerAll(changed)
+	first := complete && r.view.settling()
 	if complete {
 		r.view.settle()
 		r.tracks.resetBreaker(time.Now())
@@ -47,7 +68,7 @@ func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 	for _, id := range r.waiting.take() {
 		r.consider(id, r.current)
 	}
-	r.announce()
+	r.announce(first)
 	r.publish()
 	r.cycles.end(r.current, complete, time.Now())
 	r.current = nil
@@ -63,14 +84,18 @@ func (r *Reconciler) resyncDue(complete bool) bool {
 	return every > 0 && time.Since(r.resynced) >= every
 }
 
-// announce says when deletions begin and cease to be held.
-func (r *Reconciler) announce() {
+// announce says when deletions begin and cease to be held. First says that the
+// first complete listing has just ended.
+func (r *Reconciler) announce(first bool) {
 	why := r.tracks.holding()
 	was := r.holding
 	r.holding = why
 	switch {
 	case was == "" && why != "":
 		r.logger.Error(nil, "Deletions of records are held", "why", why)
+		if first && r.inherited {
+			return // who led before has said it
+		}
 		r.sayOnLease(corev1.EventTypeWarning, EventHeld, "deletions of records are held: "+why)
 	case was != "" && why == "":
 		r.logger.Info("Deletions of records are no longer held")

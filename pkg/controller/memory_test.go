@@ -49,14 +49,20 @@ func (m *memory) write(verb string) error {
 	return nil
 }
 
+// prune drops what the older CRD does not know.
+func (m *memory) prune(obj *v1.Volume) *v1.Volume {
+	if m.pruned {
+		s := &obj.Status
+		s.Capacity, s.Conditions, s.Health, s.Ready, s.PersistentVolume = nil, nil, "", "", nil
+	}
+	return obj
+}
+
 func (m *memory) store(old, obj *v1.Volume) *v1.Volume {
 	m.version++
 	if obj != nil {
 		obj.ResourceVersion = fmt.Sprint(m.version)
-		if m.pruned {
-			s := &obj.Status
-			s.Capacity, s.Conditions, s.Health, s.Ready, s.PersistentVolume = nil, nil, "", "", nil
-		}
+		m.prune(obj)
 		m.records[obj.Name] = obj
 	} else {
 		delete(m.records, old.Name)
@@ -86,9 +92,12 @@ func (m *memory) Create(_ context.Context, r *v1.Volume, _ metav1.CreateOptions)
 	return m.store(nil, r), nil
 }
 
-func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data []byte, _ metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
-	if err := m.write("patch"); err != nil {
-		return nil, err
+func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+	dry := len(o.DryRun) > 0
+	if !dry {
+		if err := m.write("patch"); err != nil {
+			return nil, err
+		}
 	}
 	old, ok := m.records[name]
 	if !ok {
@@ -110,6 +119,9 @@ func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data [
 	obj, err := patched(old, patch)
 	if err != nil {
 		return nil, err
+	}
+	if dry {
+		return m.prune(obj), nil
 	}
 	return m.store(old, obj), nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
@@ -36,6 +38,7 @@ type model struct {
 	zombie   *replica // a former leader that does not know it yet
 	named    int      // the last number of a name
 	changes  int      // that writes may follow
+	upgraded bool     // the older CRD was replaced
 	deleted  []time.Time
 }
 
@@ -61,6 +64,7 @@ func newModel(t *rapid.T) *model {
 	}
 	m.settings.MassOrphanHold = time.Minute
 	m.settings.MaxOrphanCount = 2
+	m.settings.ResyncInterval = rapid.SampledFrom([]time.Duration{10 * time.Minute, 20 * time.Second}).Draw(t, "resync")
 	m.settings.OrphanGracePeriod = rapid.SampledFrom([]time.Duration{0, 15 * time.Second}).Draw(t, "grace")
 	m.records.pruned = rapid.Bool().Draw(t, "older CRD")
 	m.records.deleted = m.checkDeletion
@@ -291,6 +295,12 @@ func (m *model) actions() map[string]func(*rapid.T) {
 				r.Annotations = map[string]string{v1.AnnotationAbsentSince: "2001-01-01T00:00:00Z", v1.AnnotationClusterID: "cluster"}
 			})
 		},
+		"the namespace of a record is edited": func(*rapid.T) {
+			edit(func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationNamespaceID, "nowhere") })
+		},
+		"the ID in the status of a record is edited": func(*rapid.T) {
+			edit(func(r *v1.Volume) { r.Status.VolumeID = "nobody" })
+		},
 		"a record is deleted by hand": func(*rapid.T) {
 			m.changes++
 			m.records.store(m.someRecord(), nil)
@@ -333,6 +343,23 @@ func (m *model) actions() map[string]func(*rapid.T) {
 				}
 				return nil
 			}
+		},
+		"Kubernetes takes writes for invalid": func(t *rapid.T) {
+			n := rapid.IntRange(1, 5).Draw(t, "writes")
+			m.records.fail = func(string) error {
+				if n--; n >= 0 {
+					return apierrors.NewInvalid(v1.SchemeGroupVersion.WithKind("Volume").GroupKind(), "x", nil)
+				}
+				return nil
+			}
+			m.changes++
+		},
+		"the newer CRD is installed": func(t *rapid.T) {
+			if !m.records.pruned {
+				t.Skip("it is")
+			}
+			m.records.pruned, m.upgraded = false, true
+			m.changes += m.named
 		},
 		"faults end":    func(*rapid.T) { m.heal() },
 		"a listing":     func(*rapid.T) { _ = m.leader.poller.poll(m.ctx) },
@@ -400,6 +427,9 @@ func (m *model) check() {
 		m.zombie = nil
 	}
 	patience := m.settings.MassOrphanHold + m.settings.OrphanGracePeriod
+	if m.upgraded {
+		patience += m.settings.ResyncInterval
+	}
 	for range patience/m.settings.PollInterval + 6 {
 		m.round()
 		m.sleep(m.settings.PollInterval)

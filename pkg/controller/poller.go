@@ -38,6 +38,9 @@ type poller struct {
 	// more: those that it did not show, for one.
 	begun func(*listing)
 	ended func(l *listing, complete bool, changed []string)
+	// alive is told until when it is no wonder that nothing is asked: at each
+	// request, now; before a pause, its end.
+	alive func(until time.Time)
 
 	failing string // the last failure that was logged, "" while all is well
 	repeats int    // how often it has come again
@@ -58,6 +61,7 @@ func (p *poller) run(ctx context.Context) {
 			p.metrics.Error(metrics.StageList)
 			pause = p.retry
 		}
+		p.alive(time.Now().Add(max(pause, 0)))
 		select {
 		case <-ctx.Done():
 			return
@@ -211,6 +215,7 @@ func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, e
 }
 
 func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string) error {
+	p.alive(time.Now())
 	var found []string
 	r := p.view.read(l, namespaceID)
 	is, err := p.api.ListVolumes(ctx, namespaceID, r.known(), func(e storageos.Entry) error {

@@ -34,6 +34,7 @@ func newPolled(api *fakeAPI) *polled {
 	}}
 	p.begun = func(l *listing) { p.found, p.begins = nil, append(p.begins, l.begun) }
 	p.keep = func(string, []byte) {}
+	p.alive = func(time.Time) {}
 	p.poller.found = func(id string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()

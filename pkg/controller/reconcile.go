@@ -88,6 +88,9 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 
 // reconcile brings one record to what it should say.
 func (r *Reconciler) reconcile(ctx context.Context, id string) error {
+	if err := r.probe(ctx, id); err != nil {
+		return err
+	}
 	raw := r.contents.take(id)
 	o, d := r.decide(id)
 	r.follow(id, o, d)
@@ -108,10 +111,13 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 // record describes already that it is left alone.
 func (r *Reconciler) reportCopies(id string, copies []*record, quiet bool) {
 	for _, c := range copies {
-		if !r.copies.first(string(c.uid)) || quiet {
+		if !r.copies.first(string(c.uid)) {
 			continue
 		}
 		r.metrics.Error(metrics.StageSave)
+		if quiet {
+			continue
+		}
 		r.say(onRecord(c, corev1.EventTypeWarning, EventNameConflict,
 			fmt.Sprintf("an older record describes the volume %s: this one is left alone", id)))
 	}

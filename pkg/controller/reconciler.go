@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -75,16 +76,18 @@ type Reconciler struct {
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
-	leading  atomic.Bool
-	trouble  trouble
-	warm     sync.Once
-	warmed   sync.WaitGroup  // the informers
-	caching  context.Context // theirs
-	current  *cycle          // of the listing that is under way; the poller's own
-	waiting  waiting
-	holding  string       // why deletions are held, as last announced; the poller's own
-	resynced time.Time    // when every ID was last compared; the poller's own
-	attempt  atomic.Int64 // when a listing was last begun, Unix nanoseconds
+	leading   atomic.Bool
+	trouble   trouble
+	warm      sync.Once
+	warmed    sync.WaitGroup         // the informers
+	caching   context.Context        // theirs
+	probing   atomic.Pointer[string] // ID of the volume whose record is to be probed
+	current   *cycle                 // of the listing that is under way; the poller's own
+	waiting   waiting
+	holding   string       // why deletions are held, as last announced; the poller's own
+	inherited bool         // some volume was marked absent before this process began; the poller's own
+	resynced  time.Time    // when every ID was last compared; the poller's own
+	attempt   atomic.Int64 // see LastAttempt, Unix nanoseconds
 }
 
 // NewReconciler checks the options and wires a Reconciler. It starts nothing.
@@ -120,7 +123,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	r.poller = &poller{
 		api: o.StorageOS, view: r.view, metrics: o.Metrics,
 		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval, parallel: parallelLists,
-		begun: r.listingBegun, keep: r.contents.put, found: r.volumeFound, ended: r.listingEnded,
+		alive: r.alive, begun: r.listingBegun, keep: r.contents.put, found: r.volumeFound, ended: r.listingEnded,
 	}
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
 		return nil, err
@@ -139,12 +142,13 @@ func (r *Reconciler) Warm(ctx context.Context) error {
 		r.warmed.Go(func() {
 			// One after the other: what comes at once takes memory at once, and
 			// a record is kept in fewer bytes if its PersistentVolume is known.
-			if cache.WaitFor(ctx, "PersistentVolumes", r.pvHandled.HasSyncedChecker()) {
+			if cache.WaitFor(klog.NewContext(ctx, logr.Discard()), "PersistentVolumes", r.pvHandled.HasSyncedChecker()) {
 				r.recordInformer.RunWithContext(ctx)
 			}
 		})
 	})
-	if !cache.WaitFor(ctx, "PersistentVolumes and records", r.pvHandled.HasSyncedChecker(), r.recordHandled.HasSyncedChecker()) {
+	quiet := klog.NewContext(ctx, logr.Discard()) // it names its types, which help nobody
+	if !cache.WaitFor(quiet, "PersistentVolumes and records", r.pvHandled.HasSyncedChecker(), r.recordHandled.HasSyncedChecker()) {
 		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
 	}
 	return nil
@@ -176,7 +180,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 
 	r.metrics.StartLeading()
 	defer r.metrics.StopLeading()
-	r.attempt.Store(time.Now().UnixNano())
+	r.alive(time.Now())
 	r.leading.Store(true)
 	defer r.leading.Store(false)
 
@@ -198,8 +202,9 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	return nil
 }
 
-// LastAttempt is when a listing was last begun: what a liveness probe of a
-// leader watches. The zero time before Start.
+// LastAttempt is when StorageOS was last asked for a list or, while the next
+// listing waits for its time, when that comes: what a liveness probe of a leader
+// watches. The zero time before Start.
 func (r *Reconciler) LastAttempt() time.Time {
 	if n := r.attempt.Load(); n != 0 {
 		return time.Unix(0, n)

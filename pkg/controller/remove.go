@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,7 +20,7 @@ import (
 func (r *Reconciler) remove(ctx context.Context, id string, o observation) error {
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
-	gone, err := r.gone(ctx, id, o)
+	gone, err := r.gone(ctx, o)
 	if !gone {
 		r.unproven(ctx, id, err)
 		return nil
@@ -57,30 +58,21 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	return nil
 }
 
-// gone asks StorageOS for a volume by its ID: in the namespace that its record
-// names, else in the one that the PersistentVolume names, else in all. Only a
-// 404 of the API itself, in each, proves that it is gone, and only the cluster
-// that was listed can give it.
-func (r *Reconciler) gone(ctx context.Context, id string, o observation) (bool, error) {
-	var namespaces []string
-	switch {
-	case o.record.namespaceID.get() != "":
-		namespaces = []string{o.record.namespaceID.get()}
-	case o.pv != nil:
-		namespaces = []string{o.pv.namespaceID.get()}
-	default:
-		namespaces = r.view.namespaceIDs()
-	}
-	if len(namespaces) == 0 {
+// gone asks StorageOS for a volume by its ID. Only a 404 of the API itself, to each
+// question, proves that it is gone, and only the cluster that was listed can give
+// it.
+func (r *Reconciler) gone(ctx context.Context, o observation) (bool, error) {
+	questions := questions(o.record, o.pv, r.view.namespaceIDs())
+	if len(questions) == 0 {
 		return false, errors.New("there is no StorageOS namespace to ask for it")
 	}
-	for _, ns := range namespaces {
-		_, _, err := r.api.Volume(ctx, ns, id)
+	for _, q := range questions {
+		_, _, err := r.api.Volume(ctx, q.namespaceID, q.id)
 		switch {
 		case err == nil:
 			return false, nil
 		case !storageos.IsNotFound(err):
-			return false, fmt.Errorf("asking for the volume in namespace %s: %w", ns, err)
+			return false, fmt.Errorf("asking for the volume in namespace %s: %w", q.namespaceID, err)
 		}
 	}
 	// Another cluster may have taken over since the listing: it does not have
@@ -93,6 +85,37 @@ func (r *Reconciler) gone(ctx context.Context, id string, o observation) (bool, 
 		return false, fmt.Errorf("cluster %q was asked, and it was %q that was listed", cluster, o.sight.cluster)
 	}
 	return true, nil
+}
+
+// question is one for a volume by its ID.
+type question struct{ namespaceID, id string }
+
+// questions are those whose answers prove that the volume of a record is gone: in
+// the namespace that the record names and in the one that the PersistentVolume
+// names; in every listed one if neither does, or if the record's is not listed: a
+// hand may have edited it. So may one have edited one of the two places that hold
+// the ID: while they differ, both volumes are asked for.
+func questions(rec *record, pv *persistentVolume, listed []string) []question {
+	var namespaces []string
+	named := rec.namespaceID.get()
+	if named != "" {
+		namespaces = append(namespaces, named)
+	}
+	if pv != nil {
+		namespaces = append(namespaces, pv.namespaceID.get())
+	}
+	if len(namespaces) == 0 || named != "" && !slices.Contains(listed, named) {
+		namespaces = append(namespaces, listed...)
+	}
+	var all []question
+	for _, id := range rec.ids() {
+		for _, ns := range namespaces {
+			if q := (question{ns, id}); !slices.Contains(all, q) {
+				all = append(all, q)
+			}
+		}
+	}
+	return all
 }
 
 // unproven takes note that StorageOS did not prove a volume gone. It is asked

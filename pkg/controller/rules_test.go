@@ -95,13 +95,13 @@ func TestLessons(t *testing.T) {
 		for _, err := range []error{errBroken, forbidden, &storageos.APIError{Code: 404}, &storageos.APIError{Code: 500, Own: true}} {
 			api := newFakeAPI(map[string][]string{"one": nil})
 			api.fail = func(call string, _ int) error {
-				if call == "volume a" {
+				if call == "volume vol" {
 					return err
 				}
 				return nil
 			}
 			r := &Reconciler{api: api, view: newView()}
-			if ok, _ := r.gone(t.Context(), "a", observation{sight: gone(noon), record: marked(time.Hour)}); ok {
+			if ok, _ := r.gone(t.Context(), observation{sight: gone(noon), record: marked(time.Hour)}); ok {
 				t.Errorf("%v proves that a volume is gone", err)
 			}
 		}

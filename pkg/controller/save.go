@@ -220,6 +220,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, before, after *
 	r.tracks.update(id, o.now, func(t track, _ string) track {
 		quiet = t.quiet
 		t.quiet = false
+		t.refused = refusal{}
 		t.settled = settle(d, was, is)
 		t.written = written{is, o.cached}
 		if d.content {
@@ -251,16 +252,18 @@ func refused(err error) bool {
 }
 
 // refuse takes note that the API server does not take the record of a volume as
-// it is: it is not tried again before the volume changes.
+// it is: it is not tried again for a while, unless the volume changes.
 func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err error) {
 	r.metrics.Error(metrics.StageSave)
-	klog.FromContext(ctx).Error(err, "Kubernetes refuses the record of a volume")
+	r.trouble.log(ctx, "refused", err)
 	first := false
 	r.tracks.update(id, o.now, func(t track, _ string) track {
-		first = t.refused != o.sight.digest.content
-		t.refused = o.sight.digest.content
+		now := refusal{content: o.sight.digest.content, at: o.now}
+		first = t.refused.at.IsZero() || t.refused.content != now.content
+		t.refused = now
 		return t
 	})
+	r.queue.AddAfter(id, refusedPause)
 	if first && !o.sight.settling {
 		r.say(onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
 			"Kubernetes refuses the record of the volume: "+err.Error())...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -65,7 +66,7 @@ func steady(t *testing.T, l *lists) (p *poller, kept *int) {
 	p = &poller{
 		api: l, view: newView(), metrics: metrics.New(), parallel: 1,
 		keep: func(string, []byte) { *kept++ }, found: func(string) {},
-		begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
+		alive: func(time.Time) {}, begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
 	}
 	if err := p.poll(t.Context()); err != nil {
 		t.Fatal(err)

@@ -16,12 +16,22 @@ type track struct {
 	proven       bool      // it was proven gone, and deleting is switched off
 	progressed   time.Time // when sync progress was last written
 	reported     string    // the VolumeInvalid that was last said
-	refused      uint64    // hash of the content that the API server did not take
-	quiet        bool      // what the next save changes was so when this process began
+	refused      refusal
+	quiet        bool // what the next save changes was so when this process began
 	settled      settlement
 	written      written
 	levels       levels
 }
+
+// refusal is that the API server did not take what was written.
+type refusal struct {
+	content uint64 // hash of the content, 0 if none was written
+	at      time.Time
+}
+
+// refusedPause is for how long what was refused is not written again. Whatever made
+// the API server refuse it may have been mended.
+const refusedPause = time.Minute
 
 // written is the record as our last write has left it. The cache learns of it
 // by the watch: in a moment, or not for minutes if the watch has gone quiet.
@@ -43,6 +53,7 @@ func (w written) newest(cached *record) *record {
 type since struct {
 	at    time.Time
 	quiet bool // it was already so when this process began: no event
+	said  bool // by an event
 }
 
 // settlement remembers a record that does not say what was last written to it:

@@ -166,6 +166,13 @@ func (v *view) settle() {
 	v.settled = true
 }
 
+// settling tells whether settle was not called yet.
+func (v *view) settling() bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return !v.settled
+}
+
 // facts that more than one volume needs.
 
 func (v *view) nodeNames() map[string]string {

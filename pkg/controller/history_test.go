@@ -1,0 +1,262 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/klog/v2"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// counted counts events by reason.
+type counted map[string]int
+
+func (c counted) Event(_ runtime.Object, _, reason, _ string) { c[reason]++ }
+
+// history is a model in which what happens is told step by step.
+type history struct {
+	*model
+	events counted
+}
+
+// told runs a history of so many volumes in one namespace, each with a bound
+// PersistentVolume, and returns the events of its last leader.
+func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)) counted {
+	t.Helper()
+	events := counted{}
+	synctest.Test(t, func(*testing.T) {
+		h := &history{events: events, model: &model{
+			ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(),
+			api: newFakeAPI(map[string][]string{"one": nil}), pvs: map[string]*persistentVolume{},
+			records: &memory{records: map[string]*v1.Volume{}, deleted: func(*v1.Volume) {}},
+		}}
+		if change != nil {
+			change(&h.settings)
+		}
+		for n := range volumes {
+			id := fmt.Sprintf("v%d", n)
+			h.api.volumes["one"] = append(h.api.volumes["one"], id+" 1")
+			h.setPV(nil, &persistentVolume{
+				join: join{
+					name: "pv" + id, phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
+					reclaimPolicy: share(corev1.PersistentVolumeReclaimDelete),
+				},
+				uid: uid(id), created: time.Now().Unix(), namespaceID: share("one"), volumeID: id,
+			})
+		}
+		h.lead()
+		defer h.close()
+		h.polls(3)
+		clear(events)
+		tell(h)
+	})
+	return events
+}
+
+// lead lets a new process lead.
+func (h *history) lead() {
+	if h.leader != nil {
+		h.leader.queue.ShutDown()
+	}
+	h.leader = h.newReplica()
+	h.leader.events = h.events
+	h.leader.lease = &corev1.ObjectReference{Kind: "Lease"}
+}
+
+func (h *history) polls(n int) {
+	for range n {
+		h.round()
+		h.sleep(h.settings.PollInterval)
+	}
+}
+
+// keepVolumes lets StorageOS have only the first n volumes.
+func (h *history) keepVolumes(n int) { h.api.volumes["one"] = h.api.volumes["one"][:n] }
+
+// What is said, and how often.
+func TestHistoryEvents(t *testing.T) {
+	t.Parallel()
+	const minute = 12 // polls
+	for name, tc := range map[string]struct {
+		resync time.Duration
+		tell   func(*history)
+		want   counted
+	}{
+		"a volume goes": {
+			tell: func(h *history) { h.keepVolumes(39); h.polls(minute) },
+			want: counted{EventMissing: 1},
+		},
+		"a volume goes and is back": {
+			tell: func(h *history) {
+				all := h.api.volumes["one"]
+				h.keepVolumes(39)
+				h.polls(minute)
+				h.api.volumes["one"] = all
+				h.polls(minute)
+			},
+			want: counted{EventMissing: 1, EventFound: 1},
+		},
+		"a volume goes and a PersistentVolume, and every ID is compared at each poll": {
+			resync: time.Second,
+			tell: func(h *history) {
+				h.keepVolumes(39)
+				h.setPV(h.pvs["pvv3"], nil)
+				h.polls(minute)
+			},
+			want: counted{EventMissing: 1, EventUnclaimed: 1},
+		},
+		"most volumes go and are back": {
+			tell: func(h *history) {
+				all := h.api.volumes["one"]
+				h.keepVolumes(10)
+				h.polls(minute)
+				h.api.volumes["one"] = all
+				h.polls(minute)
+			},
+			want: counted{EventHeld: 1, EventResumed: 1},
+		},
+		"most volumes go and stay away": {
+			tell: func(h *history) { h.keepVolumes(10); h.polls(25 * minute) },
+			want: counted{EventHeld: 1, EventResumed: 1, EventMissing: 30},
+		},
+		"another process leads while deletions are held": {
+			tell: func(h *history) {
+				h.keepVolumes(10)
+				h.polls(minute)
+				h.lead()
+				h.polls(minute)
+			},
+			want: counted{EventHeld: 1},
+		},
+		"most volumes go while nobody leads": {
+			tell: func(h *history) {
+				h.keepVolumes(10)
+				h.lead()
+				h.polls(minute)
+			},
+			want: counted{EventHeld: 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := told(t, 40, func(s *Settings) {
+				if tc.resync > 0 {
+					s.ResyncInterval = tc.resync
+				}
+			}, tc.tell)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever a hand edits while a list does not show a volume that exists, its record
+// stays.
+func TestHistoryEditedRecord(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*v1.Volume){
+		"the namespace":         func(r *v1.Volume) { r.Annotations[v1.AnnotationNamespaceID] = "other" },
+		"no namespace":          func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationNamespaceID) },
+		"the ID in the status":  func(r *v1.Volume) { r.Status.VolumeID = "x" },
+		"the label":             func(r *v1.Volume) { r.Labels[v1.LabelVolumeID] = "x" },
+		"the mark":              func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2001-01-01T00:00:00Z" },
+		"the PersistentVolume":  func(r *v1.Volume) { r.Status.PersistentVolume = nil },
+		"all of its conditions": func(r *v1.Volume) { r.Status.Conditions = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, func(s *Settings) { s.OrphanGracePeriod = 0 }, func(h *history) {
+				h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
+				h.api.hidden = map[string]bool{"v0": true}
+				_ = h.leader.poller.poll(h.ctx)
+				old := h.records.records["v0"]
+				obj := old.DeepCopy()
+				edit(obj)
+				h.records.store(old, obj)
+				h.polls(10)
+			})
+		})
+	}
+}
+
+// What Kubernetes would not take is written when it does.
+func TestHistoryRefused(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		tell func(*history)
+		want map[string]int64 // sizes by name
+	}{
+		"a change": {
+			apierrors.NewInvalid(v1.SchemeGroupVersion.WithKind("Volume").GroupKind(), "x", nil),
+			func(h *history) { h.api.volumes["one"] = []string{"v0 7", "v1 1", "v2 1"} },
+			map[string]int64{"v0": 7, "v1": 1, "v2": 1},
+		},
+		"a new volume": {
+			apierrors.NewRequestEntityTooLargeError("x"),
+			func(h *history) { h.api.volumes["one"] = []string{"v0 1", "v1 1", "v2 1", "v3 7"} },
+			map[string]int64{"v0": 1, "v1": 1, "v2": 1, "v3": 7},
+		},
+		"the mark of an absence": {
+			apierrors.NewBadRequest("x"),
+			func(h *history) { h.keepVolumes(2) },
+			map[string]int64{"v0": 1, "v1": 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, func(s *Settings) { s.ResyncInterval = 0 }, func(h *history) {
+				tried := 0
+				h.records.fail = func(string) error { tried++; return tc.err }
+				tc.tell(h)
+				h.polls(12) // a minute
+				if tried < 1 || tried > 4 {
+					t.Errorf("it was tried %d times in a minute", tried)
+				}
+				h.records.fail = nil
+				h.polls(20)
+				got := map[string]int64{}
+				for name, r := range h.records.records {
+					got[name] = r.Spec.SizeBytes
+				}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("records (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// When the newer CRD is installed, what the older one dropped is written; before
+// that nothing is.
+func TestHistoryNewerCRD(t *testing.T) {
+	t.Parallel()
+	told(t, 3, func(s *Settings) { s.ResyncInterval = time.Minute }, func(h *history) {
+		h.records.pruned = true
+		h.api.volumes["one"] = []string{"v0 7", "v1 7", "v2 7"}
+		h.polls(3)
+		writes := h.records.writes
+		h.polls(30)
+		if n := h.records.writes - writes; n > 0 {
+			t.Errorf("%d writes of what is dropped", n)
+		}
+		h.records.pruned = false
+		h.polls(15)
+		for name, r := range maps.All(h.records.records) {
+			if r.Status.Health == "" || r.Status.PersistentVolume == nil {
+				t.Errorf("record %s was not completed: %+v", name, r.Status)
+			}
+		}
+	})
+}
