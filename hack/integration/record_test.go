@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -100,7 +102,14 @@ func TestOlderCRD(t *testing.T) {
 	e.legacyRecord("pvc-gone", orphan)
 	e.legacyRecord("not-ours", "")
 	e.persistentVolume(f)
-	c := e.controller()
+	e.eventually("the PersistentVolume is as it will be", 30*time.Second, func() error {
+		pv, err := e.kube.CoreV1().PersistentVolumes().Get(context.Background(), f.Name, metav1.GetOptions{})
+		if err == nil && pv.Status.Phase != corev1.VolumeAvailable {
+			err = fmt.Errorf("it is %s", pv.Status.Phase)
+		}
+		return err
+	})
+	c := e.controller("-resync-interval", "3s")
 
 	e.eventually("the record is adopted", 15*time.Second, func() error {
 		return e.want(f.ID, func(r *v1.Volume) bool {
@@ -122,10 +131,8 @@ func TestOlderCRD(t *testing.T) {
 		return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 6<<30 })
 	})
 
-	// With the newer CRD, the next start completes the record.
-	c.stop()
+	// When the newer CRD is installed, the record is completed at the next resync.
 	e.applyCRD(currentCRD)
-	e.controller()
 	e.eventually("the added fields are written", 15*time.Second, func() error {
 		return e.want(f.ID, func(r *v1.Volume) bool {
 			return r.Status.Health == v1.HealthHealthy && r.Status.PersistentVolume != nil

@@ -47,7 +47,27 @@ func (r *Reconciler) listingBegun(l *listing) {
 	r.current = r.cycles.begin(l.begun)
 }
 
-func (r *Reconciler) volumeFound(id string) { r.consider(id, r.current) }
+func (r *Reconciler) volumeFound(id string) {
+	for _, id := range r.related(id) {
+		r.consider(id, r.current)
+	}
+}
+
+// related returns IDs, and those that their records name as well: whose a record
+// is whose label and status differ depends on what StorageOS lists.
+func (r *Reconciler) related(ids ...string) []string {
+	all := ids
+	for _, id := range ids {
+		for _, rec := range r.recordIndex.of(id) {
+			for _, other := range rec.ids() {
+				if other != id {
+					all = append(all, other)
+				}
+			}
+		}
+	}
+	return all
+}
 
 func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 	if r.resyncDue(complete) {
@@ -59,7 +79,7 @@ func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 			r.queue.Add(id)
 		}
 	}
-	r.considerAll(changed)
+	r.considerAll(r.related(changed...))
 	first := complete && r.view.settling()
 	if complete {
 		r.view.settle()

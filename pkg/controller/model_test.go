@@ -299,7 +299,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			edit(func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationNamespaceID, "nowhere") })
 		},
 		"the ID in the status of a record is edited": func(*rapid.T) {
-			edit(func(r *v1.Volume) { r.Status.VolumeID = "nobody" })
+			edit(func(r *v1.Volume) { r.Status.VolumeID = "not-" + r.Name }) // no two are made one
 		},
 		"a record is deleted by hand": func(*rapid.T) {
 			m.changes++

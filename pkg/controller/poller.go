@@ -19,6 +19,9 @@ import (
 // does not hold the others up, and StorageOS is not flooded.
 const parallelLists = 4
 
+// maxVolumes is how many volumes are kept, whatever StorageOS lists.
+const maxVolumes = 2_000_000
+
 // poller is an informer whose watch is a poll: it lists StorageOS, compares
 // what it is told with the view and passes on the IDs that differ.
 type poller struct {
@@ -226,6 +229,9 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 		id, err := e.ID()
 		if err != nil {
 			return err
+		}
+		if p.view.full(id) {
+			return fmt.Errorf("StorageOS has more than %d volumes", maxVolumes)
 		}
 		if p.examine(ctx, r, id, raw, e.Raw) {
 			p.keep(id, e.Raw)

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/klog/v2"
@@ -231,5 +233,50 @@ func failFirst(call string, times int) func(string, int) error {
 			return errBroken
 		}
 		return nil
+	}
+}
+
+// While a listing takes long, and while one waits for its time, the poller is
+// known to be alive.
+func TestPollerAlive(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		takes time.Duration // of each call
+		fail  func(string, int) error
+		retry time.Duration
+	}{
+		"many namespaces, each silent until it is given up": {30 * time.Second, func(call string, _ int) error {
+			if strings.HasPrefix(call, "volumes") {
+				return errBroken
+			}
+			return nil
+		}, time.Second},
+		"a long pause after a failure": {time.Second, failFirst("namespaces", 100), 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(map[string][]string{})
+				for n := range 40 {
+					api.namespaces = append(api.namespaces, fmt.Sprint(n))
+				}
+				api.takes, api.fail = tc.takes, tc.fail
+				p := newPolled(api)
+				p.retry = tc.retry
+				last, most := time.Now(), time.Duration(0)
+				p.alive = func(until time.Time) {
+					p.mu.Lock()
+					defer p.mu.Unlock()
+					most = max(most, time.Since(last))
+					last = until
+				}
+				ctx, cancel := context.WithTimeout(klog.NewContext(t.Context(), logr.Discard()), time.Hour)
+				defer cancel()
+				p.run(ctx)
+				if limit := 3 * tc.takes; most > limit {
+					t.Errorf("nothing was heard for %v, more than %v", most, limit)
+				}
+			})
+		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 // that one is gone only from a complete one.
 type view struct {
 	mu         sync.RWMutex
+	most       int                    // volumes
 	text       func(id string) string // an ID as it is kept elsewhere, if it is
 	volumes    map[string]*listed
 	spaces     map[string]*space
@@ -99,7 +100,7 @@ type sight struct {
 func newView() *view {
 	return &view{
 		volumes: map[string]*listed{}, spaces: map[string]*space{},
-		health: map[v1.Health]int{}, text: func(id string) string { return id },
+		health: map[v1.Health]int{}, most: maxVolumes, text: func(id string) string { return id },
 		doubt: map[string]bool{},
 	}
 }
@@ -135,6 +136,14 @@ func (v *view) lists(id string) bool {
 	defer v.mu.RUnlock()
 	_, ok := v.volumes[id]
 	return ok
+}
+
+// full tells whether there is no room for a volume.
+func (v *view) full(id string) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	_, ok := v.volumes[id]
+	return !ok && len(v.volumes) >= v.most
 }
 
 // setNodes takes the names of the nodes. If they changed, every volume has to

@@ -270,3 +270,14 @@ func TestModelView(t *testing.T) {
 		})
 	})
 }
+
+// A view that is full takes no volume more, and still knows those that it has.
+func TestViewFull(t *testing.T) {
+	t.Parallel()
+	v := newView()
+	v.most = 1
+	tell(v, at(1), "ns", []shown{{"a", 1}}, -1)
+	if v.full("a") || !v.full("b") {
+		t.Error("there is room for another, or none for the one that is there")
+	}
+}

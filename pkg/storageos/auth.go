@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -25,7 +26,9 @@ const expiryMargin = 3.0 / 4
 // session is a token and what is known of it.
 type session struct {
 	token   string
-	number  int // of the login or renewal that brought it; 0: none yet
+	number  int  // of the login or renewal that brought it; 0: none yet
+	instead bool // it was logged in for because another was not taken
+	begun   time.Time
 	expires time.Time
 	secret  stamp // of the files that it was logged in with
 }
@@ -45,6 +48,8 @@ type auth struct {
 	renewal time.Time // when the session is to be renewed; Run's own
 	known   int       // the number of that session; Run's own
 
+	last atomic.Int64 // number of the last session whose token was taken
+
 	place chan struct{} // holds one value while a login or renewal is under way
 }
 
@@ -57,6 +62,15 @@ func (a *auth) current() session {
 	defer a.mu.Unlock()
 	return a.session
 }
+
+// take notes that the API has taken a session's token.
+func (a *auth) take(s session) {
+	if a.last.Load() < int64(s.number) {
+		a.last.Store(int64(s.number))
+	}
+}
+
+func (a *auth) taken(s session) bool { return a.last.Load() >= int64(s.number) }
 
 // secrets are what no error may quote.
 func (a *auth) secrets() []string {
@@ -77,16 +91,24 @@ func (c *Client) token(ctx context.Context, notThis int) (session, error) {
 	case <-ctx.Done():
 		return session{}, context.Cause(ctx)
 	}
-	if s := c.auth.current(); s.number > notThis {
+	s := c.auth.current()
+	if s.number > notThis {
 		return s, nil // somebody logged in meanwhile
 	}
-	return c.login(ctx)
+	if s.instead && !c.auth.taken(s) && time.Since(s.begun) < c.cfg.RetryInterval && secretStamp(c.cfg.SecretPath) == s.secret {
+		return session{}, errNotTaken // a third would not be taken either
+	}
+	return c.login(ctx, s.number > 0)
 }
+
+// errNotTaken is the error of a token that StorageOS has given instead of one that
+// it did not take, and does not take either.
+var errNotTaken = errors.New("StorageOS has just given this token and does not take it")
 
 // login logs in with what the secret's files say now. After a failure it does
 // not ask again before RetryInterval is over, unless the files have changed:
 // passwords that do not fit lock accounts. The caller has the place.
-func (c *Client) login(ctx context.Context) (session, error) {
+func (c *Client) login(ctx context.Context, instead bool) (session, error) {
 	a := c.auth
 	now := secretStamp(c.cfg.SecretPath)
 	a.mu.Lock()
@@ -106,7 +128,7 @@ func (c *Client) login(ctx context.Context) (session, error) {
 			return c.api.AuthenticateUser(ctx, api.AuthUserData{Username: creds.username, Password: creds.password})
 		})
 	}
-	s.secret = now
+	s.secret, s.instead = now, instead
 	c.loggedIn(ctx, s, now, err)
 	if err != nil {
 		return session{}, err
@@ -210,6 +232,7 @@ func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, er
 		// No request could be sent with it, so none would ever be refused.
 		return session{}, &callError{call, errors.New("the token in the answer has control characters")}
 	}
+	s.begun = begun
 	s.expires = begun.Add(expiry(resp.Header, body.Session.ExpiresInSeconds))
 	return s, nil
 }
@@ -272,7 +295,7 @@ func (c *Client) maintain(ctx context.Context) time.Duration {
 	}
 	held := a.current()
 	if held.number == 0 || secretStamp(c.cfg.SecretPath) != held.secret {
-		_, _ = c.login(ctx) // logged and counted there; a token that is held stays
+		_, _ = c.login(ctx, false) // logged and counted there; a token that is held stays
 	}
 	if held = a.current(); held.number > 0 && held.number == a.known && !time.Now().Before(a.renewal) {
 		c.replace(ctx, held)
@@ -299,5 +322,5 @@ func (c *Client) replace(ctx context.Context, held session) {
 		}
 		klog.FromContext(ctx).V(2).Info("The token could not be renewed, logging in again", "err", err)
 	}
-	_, _ = c.login(ctx)
+	_, _ = c.login(ctx, false)
 }

@@ -220,6 +220,36 @@ func TestOneLogin(t *testing.T) {
 	}
 }
 
+// A StorageOS that takes no token that it gives is asked for one more, and for
+// another only after a pause.
+func TestNoTokenIsTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{})
+		ns := sim.AddNamespace("one")
+		c := newClient(t, sim, nil)
+		heal := sim.AddFault(simulator.Fault{
+			Match: simulator.Match{Call: simulator.CallVolumes}, Count: simulator.Always, Effect: simulator.Status(401, "no"),
+		})
+		for range 20 {
+			if _, err := listVolumes(t, c, ns); err == nil {
+				t.Error("a list was answered")
+			}
+		}
+		if n := sim.Stats().Requests[simulator.CallLogin]; n != 2 {
+			t.Errorf("%d logins, want 2", n)
+		}
+		time.Sleep(c.cfg.RetryInterval)
+		heal()
+		sim.ExpireTokens()
+		_, err := listVolumes(t, c, ns)
+		checkError(t, "after a pause", err, "")
+		sim.ExpireTokens()
+		_, err = listVolumes(t, c, ns)
+		checkError(t, "after a token that was taken", err, "")
+	})
+}
+
 // Whoever gives up waiting for a login does not make it fail for others.
 func TestLoginGivenUp(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -180,14 +181,8 @@ func (c *Client) Nodes(ctx context.Context) (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		var node struct {
-			Name string `json:"name"`
-		}
-		if err := json.Unmarshal(raw, &node); err != nil {
-			return fmt.Errorf("entry %d of the list: %w", n, err)
-		}
-		nodes[id] = node.Name
-		return nil
+		nodes[id], err = entryName(n, raw)
+		return err
 	}, "nodes")
 	if err != nil {
 		return nil, err
@@ -208,14 +203,9 @@ func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 			return fmt.Errorf("entry %d of the list repeats the ID %s", n, printable(id))
 		}
 		seen[id] = true
-		var ns struct {
-			Name string `json:"name"`
-		}
-		if err := json.Unmarshal(raw, &ns); err != nil {
-			return fmt.Errorf("entry %d of the list: %w", n, err)
-		}
-		namespaces = append(namespaces, Namespace{Id: id, Name: ns.Name})
-		return nil
+		name, err := entryName(n, raw)
+		namespaces = append(namespaces, Namespace{Id: id, Name: name})
+		return err
 	}, "namespaces")
 	if err != nil {
 		return nil, err
@@ -330,6 +320,7 @@ func (c *Client) getOnce(ctx context.Context, call string, s session, path []str
 	if resp.StatusCode != http.StatusOK {
 		return nil, newAPIError(call, resp, append(c.auth.secrets(), s.token)...)
 	}
+	c.auth.take(s)
 	if !isJSON(resp) {
 		resp.Body.Close()
 		return nil, &callError{call, fmt.Errorf("the answer is not JSON but %q", printable(resp.Header.Get("Content-Type")))}
@@ -353,4 +344,16 @@ func unwrapURL(err error) error {
 		return u.Err
 	}
 	return err
+}
+
+// withoutSource takes our own address out of an error of the network: its port is
+// another at each connection, and one failure would never look like the last.
+func withoutSource(err error) error {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Source == nil {
+		return err
+	}
+	same := *op
+	same.Source = nil
+	return &same
 }

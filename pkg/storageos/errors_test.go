@@ -2,11 +2,14 @@ package storageos
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +19,19 @@ import (
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
+
+// One failure of the network reads the same at each connection.
+func TestWithoutSource(t *testing.T) {
+	t.Parallel()
+	ours, theirs := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 39934}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5705}
+	err := fmt.Errorf("reading: %w", &net.OpError{Op: "read", Net: "tcp", Source: ours, Addr: theirs, Err: syscall.ECONNRESET})
+	if got, want := withoutSource(err).Error(), "read tcp 127.0.0.1:5705: connection reset by peer"; got != want {
+		t.Errorf("it reads %q, want %q", got, want)
+	}
+	if plain := errors.New("plain"); withoutSource(plain) != plain {
+		t.Error("another error was changed")
+	}
+}
 
 // Only the API's own 404 says that something does not exist.
 func TestErrorKinds(t *testing.T) {

@@ -1,8 +1,12 @@
 package storageos
 
 import (
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // forever is a body that begins like a list and never ends; it counts what is
@@ -57,6 +61,32 @@ func TestHostile(t *testing.T) {
 			if body.read > tc.read {
 				t.Errorf("%d bytes were read, at most %d should be", body.read, tc.read)
 			}
+		})
+	}
+}
+
+// What is kept of a list is short, whatever is in it.
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", maxName+1)
+	for name, tc := range map[string]struct{ entry, err string }{
+		"an ID of any length":  {fmt.Sprintf(`{"id":%q}`, long), "entry 0 of the list has an ID of more than 1024 bytes"},
+		"a name of any length": {fmt.Sprintf(`{"id":"a","name":%q}`, long), "entry 0 of the list has a name of more than 1024 bytes"},
+		"no name":              {`{"id":"a"}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Content-Type", "application/json")
+					w.Header().Set("Authorization", "Bearer token")
+					_, _ = io.WriteString(w, "["+tc.entry+"]")
+				}), nil)
+				_, err := c.Namespaces(t.Context())
+				checkError(t, "namespaces", err, tc.err)
+				_, err = c.Nodes(t.Context())
+				checkError(t, "nodes", err, tc.err)
+			})
 		})
 	}
 }

@@ -15,6 +15,7 @@ const (
 	maxNamespaces = 100_000
 	maxNodes      = 100_000
 	maxObject     = 8 << 20 // bytes of a body that is no list
+	maxName       = 1 << 10 // bytes of an ID or a name: those of StorageOS have up to 253
 )
 
 // readList reads a JSON array, one entry at a time, and hands each over as it
@@ -117,5 +118,22 @@ func entryID(n int, raw []byte) (string, error) {
 	if err := json.Unmarshal(raw, &e); err != nil || e.ID == nil || *e.ID == "" {
 		return "", fmt.Errorf("entry %d of the list has no readable ID", n)
 	}
+	if len(*e.ID) > maxName {
+		return "", fmt.Errorf("entry %d of the list has an ID of more than %d bytes", n, maxName)
+	}
 	return *e.ID, nil
+}
+
+// entryName reads the name of an entry.
+func entryName(n int, raw []byte) (string, error) {
+	var e struct {
+		Name string `json:"name"`
+	}
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return "", fmt.Errorf("entry %d of the list: %w", n, err)
+	}
+	if len(e.Name) > maxName {
+		return "", fmt.Errorf("entry %d of the list has a name of more than %d bytes", n, maxName)
+	}
+	return e.Name, nil
 }

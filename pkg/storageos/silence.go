@@ -40,7 +40,7 @@ func (s *silence) cause(ctx context.Context, err error) error {
 	if silent, ok := context.Cause(ctx).(*silentError); ok { //nolint:errorlint // set by us, never wrapped
 		return silent
 	}
-	return err
+	return withoutSource(err)
 }
 
 type watchedBody struct {

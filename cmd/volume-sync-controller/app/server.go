@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 
@@ -119,10 +121,10 @@ func (s *server) newClients() error {
 	}
 	var err error
 	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
-		return fmt.Errorf("making a Kubernetes client: %w", err)
+		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", err)}
 	}
 	if s.records, err = versioned.NewForConfig(s.config); err != nil {
-		return fmt.Errorf("making a client for records: %w", err)
+		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", err)}
 	}
 	return nil
 }
@@ -205,18 +207,23 @@ func (s *server) waitForCRD(ctx context.Context) error {
 	}
 }
 
-// logSettings says once what this process goes by. No flag holds a secret. Of
-// klog's own flags, those that were set are named.
+// logSettings says once what this process goes by, found out or set. No flag holds
+// a secret. Of klog's own flags, those that were set are named.
 func (s *server) logSettings(ctx context.Context) {
 	klogs := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(klogs)
 	set := map[string]bool{}
 	s.options.flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	effective := map[string]string{
+		"api-endpoint": s.options.endpoint.String(), "namespace": s.namespace,
+		"kube-api-burst": strconv.Itoa(s.config.Burst),
+	}
 	var values []any
 	s.options.flags.VisitAll(func(f *flag.Flag) {
-		if klogs.Lookup(f.Name) == nil || set[f.Name] {
-			values = append(values, f.Name, f.Value.String())
+		if f.Name == "version" || klogs.Lookup(f.Name) != nil && !set[f.Name] {
+			return
 		}
+		values = append(values, f.Name, cmp.Or(effective[f.Name], f.Value.String()))
 	})
 	klog.FromContext(ctx).Info("Starting "+version.String(), values...)
 }
