@@ -21,6 +21,7 @@ type fakeAPI struct {
 	hidden     map[string]bool     // IDs that no list shows, though they are there
 	elsewhere  map[string][]string // volumes, while another cluster answers
 	takes      time.Duration       // of each call
+	slow       map[string]time.Duration
 	calls      map[string]int
 	fail       func(call string, n int) error // n counts from 1 for each call
 }
@@ -36,9 +37,9 @@ func newFakeAPI(volumes map[string][]string) *fakeAPI {
 }
 
 func (f *fakeAPI) call(ctx context.Context, call string) error {
-	if f.takes > 0 {
+	if takes := max(f.takes, f.slow[call]); takes > 0 {
 		select {
-		case <-time.After(f.takes):
+		case <-time.After(takes):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -45,13 +45,26 @@ type poller struct {
 	// request, now; before a pause, its end.
 	alive func(until time.Time)
 
+	nodes  chan nodesAnswer // what the nodes are listed with; nil while they are not
+	asking sync.WaitGroup
+
 	failing string // the last failure that was logged, "" while all is well
 	repeats int    // how often it has come again
 	unnamed bool   // it was said that StorageOS does not tell its cluster
 }
 
+// nodesAnswer is what came of listing the nodes.
+type nodesAnswer struct {
+	names map[string]string // by ID
+	err   error
+}
+
+// nodesPatience is for how long a listing waits for the nodes.
+const nodesPatience = time.Second
+
 // run lists until the context ends. Listings never overlap.
 func (p *poller) run(ctx context.Context) {
+	defer p.asking.Wait()
 	for {
 		begun := time.Now()
 		err := p.poll(ctx)
@@ -110,13 +123,7 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 	if clusterErr == nil {
 		p.warnUnnamed(ctx, cluster)
 	}
-	if nodes, err := p.api.Nodes(ctx); err == nil {
-		p.view.setNodes(nodes)
-	} else if ctx.Err() == nil {
-		// The host names known so far stay; the listing can be complete.
-		p.metrics.Error(metrics.StageList)
-		klog.FromContext(ctx).V(2).Info("The nodes of StorageOS could not be listed", "err", err)
-	}
+	p.listNodes(ctx)
 	namespaces, err := p.api.Namespaces(ctx)
 	if err != nil {
 		return errors.Join(clusterErr, fmt.Errorf("listing namespaces: %w", err))
@@ -131,6 +138,32 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 		clusterErr = p.agree(ctx, l, cluster)
 	}
 	return errors.Join(clusterErr, listErr)
+}
+
+// listNodes lists the nodes, but does not wait for them for long: the listing can
+// be complete without. What comes later is taken by the next one.
+func (p *poller) listNodes(ctx context.Context) {
+	if p.nodes == nil {
+		answer := make(chan nodesAnswer, 1)
+		p.nodes = answer
+		p.asking.Go(func() {
+			names, err := p.api.Nodes(ctx)
+			answer <- nodesAnswer{names, err}
+		})
+	}
+	select {
+	case answer := <-p.nodes:
+		p.nodes = nil
+		if answer.err == nil {
+			p.view.setNodes(answer.names)
+		} else if ctx.Err() == nil {
+			// The host names known so far stay.
+			p.metrics.Error(metrics.StageList)
+			klog.FromContext(ctx).V(2).Info("The nodes of StorageOS could not be listed", "err", answer.err)
+		}
+	case <-time.After(nodesPatience):
+	case <-ctx.Done():
+	}
 }
 
 // agree asks for the cluster again: what was listed is of one cluster if it is

@@ -184,14 +184,16 @@ func TestPollNodes(t *testing.T) {
 func TestPollerRun(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		takes  time.Duration // of each of the five calls
+		takes  time.Duration // of each of the five calls; the nodes are not waited for beyond a second
+		slow   map[string]time.Duration
 		fail   func(call string, n int) error
 		begins []time.Duration
 		logged []string
 	}{
 		"at the interval":      {takes: 0, begins: []time.Duration{0, 5, 10, 15}},
 		"from begin to begin":  {takes: 500 * time.Millisecond, begins: []time.Duration{0, 5, 10, 15}},
-		"slower than that":     {takes: 2 * time.Second, begins: []time.Duration{0, 10}},
+		"slower than that":     {takes: 2 * time.Second, begins: []time.Duration{0, 9, 17}},
+		"the nodes hang":       {slow: map[string]time.Duration{"nodes": 12 * time.Second}, begins: []time.Duration{0, 5, 10, 15}},
 		"and after a failure":  {fail: func(string, int) error { return errBroken }, begins: []time.Duration{0, 7, 14}, logged: []string{"incomplete"}},
 		"one that ends by day": {fail: failFirst("namespaces", 2), begins: []time.Duration{0, 7, 14, 19}, logged: []string{"incomplete", "completely again"}},
 	} {
@@ -199,7 +201,7 @@ func TestPollerRun(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				api := newFakeAPI(map[string][]string{"one": {"a 1"}})
-				api.takes, api.fail = tc.takes, tc.fail
+				api.takes, api.slow, api.fail = tc.takes, tc.slow, tc.fail
 				var logged []string
 				logger := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
 				ctx, cancel := context.WithTimeout(klog.NewContext(t.Context(), logger), 19500*time.Millisecond)
