@@ -105,31 +105,49 @@ func TestFaultInput(t *testing.T) {
 		})
 	}
 
-	t.Run("one ID in two namespaces", func(t *testing.T) {
-		other := original
-		other.NamespaceID, other.SizeBytes = good.NamespaceID, 1<<30
-		if other.NamespaceID == bad.NamespaceID {
-			other.NamespaceID = e.sim.AddNamespace("twin")
-		}
-		e.must(e.sim.SetVolume(other))
-		eventually(t, "it is reported", 20*time.Second, func() error {
-			if c.metric("storageos_sync_volume_errors_total", "decode") == 0 {
-				return fmt.Errorf("not yet")
+	twin := original
+	twin.SizeBytes = 1 << 30
+	elsewhere := twin
+	if elsewhere.NamespaceID = good.NamespaceID; elsewhere.NamespaceID == bad.NamespaceID {
+		elsewhere.NamespaceID = e.sim.AddNamespace("twin")
+	}
+	raw, err := json.Marshal(twin)
+	e.must(err)
+	for n, tc := range []struct {
+		name     string
+		begin    func() error
+		inNS, id string // of what is to be removed
+	}{
+		{"one ID is listed in two namespaces", func() error { return e.sim.SetVolume(elsewhere) }, elsewhere.NamespaceID, bad.ID},
+		{"one ID is listed twice", func() error { return e.sim.AddRawVolume(bad.NamespaceID, "twin", raw) }, bad.NamespaceID, "twin"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r, err := e.record(bad.ID)
+			e.must(err)
+			size := r.Spec.SizeBytes
+			failures, said := c.metric("storageos_sync_volume_errors_total", "decode"), e.events("VolumeInvalid", r.Name)
+			e.must(tc.begin())
+			eventually(t, "it is counted and said", 20*time.Second, func() error {
+				if n, m := c.metric("storageos_sync_volume_errors_total", "decode")-failures, e.events("VolumeInvalid", r.Name)-said; n < 1 || m < 1 {
+					return fmt.Errorf("%v errors, %d events", n, m)
+				}
+				return nil
+			})
+			c.polls(2)
+			if err := e.want(bad.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == size }); err != nil {
+				t.Error(err)
 			}
-			return nil
+			e.must(e.sim.RemoveVolume(tc.inNS, tc.id))
+			size = int64(90+n) << 30
+			e.must(e.sim.UpdateVolume(bad.NamespaceID, bad.ID, func(v *simulator.Volume) { v.SizeBytes = uint64(size) }))
+			begun := time.Now()
+			eventually(t, "it heals", 20*time.Second, func() error {
+				return e.want(bad.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == size })
+			})
+			healed(t, "Input: "+tc.name, "its record stays as it is and an event says so; the others are kept true", begun)
+			eventually(t, "and is at rest", 20*time.Second, func() error { return c.atRest(2) })
 		})
-		c.polls(2)
-		if err := e.want(bad.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == int64(bad.SizeBytes) }); err != nil {
-			t.Error(err)
-		}
-		e.must(e.sim.RemoveVolume(other.NamespaceID, bad.ID))
-		e.must(e.sim.UpdateVolume(bad.NamespaceID, bad.ID, func(v *simulator.Volume) { v.SizeBytes = 99 << 30 }))
-		begun := time.Now()
-		eventually(t, "it heals", 20*time.Second, func() error {
-			return e.want(bad.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 99<<30 })
-		})
-		healed(t, "Input: one ID is listed in two namespaces", "its record stays as it is and an event says so; the others are kept true", begun)
-	})
+	}
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -134,6 +136,15 @@ func TestFaultStrange(t *testing.T) {
 		{"every connection cut", func() func() { return always(simulator.Match{}, simulator.Disconnect()) }},
 		{"no namespaces", func() func() { return always(simulator.Match{Call: simulator.CallNamespaces}, simulator.JSON("null")) }},
 		{"a namespace that is listed and not found", func() func() { return always(volumes(ns), simulator.Status(404, "no such namespace")) }},
+		{"a namespace that a node of the control plane does not list", func() func() {
+			return always(simulator.Match{Call: simulator.CallNamespaces}, simulator.Body(func(body []byte) []byte {
+				var all []map[string]any
+				e.must(json.Unmarshal(body, &all))
+				body, err := json.Marshal(slices.DeleteFunc(all, func(n map[string]any) bool { return n["id"] == ns }))
+				e.must(err)
+				return body
+			}))
+		}},
 		{"a proxy's page on everything", func() func() { return always(simulator.Match{}, simulator.HTML(200)) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -143,6 +154,9 @@ func TestFaultStrange(t *testing.T) {
 				e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
 			}
 			time.Sleep(2500 * time.Millisecond) // how long the fault lasts: some polls
+			if code := c.get("/livez"); code != http.StatusOK {
+				t.Errorf("livez %d: a restart would not help", code)
+			}
 			end()
 			begun := time.Now()
 			eventually(t, "every record is right", 15*time.Second, func() error { return e.right(filled, size) })
@@ -158,9 +172,32 @@ func TestFaultStrange(t *testing.T) {
 	if n := c.metric("storageos_volume_writes_total", "delete"); n != 0 {
 		t.Errorf("%v records were deleted", n)
 	}
-	if code := c.get("/livez"); code != http.StatusOK {
-		t.Errorf("livez %d", code)
+}
+
+// However many namespaces do not answer, one after the other: a restart would not
+// help, so the probe passes.
+func TestFaultManySilentNamespaces(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 40, Nodes: 1, Volumes: 40, CSI: -1})
+	c := e.controller("-api-timeout", "500ms")
+	e.eventually("40 records", 20*time.Second, func() error { return e.right(filled, 0) })
+	end := e.sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes}, Effect: simulator.Silence(), Count: simulator.Always})
+	const limit = 3 * (500 + 500) * time.Millisecond // of the probe; a listing takes longer
+	for begun := time.Now(); time.Since(begun) < 3*limit; time.Sleep(50 * time.Millisecond) {
+		if code := c.get("/livez"); code != http.StatusOK {
+			t.Fatalf("livez %d after %v", code, time.Since(begun))
+		}
 	}
+	end()
+	begun := time.Now()
+	e.eventually("it lists again", 15*time.Second, func() error {
+		if c.metric("storageos_sync_volume_last_success_timestamp_seconds") < float64(begun.Unix()) {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	healed(t, "StorageOS: 40 namespaces that do not answer", "nothing is deleted; each is waited for", begun)
 }
 
 // Namespaces that come and go, also between two requests of one listing.
@@ -183,9 +220,21 @@ func TestFaultNamespaces(t *testing.T) {
 	begun := time.Now()
 	e.eventually("its records go, the others stay", 10*time.Second, func() error { return e.right(left, 0) })
 	healed(t, "StorageOS: a namespace vanishes between two requests", "the namespaces are listed again; its records go once each volume is proven gone", begun)
-	id, err := e.sim.AddVolume(e.sim.AddNamespace("new"), simulator.VolumeSpec{})
-	e.must(err)
-	e.eventually("a new one is seen", 15*time.Second, func() error {
+
+	added := make(chan string, 1)
+	e.sim.AddFault(simulator.Fault{
+		Match: simulator.Match{Call: simulator.CallVolumes},
+		Effect: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			id, err := e.sim.AddVolume(e.sim.AddNamespace("new"), simulator.VolumeSpec{}) // it was not listed a moment ago
+			e.must(err)
+			added <- id
+			next.ServeHTTP(w, r)
+		},
+	})
+	id := <-added
+	begun = time.Now()
+	e.eventually("what is in a new one is recorded", 15*time.Second, func() error {
 		return e.want(id, func(r *v1.Volume) bool { return r.Status.VolumeID == id })
 	})
+	healed(t, "StorageOS: a namespace appears between two requests", "the next listing shows it", begun)
 }
