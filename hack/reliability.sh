@@ -42,6 +42,14 @@ TEXT
 
 ## Bounds
 
+- `/cluster` fails, other than with 403: records are kept true, but none is made: a
+  record is deleted only on the word of the cluster that it names, so that has to be
+  known first.
+- A volume that comes and goes with each listing: two writes each time, to mark its
+  record and to take the mark back. A mark must survive a fail-over.
+- What Kubernetes refuses for good (400, 413, 422) is tried again after a minute, or
+  when the volume has changed.
+- The CRD is replaced by the newer one: records are completed at the next resync.
 - Another StorageOS cluster behind the same address: the hold lasts until the first
   answers again or the other is accepted by `-accept-cluster-id`.
 - Many volumes gone at once and nothing explains it: their records are held for
