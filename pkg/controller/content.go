@@ -80,8 +80,10 @@ func contentOf(v *storageos.Volume, namespaceID string, nodes map[string]string)
 	}
 	c.Status.Health, c.Status.Ready = healthOf(wanted, c.Status.Master, c.Status.Replicas)
 	c.Healthy = healthyCondition(c.Status.Health, c.Status.Ready)
-	if n := c.size(); n > maxRecordBytes {
-		return content{}, fmt.Errorf("its record would have %d bytes, more than the %d that Kubernetes stores", n, maxRecordBytes)
+	if c.mayBeLarge() {
+		if n := c.size(); n > maxRecordBytes {
+			return content{}, fmt.Errorf("its record would have %d bytes, more than the %d that Kubernetes stores", n, maxRecordBytes)
+		}
 	}
 	return c, nil
 }
@@ -166,6 +168,23 @@ func hashOf(v any) uint64 {
 		panic(err) // plain data: there is nothing in it that JSON cannot hold
 	}
 	return max(h.Sum64(), 1)
+}
+
+// mayBeLarge is false if a record cannot be too large for Kubernetes, without writing
+// it down: a character takes up to six bytes of JSON.
+func (c content) mayBeLarge() bool {
+	n := len(c.name) + len(c.Spec.Description) + len(c.VolumeID) + len(c.NamespaceID) + len(c.Spec.FsType)
+	for key, value := range c.Spec.ConfigLabels {
+		n += len(key) + len(value) + 8
+	}
+	for _, d := range c.Status.Replicas {
+		n += len(d.ID) + len(d.NodeID) + len(d.Hostname) + len(d.Health) + 100
+	}
+	if m := c.Status.Master; m != nil {
+		n += len(m.ID) + len(m.NodeID) + len(m.Hostname) + len(m.Health) + 100
+	}
+	n += len(c.Status.AttachedOn) + len(c.Status.AttachedOnHost) + len(c.Status.AttachmentType) + 1000
+	return c.Spec.NFS != nil || 6*n > maxRecordBytes
 }
 
 func (c content) size() int {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 func TestParseHandle(t *testing.T) {
@@ -126,4 +128,49 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
+}
+
+// What is too large is found, and what is small is not written down for that.
+func TestMayBeLarge(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*storageos.Volume)
+		maybe  bool
+		fits   bool
+	}{
+		"a usual one":               {func(*storageos.Volume) {}, false, true},
+		"many labels":               {func(v *storageos.Volume) { v.Labels = labels(10_000, 10) }, true, true},
+		"too many labels":           {func(v *storageos.Volume) { v.Labels = labels(10_000, 200) }, true, false},
+		"a description of anything": {func(v *storageos.Volume) { v.Description = strings.Repeat("\x01", maxRecordBytes/5) }, true, false},
+		"many replicas":             {func(v *storageos.Volume) { v.Replicas = make([]storageos.Replica, 100_000) }, true, false},
+		"a long host name":          {func(v *storageos.Volume) { v.Master.Hostname = strings.Repeat("x", maxRecordBytes+1) }, true, false},
+		"a long export": {func(v *storageos.Volume) {
+			path := strings.Repeat("x", maxRecordBytes+1)
+			v.Nfs.ServiceEndpoint = &path
+		}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, err := storageos.DecodeVolume(listedVolume("ns", 1, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.change(v)
+			c, err := contentOf(v, "ns", nil)
+			if (err == nil) != tc.fits {
+				t.Errorf("error %v", err)
+			}
+			if err == nil && c.mayBeLarge() != tc.maybe {
+				t.Errorf("it may be large: %v", c.mayBeLarge())
+			}
+		})
+	}
+}
+
+func labels(n, length int) map[string]string {
+	all := map[string]string{}
+	for i := range n {
+		all[strings.Repeat("x", length)+fmt.Sprint(i)] = "y"
+	}
+	return all
 }

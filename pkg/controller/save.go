@@ -150,7 +150,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 		if err == nil {
 			r.metrics.Wrote(metrics.VerbCreate)
 			klog.FromContext(ctx).V(2).Info("Created record", "record", name)
-			after, err = r.patch(ctx, w, created)
+			after, err = r.complete(ctx, w, created)
 			return nil, after, err
 		}
 		if !apierrors.IsAlreadyExists(err) {
@@ -170,6 +170,14 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 		return live, after, err
 	}
 	return nil, nil, errNoName
+}
+
+// complete writes the status of a record that was just made. It has none yet, so
+// there is nothing to compare.
+func (r *Reconciler) complete(ctx context.Context, w *write, created *v1.Volume) (*v1.Volume, error) {
+	want := created.DeepCopy()
+	w.apply(want)
+	return r.patchOne(ctx, created, map[string]any{"status": want.Status}, metrics.VerbPatchStatus, "status")
 }
 
 // patch writes what differs, the resource first, then its status.
