@@ -28,13 +28,12 @@ func main() {
 
 	runtime.LockOSThread() // what it starts dies with this thread
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := error(nil)
+	run := o.run
 	if *rival != "" {
-		err = r.run(ctx, *rival)
-	} else {
-		err = o.run(ctx)
+		run = func(ctx context.Context) error { return r.run(ctx, *rival) }
 	}
+	err := run(ctx)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

@@ -27,7 +27,7 @@ func (b *bench) warmStart(ctx context.Context, n int) error {
 	if err := c.atRest(ctx); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, *controller, int) error{b.memory, b.steady, b.writes, b.latency} {
+	for _, step := range []func(context.Context, *controller, int) error{b.caches, b.steady, b.writes, b.latency} {
 		if err := step(ctx, c, n); err != nil {
 			return err
 		}
@@ -35,9 +35,9 @@ func (b *bench) warmStart(ctx context.Context, n int) error {
 	return nil
 }
 
-// memory measures what the caches take.
-func (b *bench) memory(ctx context.Context, c *controller, n int) error {
-	_, most, err := c.process.memory()
+// caches measures what the caches take.
+func (b *bench) caches(ctx context.Context, c *controller, n int) error {
+	_, most, err := c.memory()
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (b *bench) memory(ctx context.Context, c *controller, n int) error {
 	if err := c.polls(ctx, 5); err != nil {
 		return err
 	}
-	now, _, err := c.process.memory()
+	now, _, err := c.memory()
 	if err != nil {
 		return err
 	}

@@ -188,7 +188,9 @@ func (r *reading) clash(e *listed) {
 		r.space.order = append(r.space.order, e)
 	}
 	r.view.change(e, func() { e.other, e.invalid = r.body, invalidTwice })
-	r.view.doubt[e.id] = r.view.doubt[e.id] // whether it has moved stays as it is
+	if _, ok := r.view.doubt[e.id]; !ok {
+		r.view.doubt[e.id] = false
+	}
 }
 
 // end takes the end of a listing. After a complete one, what it did not show is

@@ -28,7 +28,7 @@ func TestWithoutSource(t *testing.T) {
 	if got, want := withoutSource(err).Error(), "read tcp 127.0.0.1:5705: connection reset by peer"; got != want {
 		t.Errorf("it reads %q, want %q", got, want)
 	}
-	if plain := errors.New("plain"); withoutSource(plain) != plain {
+	if plain := errors.New("plain"); !errors.Is(withoutSource(plain), plain) {
 		t.Error("another error was changed")
 	}
 }

@@ -117,7 +117,7 @@ func scan(b []byte, i, depth int, text bool) (int, int, bool) {
 			if end < 0 {
 				return len(b), depth, true
 			}
-			i, text = end+1, false
+			i = end + 1
 		}
 		for ; ; i++ {
 			if i >= len(b) {
