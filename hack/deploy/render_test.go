@@ -1,0 +1,279 @@
+// Package deploy checks what people apply: that the chart says the same as
+// kustomize, that alerts fire when they should, that the image is what is meant.
+package deploy
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/engine"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // Helm logs each link in the chart
+	os.Exit(m.Run())
+}
+
+const (
+	deployDir = "../../deploy"
+	chartDir  = deployDir + "/chart"
+)
+
+// object is a manifest.
+type object map[string]any
+
+// at follows fields and, where they are numbers, lists.
+func (o object) at(path ...any) any {
+	var v any = map[string]any(o)
+	for _, p := range path {
+		switch p := p.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[p]
+		case int:
+			l, _ := v.([]any)
+			if p >= len(l) {
+				return nil
+			}
+			v = l[p]
+		}
+	}
+	return v
+}
+
+func (o object) name() string {
+	return fmt.Sprint(o.at("kind"), " ", o.at("metadata", "namespace"), "/", o.at("metadata", "name"))
+}
+
+// objects reads manifests, by name.
+func objects(t *testing.T, manifests []byte) map[string]object {
+	t.Helper()
+	all := map[string]object{}
+	for _, doc := range strings.Split("\n"+string(manifests), "\n---") {
+		var o object
+		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+			t.Fatalf("%v in:\n%s", err, doc)
+		}
+		if o == nil {
+			continue
+		}
+		if _, double := all[o.name()]; double {
+			t.Errorf("%s comes twice", o.name())
+		}
+		all[o.name()] = o
+	}
+	return all
+}
+
+// kustomized renders deploy with components added.
+func kustomized(t *testing.T, components ...string) map[string]object {
+	t.Helper()
+	fs := filesys.MakeFsOnDisk()
+	overlay := "resources: [" + deployDir + "]\n"
+	if len(components) > 0 {
+		overlay += "components:\n"
+	}
+	for _, c := range components {
+		overlay += "- " + deployDir + "/components/" + c + "\n"
+	}
+	// Beside the others, so that the paths in it are the same.
+	dir := "./" + strings.ReplaceAll(t.Name(), "/", "-") + ".overlay"
+	if err := fs.MkdirAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = fs.RemoveAll(dir) })
+	if err := fs.WriteFile(dir+"/kustomization.yaml", []byte(strings.ReplaceAll(overlay, "../../", "../../../"))); err != nil {
+		t.Fatal(err)
+	}
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifests, err := resources.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects(t, manifests)
+}
+
+func chart(t *testing.T) *chartv2.Chart {
+	t.Helper()
+	c, err := loader.Load(chartDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// rendered renders the chart as `helm install -n storageos` does.
+func rendered(c *chartv2.Chart, values map[string]any) ([]byte, error) {
+	all, err := util.ToRenderValues(c, values, common.ReleaseOptions{
+		Name: "storageos-volume-sync", Namespace: "storageos", Revision: 1, IsInstall: true,
+	}, common.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	files, err := engine.Render(c, all)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if strings.HasSuffix(name, ".yaml") {
+			fmt.Fprintf(&b, "---\n%s\n", files[name])
+		}
+	}
+	return b.Bytes(), nil
+}
+
+func mustRender(t *testing.T, values map[string]any) map[string]object {
+	t.Helper()
+	manifests, err := rendered(chart(t), values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects(t, manifests)
+}
+
+// whatHelmAdds are labels that say how an object was installed.
+var whatHelmAdds = []string{
+	"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart",
+}
+
+// The chart with its own values is what kustomize makes, but for these labels.
+func TestChartIsKustomize(t *testing.T) {
+	for name, tc := range map[string]struct {
+		components []string
+		values     map[string]any
+		objects    int
+	}{
+		"alone": {nil, nil, 11},
+		"with everything": {
+			[]string{"service-monitor", "prometheus-rule", "dashboard"},
+			map[string]any{"serviceMonitor": true, "prometheusRule": true, "dashboard": true}, 14,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			helm := mustRender(t, tc.values)
+			for _, o := range helm {
+				labels, _ := o.at("metadata", "labels").(map[string]any)
+				for _, l := range whatHelmAdds {
+					if labels[l] == nil {
+						t.Errorf("%s of the chart has no label %s", o.name(), l)
+					}
+					delete(labels, l)
+				}
+			}
+			want := kustomized(t, tc.components...)
+			if len(want) != tc.objects {
+				t.Errorf("%d objects, want %d", len(want), tc.objects)
+			}
+			for name := range helm {
+				if want[name] == nil {
+					t.Errorf("only the chart has %s", name)
+				}
+			}
+			for name, o := range want {
+				if diff := cmp.Diff(o, helm[name]); diff != "" {
+					t.Errorf("%s (-kustomize +chart):\n%s", name, diff)
+				}
+			}
+		})
+	}
+}
+
+// Each value does what it says.
+func TestValues(t *testing.T) {
+	container := []any{"spec", "template", "spec", "containers", 0}
+	pod := []any{"spec", "template", "spec"}
+	for name, tc := range map[string]struct {
+		values map[string]any
+		path   []any
+		want   any
+	}{
+		"image":       {map[string]any{"image": map[string]any{"repository": "example/x", "tag": "v9"}}, append(container, "image"), "example/x:v9"},
+		"pull":        {map[string]any{"image": map[string]any{"pullPolicy": "Always"}}, append(container, "imagePullPolicy"), "Always"},
+		"pull secret": {map[string]any{"imagePullSecrets": []any{map[string]any{"name": "s"}}}, append(pod, "imagePullSecrets", 0, "name"), "s"},
+		"replicas":    {map[string]any{"replicas": 3}, []any{"spec", "replicas"}, 3.0},
+		"endpoint":    {map[string]any{"endpoint": "https://x:443"}, append(container, "args", 0), "-api-endpoint=https://x:443"},
+		"interval":    {map[string]any{"interval": "30s"}, append(container, "args", 1), "-api-poll-interval=30s"},
+		"extra args":  {map[string]any{"extraArgs": []any{"-v=4", "-delete-orphans=false"}}, append(container, "args", 4), "-delete-orphans=false"},
+		"secret":      {map[string]any{"secretName": "other"}, append(pod, "volumes", 0, "secret", "secretName"), "other"},
+		"resources":   {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "1Gi"}}}, append(container, "resources", "limits", "memory"), "1Gi"},
+		"node":        {map[string]any{"nodeSelector": map[string]any{"a": "b"}}, append(pod, "nodeSelector", "a"), "b"},
+		"tolerations": {map[string]any{"tolerations": []any{map[string]any{"key": "k"}}}, append(pod, "tolerations", 0, "key"), "k"},
+		"priority":    {map[string]any{"priorityClassName": "p"}, append(pod, "priorityClassName"), "p"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := mustRender(t, tc.values)["Deployment storageos/storageos-volume-sync"].at(tc.path...)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if all := mustRender(t, map[string]any{"networkPolicy": false}); all["NetworkPolicy storageos/storageos-volume-sync"] != nil {
+		t.Error("there is a NetworkPolicy although none was wanted")
+	}
+}
+
+// A value that does not exist, or that makes no sense, is refused.
+func TestBadValues(t *testing.T) {
+	for name, values := range map[string]map[string]any{
+		"unknown":      {"replicaCount": 3},
+		"no replicas":  {"replicas": 0},
+		"no interval":  {"interval": "often"},
+		"no limit":     {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},
+		"no endpoint":  {"endpoint": ""},
+		"not a flag":   {"extraArgs": []any{"delete-orphans"}},
+		"image as one": {"image": "example/x:v9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out, err := rendered(chart(t), values); err == nil {
+				t.Errorf("it was rendered:\n%s", out)
+			}
+		})
+	}
+}
+
+// The chart brings the CRD, where Helm installs it once and never removes it.
+func TestChartCRD(t *testing.T) {
+	crds := chart(t).CRDObjects()
+	if len(crds) != 1 {
+		t.Fatalf("%d CRDs", len(crds))
+	}
+	if o := objects(t, crds[0].File.Data); o["CustomResourceDefinition <nil>/volumes.api.storageos.com"] == nil {
+		t.Errorf("it holds %v", slices.Collect(maps.Keys(o)))
+	}
+	for _, all := range []map[string]object{kustomized(t), mustRender(t, nil)} {
+		for name := range all {
+			if strings.HasPrefix(name, "CustomResourceDefinition") || strings.HasPrefix(name, "Namespace") {
+				t.Errorf("what removes the controller would remove %s", name)
+			}
+		}
+	}
+}
+
+// The image that kustomize names is the chart's.
+func TestVersion(t *testing.T) {
+	c := chart(t)
+	if got, want := "v"+c.Metadata.Version, c.Metadata.AppVersion; got != want {
+		t.Errorf("the chart is %s, the program %s", got, want)
+	}
+}
