@@ -126,11 +126,17 @@ func (e *env) must(err error) {
 // start starts a program that ends with the test.
 func (e *env) start(cmd *exec.Cmd, output *safeBuffer) *process {
 	e.t.Helper()
+	return e.startWith(cmd, output, (*exec.Cmd).Start)
+}
+
+// startWith does so in a way of the caller's.
+func (e *env) startWith(cmd *exec.Cmd, output *safeBuffer, start func(*exec.Cmd) error) *process {
+	e.t.Helper()
 	if output == nil {
 		output = &safeBuffer{}
 	}
 	cmd.Stdout, cmd.Stderr = output, output
-	e.must(cmd.Start())
+	e.must(start(cmd))
 	p := &process{cmd: cmd, log: output, ended: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // the exit code is read by whoever waits
