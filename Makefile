@@ -45,7 +45,7 @@ run: build bin/devcluster ## show the controller at work (README)
 endif
 
 .PHONY: test
-test: test-unit fuzz test-integration ## run all tests
+test: test-unit fuzz test-deploy test-integration ## run all tests
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
@@ -57,6 +57,13 @@ test-unit: ## run the tests that need no cluster
 	go test -run '^TestModel' ./pkg/controller -rapid.checks=20000
 	go test -C hack/devcluster -race ./launcher/...
 	go test -C hack/simulator/conformance -race ./...
+
+.PHONY: test-deploy
+test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dashboard and the image
+	go test -C hack/deploy -race -count=1 ./...
+
+bin/promtool:
+	hack/promtool.sh
 
 .PHONY: test-integration
 test-integration: bin/devcluster ## run the real binary against a real control plane and a simulated StorageOS
