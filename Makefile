@@ -3,6 +3,8 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 PACKAGE := github.com/storageos/volume-sync-controller/pkg/version
+IMAGE   ?= storageos/volume-sync-controller
+BIN     ?= bin
 LDFLAGS := -s -w -X $(PACKAGE).version=$(VERSION) -X $(PACKAGE).commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
@@ -13,7 +15,11 @@ help: ## say what can be made
 
 .PHONY: build
 build: ## build bin/volume-sync-controller
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/volume-sync-controller
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/volume-sync-controller
+
+.PHONY: image
+image: ## write the image for amd64 and arm64 as bin/image-ARCH.tar
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' hack/image.sh '$(IMAGE)' amd64 arm64
 
 .PHONY: simulator
 simulator: ## build bin/storageos-simulator
@@ -60,7 +66,8 @@ test-unit: ## run the tests that need no cluster
 
 .PHONY: test-deploy
 test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dashboard and the image
-	go test -C hack/deploy -race -count=1 ./...
+	go test -C hack/deploy -count=1 ./...
+	go test -C hack/image -count=1 -short ./...
 
 bin/promtool:
 	hack/promtool.sh
