@@ -106,6 +106,13 @@ generate: ## generate the CRD, deep copies and clients from pkg/apis
 verify: ## fail if what is generated is stale
 	hack/verify-generated.sh
 
+.PHONY: release
+release: ## make what a release consists of in bin/release: images, SBOMs, licences, chart
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' hack/release.sh '$(IMAGE)'
+
+.PHONY: release-check
+release-check: verify lint test release ## all that a release needs: generated files, lint, tests, both architectures, SBOM, licences
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin .devcluster
