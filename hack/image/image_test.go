@@ -80,7 +80,7 @@ func TestImage(t *testing.T) {
 				t.Skip("another architecture is built anew from the start: it takes minutes")
 			}
 			dir := buildStage(t, "TARGETOS=linux", "TARGETARCH="+arch, "VERSION=v1.2.3", "COMMIT=0123abc")
-			binary := filepath.Join(dir, "bin/volume-sync-controller")
+			binary := filepath.Join(dir, "bin", "volume-sync-controller")
 			if f, err := elf.Open(binary); err != nil || f.Machine != machine || f.Section(".interp") != nil {
 				t.Fatalf("not a static binary for %s: %v", arch, err)
 			}

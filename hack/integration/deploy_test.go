@@ -87,7 +87,10 @@ func (e *env) deploy() []corev1.Pod {
 		}
 		if pods = list.Items; len(pods) != 2 {
 			d, err := e.kube.AppsV1().Deployments(deployNamespace).Get(context.Background(), deployName, metav1.GetOptions{})
-			return fmt.Errorf("%d Pods: %v, %v", len(pods), d.Status.Conditions, err)
+			if err == nil {
+				err = fmt.Errorf("%d Pods: %v", len(pods), d.Status.Conditions)
+			}
+			return err
 		}
 		return nil
 	})

@@ -223,9 +223,3 @@ func (p *pod) probe(probe *corev1.Probe) error {
 	}
 	return nil
 }
-
-// kill ends the program without warning.
-func (p *pod) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.ended
-}
