@@ -30,10 +30,10 @@ const (
 // controller sees, in a namespace that enforces the level restricted.
 func deployEnv(t *testing.T, flags ...string) *env {
 	t.Helper()
-	e := newBareEnv(t, flags...)
 	if os.Getuid() != 0 {
 		t.Skip("only root can give a process a root folder and a network of its own")
 	}
+	e := newBareEnv(t, flags...)
 	if _, err := os.Stat(filepath.Join(filepath.Dir(e.kubeconfig), "kube-controller-manager.log")); err != nil {
 		t.Skip("it needs a kube-controller-manager, to make Pods")
 	}
