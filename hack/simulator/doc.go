@@ -2,8 +2,9 @@
 // Copyright (c) The StorageOS Volume Sync Controller authors
 
 // Package simulator is an HTTP server that speaks the part of the StorageOS v2
-// API that the controller uses: login and refresh, cluster, nodes, namespaces,
-// and listing, getting and deleting volumes.
+// API that the controller and a CSI driver use: login and refresh, cluster, nodes,
+// listing and making namespaces, and listing, getting, making, resizing and
+// deleting volumes.
 //
 // It exists so that tests and demonstrations can have a StorageOS cluster of
 // any size, in any state, that fails in any way, without one. Its answers are

@@ -16,21 +16,25 @@ type Call string
 
 // The calls that the simulator knows.
 const (
-	CallLogin        Call = "login"
-	CallRefresh      Call = "refresh"
-	CallCluster      Call = "cluster"
-	CallNodes        Call = "nodes"
-	CallNamespaces   Call = "namespaces"
-	CallVolumes      Call = "volumes"       // the list of a namespace
-	CallVolume       Call = "volume"        // one, by its ID
-	CallDeleteVolume Call = "delete-volume" // removes one
-	CallOther        Call = "other"         // any other path or method
+	CallLogin           Call = "login"
+	CallRefresh         Call = "refresh"
+	CallCluster         Call = "cluster"
+	CallNodes           Call = "nodes"
+	CallNamespaces      Call = "namespaces"
+	CallVolumes         Call = "volumes"       // the list of a namespace
+	CallVolume          Call = "volume"        // one, by its ID
+	CallDeleteVolume    Call = "delete-volume" // removes one
+	CallCreateVolume    Call = "create-volume"
+	CallResizeVolume    Call = "resize-volume"
+	CallCreateNamespace Call = "create-namespace"
+	CallOther           Call = "other" // any other path or method
 )
 
 func (c Call) known() bool {
 	switch c {
 	case CallLogin, CallRefresh, CallCluster, CallNodes, CallNamespaces,
-		CallVolumes, CallVolume, CallDeleteVolume, CallOther:
+		CallVolumes, CallVolume, CallDeleteVolume, CallCreateVolume, CallResizeVolume,
+		CallCreateNamespace, CallOther:
 		return true
 	}
 	return false
@@ -48,9 +52,12 @@ func (s *Simulator) routes() *http.ServeMux {
 	handle("GET /v2/cluster", CallCluster, s.authorised(s.serveCluster))
 	handle("GET /v2/nodes", CallNodes, s.authorised(s.serveNodes))
 	handle("GET /v2/namespaces", CallNamespaces, s.authorised(s.serveNamespaces))
+	handle("POST /v2/namespaces", CallCreateNamespace, s.authorised(s.serveCreateNamespace))
 	handle("GET /v2/namespaces/{namespaceID}/volumes", CallVolumes, s.authorised(s.serveVolumes))
+	handle("POST /v2/namespaces/{namespaceID}/volumes", CallCreateVolume, s.authorised(s.serveCreateVolume))
 	handle("GET /v2/namespaces/{namespaceID}/volumes/{id}", CallVolume, s.authorised(s.serveVolume))
 	handle("DELETE /v2/namespaces/{namespaceID}/volumes/{id}", CallDeleteVolume, s.authorised(s.serveDeleteVolume))
+	handle("PUT /v2/namespaces/{namespaceID}/volumes/{id}/size", CallResizeVolume, s.authorised(s.serveResizeVolume))
 	handle("/", CallOther, func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, "not found")
 	})

@@ -14,6 +14,7 @@ import (
 // and whoever wants the Volume decodes it, which makes a deep copy by itself.
 type volume struct {
 	id   string
+	name string // "" if it is raw
 	json []byte // never changed in place: an answer may be under way with it
 	raw  bool   // stored as it came, not rendered by put
 }
@@ -40,11 +41,11 @@ func (s *Simulator) put(ns *namespace, v Volume) {
 		panic(fmt.Sprintf("simulator: render volume %q: %v", v.ID, err))
 	}
 	if existing, ok := ns.byID[v.ID]; ok {
-		existing.json, existing.raw = rendered, false
+		existing.name, existing.json, existing.raw = v.Name, rendered, false
 		ns.body = nil
 		return
 	}
-	ns.add(&volume{id: v.ID, json: rendered})
+	ns.add(&volume{id: v.ID, name: v.Name, json: rendered})
 }
 
 // addHostNames sets what newer servers tell of nodes. It wants the state locked.

@@ -17,8 +17,8 @@ type Request struct {
 	Call        Call      `json:"call"`
 	Method      string    `json:"method"`
 	Path        string    `json:"path"`
-	NamespaceID string    `json:"namespaceID,omitempty"` // of CallVolumes, CallVolume and CallDeleteVolume
-	VolumeID    string    `json:"volumeID,omitempty"`    // of CallVolume and CallDeleteVolume
+	NamespaceID string    `json:"namespaceID,omitempty"` // if the path names one
+	VolumeID    string    `json:"volumeID,omitempty"`    // if the path names one
 	Status      int       `json:"status"`                // 0: not answered yet, or cut off before the header
 	Done        bool      `json:"done"`                  // the handler has finished, whole or cut off
 }

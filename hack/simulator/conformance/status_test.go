@@ -87,6 +87,8 @@ func TestEveryStatus(t *testing.T) {
 		return "?version=" + url.QueryEscape(v.Version)
 	}
 	const good = `{"username":"storageos","password":"storageos"}`
+	const size = `{"sizeBytes":99000000000}`
+	volume := `{"name":"new","namespaceID":"` + c.namespace + `","fsType":"ext4","sizeBytes":5368709120}`
 
 	requests := []request{
 		{name: "login", method: "POST", path: "/v2/auth/login", body: good, want: 200, noToken: true},
@@ -110,6 +112,19 @@ func TestEveryStatus(t *testing.T) {
 		{name: "delete, wrong state", method: "DELETE", path: volumes + "/" + c.free + version(c.free), fault: 422},
 		{name: "delete, locked", method: "DELETE", path: volumes + "/" + c.free + version(c.free), fault: 423},
 		{name: "delete", method: "DELETE", path: volumes + "/" + c.free + version(c.free), want: 200},
+		{name: "make a namespace", method: "POST", path: "/v2/namespaces", body: `{"name":"new"}`, want: 201},
+		{name: "make a namespace again", method: "POST", path: "/v2/namespaces", body: `{"name":"new"}`, want: 409},
+		{name: "make a namespace without a name", method: "POST", path: "/v2/namespaces", body: `{}`, want: 400},
+		{name: "make a volume", method: "POST", path: volumes, body: volume, want: 201},
+		{name: "make a volume again", method: "POST", path: volumes, body: volume, want: 409},
+		{name: "make a volume, nothing said", method: "POST", path: volumes, body: `{}`, want: 400, invalid: true},
+		{name: "make a volume, licence", method: "POST", path: volumes, body: volume, fault: 451},
+		{name: "make a volume, no space", method: "POST", path: volumes, body: volume, fault: 507},
+		{name: "resize", method: "PUT", path: volumes + "/" + c.attached + "/size?ignore-version=true", body: size, want: 200},
+		{name: "resize, shrink", method: "PUT", path: volumes + "/" + c.full + "/size?ignore-version=true", body: size, want: 400},
+		{name: "resize, stale", method: "PUT", path: volumes + "/" + c.attached + "/size", body: size, want: 412},
+		{name: "resize, none", method: "PUT", path: volumes + "/none/size", body: size, want: 404},
+		{name: "resize, wrong state", method: "PUT", path: volumes + "/" + c.attached + "/size", body: size, fault: 422},
 	}
 	for _, call := range []request{
 		{name: "login", method: "POST", path: "/v2/auth/login", body: good},
@@ -120,6 +135,9 @@ func TestEveryStatus(t *testing.T) {
 		{name: "volumes", method: "GET", path: volumes},
 		{name: "volume", method: "GET", path: volumes + "/" + c.full},
 		{name: "delete", method: "DELETE", path: volumes + "/" + c.full + version(c.full)},
+		{name: "make a namespace", method: "POST", path: "/v2/namespaces", body: `{"name":"another"}`},
+		{name: "make a volume", method: "POST", path: volumes, body: volume},
+		{name: "resize", method: "PUT", path: volumes + "/" + c.full + "/size", body: size},
 	} {
 		for _, status := range []int{500, 503, 403} {
 			if status == 403 && strings.Contains(call.path, "/auth/") {
@@ -146,6 +164,7 @@ func (c *cluster) allSeen(t *testing.T) {
 	t.Helper()
 	operations := []string{
 		"authenticateUser", "refreshJwt", "getCluster", "listNodes", "listNamespaces", "listVolumes", "getVolume", "deleteVolume",
+		"createNamespace", "createVolume", "resizeVolume",
 	}
 	found := 0
 	for _, item := range c.transport.spec.Paths.Map() {
@@ -157,7 +176,7 @@ func (c *cluster) allSeen(t *testing.T) {
 			for status := range operation.Responses.Map() {
 				key := operation.OperationID + " " + status
 				// The simulator has no asynchronous calls.
-				if key != "deleteVolume 202" && !c.transport.seen[key] {
+				if status != "202" && !c.transport.seen[key] {
 					t.Errorf("no request was answered with %s", key)
 				}
 			}
