@@ -26,7 +26,7 @@ simulator: ## build bin/storageos-simulator
 	go build -o bin/ ./hack/simulator/storageos-simulator
 
 .PHONY: devcluster
-devcluster: bin/devcluster ## build the Kubernetes control plane for development and tests
+devcluster: bin/devcluster csi ## build the Kubernetes control plane for development and tests
 
 ifdef KUBEBUILDER_ASSETS
 .PHONY: bin/devcluster
@@ -37,6 +37,16 @@ bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name 'go.*')
 	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl): about 8 minutes the first time, seconds after that.'
 	go build -C hack/devcluster -o ../../bin/devcluster .
 endif
+
+.PHONY: csi
+csi: bin/csi-provisioner ## build the CSI driver of the simulated StorageOS, and what makes volumes for claims
+	go build -C hack/simulator/storageos-csi -o ../../../bin/ .
+
+# Kubernetes' own programs: csi-provisioner makes and deletes the volumes of claims,
+# csi-resizer lets them grow.
+bin/csi-provisioner: hack/csi-sidecars/go.mod
+	@echo 'Building csi-provisioner and csi-resizer: about 3 minutes the first time.'
+	go build -C hack/csi-sidecars -ldflags '-s -w' -o ../../bin/ tool
 
 # With KUBECONFIG, API_ENDPOINT and API_SECRET_PATH: the controller alone, against
 # a real cluster and a real StorageOS.
@@ -63,6 +73,7 @@ test-unit: ## run the tests that need no cluster
 	go test -run '^TestModel' ./pkg/controller -rapid.checks=20000
 	go test -C hack/devcluster -race ./launcher/...
 	go test -C hack/simulator/conformance -race ./...
+	go test -C hack/simulator/storageos-csi -race ./...
 
 .PHONY: test-deploy
 test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dashboard and the image

@@ -52,9 +52,9 @@ func newCluster(dir string) (*cluster, error) {
 		lock.Close()
 		return nil, fmt.Errorf("a cluster runs in %s already", dir)
 	}
-	c := &cluster{dir: dir, lock: lock, died: make(chan error, 3), closing: make(chan struct{})}
+	c := &cluster{dir: dir, lock: lock, died: make(chan error, 5), closing: make(chan struct{})}
 	c.clean()
-	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "csi-provisioner", "csi-resizer"} {
 		_ = os.Remove(c.path(name + ".log")) // of the cluster before
 	}
 	return c, nil
@@ -134,8 +134,11 @@ func (c *cluster) start(ctx context.Context, commands Commands) error {
 	if err := c.startControllerManager(commands, ports[3]); err != nil {
 		return err
 	}
+	if err := c.startSidecars(commands); err != nil {
+		return err
+	}
 	// Last, and at once: that it is there means that the cluster is ready. The
-	// controller manager has read its own by the first name or will.
+	// components have read their own by the first name or will.
 	if err := os.WriteFile(c.path("certs/kubeconfig.new"), kubeconfig, 0o600); err != nil {
 		return err
 	}

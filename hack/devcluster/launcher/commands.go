@@ -14,19 +14,29 @@ type Commands struct {
 	APIServer         []string
 	ControllerManager []string // nil: there is none
 	Kubectl           []string // nil: there is none
+	Provisioner       []string // nil: there is none
+	Resizer           []string // nil: there is none
 }
 
 // assetsVariable names a folder with the programs of a control plane, as
 // setup-envtest downloads them.
 const assetsVariable = "KUBEBUILDER_ASSETS"
 
-// Self makes the commands of a binary that holds all components.
+// Self makes the commands of a binary that holds all components but those of CSI,
+// which are beside it.
 func Self(executable string) Commands {
 	return Commands{
 		Etcd:              []string{executable, "etcd"},
 		APIServer:         []string{executable, "kube-apiserver"},
 		ControllerManager: []string{executable, "kube-controller-manager"},
-	}
+	}.withSidecars(filepath.Dir(executable))
+}
+
+// withSidecars adds the sidecar programs of a CSI driver.
+func (c Commands) withSidecars(folder string) Commands {
+	c.Provisioner = program(folder, "csi-provisioner")
+	c.Resizer = program(folder, "csi-resizer")
+	return c
 }
 
 // Assets makes the commands of the programs in the folder that
@@ -47,7 +57,11 @@ func Assets() (Commands, bool, error) {
 			return Commands{}, true, fmt.Errorf("there is no program %s in %s, the folder that %s names", name, folder, assetsVariable)
 		}
 	}
-	return c, true, nil
+	self, err := os.Executable()
+	if err != nil {
+		return Commands{}, true, err
+	}
+	return c.withSidecars(filepath.Dir(self)), true, nil
 }
 
 // program is the command of a program, nil if it is not there.

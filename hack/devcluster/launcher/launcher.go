@@ -20,7 +20,9 @@ func Usage(w io.Writer) {
 	fmt.Fprint(w, `devcluster runs a Kubernetes control plane for development and tests.
 
   devcluster up [-dir DIR]     start etcd, kube-apiserver and kube-controller-manager
-                               on loopback; Ctrl-C ends them and removes their data
+                               on loopback; Ctrl-C ends them and removes their data;
+                               -csi-socket PATH: start csi-provisioner and
+                               csi-resizer too, for the CSI driver on that socket
   devcluster kubectl ARGS...   kubectl against the cluster that runs
 
 DIR is the folder .devcluster beside the one of this program, or $DEVCLUSTER_DIR;
@@ -53,6 +55,7 @@ func Main(args []string, c Commands) int {
 	restart := fs.Duration("restart", 0, "start a component that ends again after that `time`; 0: the cluster ends with it")
 	etcd := fs.String("etcd", "", "`address` on which etcd serves, host:port; on a free port of loopback unless said")
 	etcdVia := fs.String("etcd-via", "", "`address` at which kube-apiserver looks for etcd, for a proxy in between; that of etcd unless said")
+	csiSocket := fs.String("csi-socket", "", "`path` of the Unix socket of a CSI driver, for which csi-provisioner and csi-resizer are started")
 	var apiArgs stringList
 	fs.Var(&apiArgs, "apiserver-arg", "argument to add to those of kube-apiserver; can be given more than once")
 	if err := fs.Parse(args[1:]); err != nil {
@@ -67,7 +70,7 @@ func Main(args []string, c Commands) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := up(ctx, *dir, c, settings{*restart, *etcd, *etcdVia, apiArgs}); err != nil {
+	if err := up(ctx, *dir, c, settings{*restart, *etcd, *etcdVia, *csiSocket, apiArgs}); err != nil {
 		fmt.Fprintln(os.Stderr, "devcluster:", err)
 		return 1
 	}
@@ -101,10 +104,11 @@ func defaultDir() string {
 
 // settings are how a cluster may differ from the usual one.
 type settings struct {
-	restart time.Duration // a component that ends is started again after that; 0: the cluster ends
-	etcd    string        // the address on which etcd serves; "": a free port
-	etcdVia string        // the address at which kube-apiserver looks for it; "": the same
-	apiArgs []string      // added to those of kube-apiserver
+	restart   time.Duration // a component that ends is started again after that; 0: the cluster ends
+	etcd      string        // the address on which etcd serves; "": a free port
+	etcdVia   string        // the address at which kube-apiserver looks for it; "": the same
+	csiSocket string        // of a CSI driver; "": there is none
+	apiArgs   []string      // added to those of kube-apiserver
 }
 
 // up runs a cluster until ctx ends or a component does.

@@ -64,7 +64,10 @@ func fakeAPIServer(args []string) int {
 func fake(name string) []string { return []string{os.Args[0], name} }
 
 func working() Commands {
-	return Commands{Etcd: fake("fake"), APIServer: fake("apiserver"), ControllerManager: fake("fake")}
+	return Commands{
+		Etcd: fake("fake"), APIServer: fake("apiserver"), ControllerManager: fake("fake"),
+		Provisioner: fake("fake"), Resizer: fake("fake"),
+	}
 }
 
 // pids are the processes that a cluster has started.
@@ -82,10 +85,12 @@ func TestStartAndStop(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change   func(*Commands)
+		settings settings
 		children int
 	}{
-		"all components":             {func(*Commands) {}, 3},
-		"without controller manager": {func(c *Commands) { c.ControllerManager = nil }, 2},
+		"all components":             {func(*Commands) {}, settings{}, 3},
+		"without controller manager": {func(c *Commands) { c.ControllerManager = nil }, settings{}, 2},
+		"with those of CSI":          {func(*Commands) {}, settings{csiSocket: "/csi.sock"}, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,6 +101,7 @@ func TestStartAndStop(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			c.settings = tc.settings
 			if err := c.start(t.Context(), commands); err != nil {
 				t.Fatal(err)
 			}
@@ -135,6 +141,8 @@ func TestComponentEnds(t *testing.T) {
 		"etcd":               {func(c *Commands) { c.Etcd = fake("dies") }, "etcd ended, see "},
 		"API server":         {func(c *Commands) { c.APIServer = fake("dies") }, "kube-apiserver ended, see "},
 		"controller manager": {func(c *Commands) { c.ControllerManager = fake("dies") }, "kube-controller-manager ended, see "},
+		"provisioner":        {func(c *Commands) { c.Provisioner = fake("dies") }, "csi-provisioner ended, see "},
+		"no resizer":         {func(c *Commands) { c.Resizer = nil }, "there is no csi-resizer"},
 		"cannot be started":  {func(c *Commands) { c.Etcd = []string{"/does/not/exist"} }, "starting etcd: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +152,7 @@ func TestComponentEnds(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			dir := t.TempDir()
-			err := up(ctx, dir, commands, settings{})
+			err := up(ctx, dir, commands, settings{csiSocket: "/csi.sock"})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("error %v, want %q", err, tc.want)
 			}
