@@ -66,25 +66,25 @@ func (c *client) login(ctx context.Context, refused string) (string, error) {
 	return c.token, nil
 }
 
+// codesOf are what the statuses of the API mean to whoever calls the driver.
+var codesOf = map[int]codes.Code{
+	http.StatusBadRequest:          codes.InvalidArgument,
+	http.StatusUnauthorized:        codes.Unauthenticated,
+	http.StatusForbidden:           codes.PermissionDenied,
+	http.StatusNotFound:            codes.NotFound,
+	http.StatusConflict:            codes.AlreadyExists,
+	http.StatusPreconditionFailed:  codes.Aborted,
+	http.StatusServiceUnavailable:  codes.Unavailable,
+	http.StatusInsufficientStorage: codes.ResourceExhausted,
+}
+
 // failed translates an error of the API.
 func failed(response *http.Response, err error) error {
 	code := codes.Internal
-	switch {
-	case response == nil:
+	if response == nil {
 		code = codes.Unavailable
-	default:
-		if c, ok := map[int]codes.Code{
-			http.StatusBadRequest:          codes.InvalidArgument,
-			http.StatusUnauthorized:        codes.Unauthenticated,
-			http.StatusForbidden:           codes.PermissionDenied,
-			http.StatusNotFound:            codes.NotFound,
-			http.StatusConflict:            codes.AlreadyExists,
-			http.StatusPreconditionFailed:  codes.Aborted,
-			http.StatusServiceUnavailable:  codes.Unavailable,
-			http.StatusInsufficientStorage: codes.ResourceExhausted,
-		}[response.StatusCode]; ok {
-			code = c
-		}
+	} else if known, ok := codesOf[response.StatusCode]; ok {
+		code = known
 	}
 	return status.Error(code, api.MapAPIError(err, response).Error())
 }
