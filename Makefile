@@ -55,7 +55,7 @@ ifdef API_ENDPOINT
 run: build ## show the controller at work (README)
 	bin/volume-sync-controller -kubeconfig '$(KUBECONFIG)' -api-endpoint '$(API_ENDPOINT)' -api-secret-path '$(API_SECRET_PATH)'
 else
-run: build bin/devcluster ## show the controller at work (README)
+run: build devcluster ## show the controller at work (README)
 	go build -o bin/demo ./hack/demo
 	@exec bin/demo
 endif
@@ -84,8 +84,9 @@ bin/promtool:
 	hack/promtool.sh
 
 .PHONY: test-integration
-test-integration: bin/devcluster ## run the real binary against a real control plane and a simulated StorageOS
+test-integration: devcluster ## run the real binary against a real control plane and a simulated StorageOS
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -race -count=1 -timeout 20m ./hack/integration/...
+	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/embed-example -race -count=1 ./...
 
 .PHONY: test-faults
 test-faults: bin/devcluster ## run only the faults of these: what StorageOS, the network, Kubernetes or a hand may do

@@ -87,14 +87,35 @@ func newEnv(t *testing.T) *env {
 // newBareEnv does so without the CRD.
 func newBareEnv(t *testing.T, flags ...string) *env {
 	t.Helper()
-	devcluster := os.Getenv("DEVCLUSTER")
-	if devcluster == "" {
+	e := newStorageOS(t)
+	e.startCluster(flags...)
+	return e
+}
+
+// newStorageOS starts an empty StorageOS.
+func newStorageOS(t *testing.T) *env {
+	t.Helper()
+	if os.Getenv("DEVCLUSTER") == "" {
 		t.Skip("it needs a Kubernetes control plane: run it by `make test-integration`")
 	}
 	e := &env{t: t, sim: simulator.New(simulator.Options{Password: password})}
-	dir := t.TempDir()
+	var err error
+	e.endpoint, err = e.sim.Start("127.0.0.1:0")
+	e.must(err)
+	t.Cleanup(e.sim.Close)
+	e.secret = t.TempDir()
+	for name, value := range map[string]string{"username": "storageos", "password": password} {
+		e.must(os.WriteFile(filepath.Join(e.secret, name), []byte(value+"\n"), 0o600))
+	}
+	return e
+}
+
+// startCluster starts a cluster, with more flags if there are.
+func (e *env) startCluster(flags ...string) {
+	e.t.Helper()
+	dir := e.t.TempDir()
 	e.kubeconfig = filepath.Join(dir, "kubeconfig")
-	e.start(exec.Command(devcluster, append([]string{"up", "-dir", dir}, flags...)...), nil)
+	e.start(exec.Command(os.Getenv("DEVCLUSTER"), append([]string{"up", "-dir", dir}, flags...)...), nil)
 	e.eventually("the cluster is ready", time.Minute, func() error {
 		_, err := os.Stat(e.kubeconfig)
 		return err
@@ -105,15 +126,6 @@ func newBareEnv(t *testing.T, flags ...string) *env {
 	e.config.QPS = -1
 	e.kube = kubernetes.NewForConfigOrDie(e.config)
 	e.records = versioned.NewForConfigOrDie(e.config)
-
-	e.endpoint, err = e.sim.Start("127.0.0.1:0")
-	e.must(err)
-	t.Cleanup(e.sim.Close)
-	e.secret = t.TempDir()
-	for name, value := range map[string]string{"username": "storageos", "password": password} {
-		e.must(os.WriteFile(filepath.Join(e.secret, name), []byte(value+"\n"), 0o600))
-	}
-	return e
 }
 
 func (e *env) must(err error) {
@@ -346,7 +358,7 @@ func eventually(t *testing.T, what string, within time.Duration, check func() er
 
 // persistentVolume makes the PersistentVolume of a volume, bound by hand: no
 // claim is made.
-func (e *env) persistentVolume(f simulator.Filled) {
+func (e *env) persistentVolume(f simulator.Filled, changes ...func(*corev1.PersistentVolume)) {
 	e.t.Helper()
 	pv := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: f.Name},
@@ -359,6 +371,9 @@ func (e *env) persistentVolume(f simulator.Filled) {
 			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
 			StorageClassName:              "storageos",
 		},
+	}
+	for _, change := range changes {
+		change(pv)
 	}
 	_, err := e.kube.CoreV1().PersistentVolumes().Create(context.Background(), pv, metav1.CreateOptions{})
 	e.must(err)

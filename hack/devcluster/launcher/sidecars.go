@@ -13,7 +13,8 @@ func (c *cluster) startSidecars(commands Commands) error {
 		command []string
 		args    []string
 	}{
-		{"csi-provisioner", commands.Provisioner, []string{"--extra-create-metadata"}},
+		// By default it makes five requests a second: claims would wait for it.
+		{"csi-provisioner", commands.Provisioner, []string{"--extra-create-metadata", "--kube-api-qps=50", "--kube-api-burst=100"}},
 		{"csi-resizer", commands.Resizer, nil},
 	} {
 		if sidecar.command == nil {
