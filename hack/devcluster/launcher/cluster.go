@@ -157,6 +157,7 @@ func (c *cluster) startControllerManager(commands Commands, port string) error {
 		"--service-account-private-key-file="+c.path("certs/sa.key"),
 		"--root-ca-file="+c.path("certs/apiserver.crt"),
 		"--pvclaimbinder-sync-period=1s",
+		"--kube-api-qps=100", "--kube-api-burst=200",
 	)
 }
 

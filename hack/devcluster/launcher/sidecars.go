@@ -13,14 +13,16 @@ func (c *cluster) startSidecars(commands Commands) error {
 		command []string
 		args    []string
 	}{
-		// By default it makes five requests a second: claims would wait for it.
-		{"csi-provisioner", commands.Provisioner, []string{"--extra-create-metadata", "--kube-api-qps=50", "--kube-api-burst=100"}},
+		{"csi-provisioner", commands.Provisioner, []string{"--extra-create-metadata"}},
 		{"csi-resizer", commands.Resizer, nil},
 	} {
 		if sidecar.command == nil {
 			return fmt.Errorf("there is no %s beside this program: `make devcluster` builds it", sidecar.name)
 		}
-		args := append([]string{"--kubeconfig=" + c.path("certs/kubeconfig"), "--csi-address=" + c.settings.csiSocket}, sidecar.args...)
+		args := append([]string{
+			"--kubeconfig=" + c.path("certs/kubeconfig"), "--csi-address=" + c.settings.csiSocket,
+			"--kube-api-qps=100", "--kube-api-burst=200", // by default 5 and 10: claims would wait for that
+		}, sidecar.args...)
 		if err := c.run(sidecar.name, sidecar.command, args...); err != nil {
 			return err
 		}
