@@ -52,11 +52,13 @@ func run(ctx context.Context, config *rest.Config, o options) error {
 
 // addVolumeSync is all that a program with a manager has to do.
 func addVolumeSync(mgr manager.Manager, o options) error {
-	kube, err := kubernetes.NewForConfig(mgr.GetConfig())
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.QPS = -1 // no limit here: the API server's priority and fairness decides
+	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("making a Kubernetes client: %w", err)
 	}
-	records, err := versioned.NewForConfig(mgr.GetConfig())
+	records, err := versioned.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("making a client for records: %w", err)
 	}

@@ -68,9 +68,12 @@ func TestRun(t *testing.T) {
 		}
 		return err
 	})
-	if got := gauge(t, "storageos_volume_records"); got != float64(len(made)) {
-		t.Errorf("storageos_volume_records is %v, want %d", got, len(made))
-	}
+	eventually(t, "the metrics count the records", func() error {
+		if got := gauge(t, "storageos_volume_records"); got != float64(len(made)) {
+			return fmt.Errorf("%v, want %d", got, len(made))
+		}
+		return nil
+	})
 
 	cancel()
 	select {
