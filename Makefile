@@ -45,7 +45,7 @@ csi: bin/csi-provisioner ## build the CSI driver of the simulated StorageOS, and
 # Kubernetes' own programs: csi-provisioner makes and deletes the volumes of claims,
 # csi-resizer lets them grow.
 bin/csi-provisioner: hack/csi-sidecars/go.mod
-	@echo 'Building csi-provisioner and csi-resizer: about 3 minutes the first time.'
+	@echo 'Building csi-provisioner and csi-resizer: about 3 minutes the first time, seconds after that.'
 	go build -C hack/csi-sidecars -ldflags '-s -w' -o ../../bin/ tool
 
 # With KUBECONFIG, API_ENDPOINT and API_SECRET_PATH: the controller alone, against

@@ -1,6 +1,6 @@
 // The demo shows the controller at work: it starts a Kubernetes control plane, a
-// simulated StorageOS with some volumes and the controller, keeps changing
-// volumes, and prints a line for each change of a record. Ctrl-C ends it all.
+// simulated StorageOS with its CSI driver and the controller, makes claims, keeps
+// changing things, and prints a line for each change of a record. Ctrl-C ends it all.
 package main
 
 import (
@@ -20,13 +20,14 @@ import (
 )
 
 func main() {
-	bin := flag.String("bin", "bin", "`folder` of devcluster and volume-sync-controller")
+	bin := flag.String("bin", "bin", "`folder` of the programs")
 	crd := flag.String("crd", "deploy/crd/api.storageos.com_volumes.yaml", "`file` of the CRD")
+	class := flag.String("storage-class", "hack/demo/storageclass.yaml", "`file` of the storage class")
 	pace := flag.Duration("pace", 4*time.Second, "pause between two changes")
 	flag.Parse()
 	runtime.LockOSThread() // what it starts dies with this thread
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, *bin, *crd, *pace)
+	err := run(ctx, *bin, *crd, *class, *pace)
 	stop()
 	if err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -35,14 +36,40 @@ func main() {
 	fmt.Println("demo: everything has stopped")
 }
 
-func run(ctx context.Context, bin, crd string, pace time.Duration) error {
-	devcluster, err := filepath.Abs(filepath.Join(bin, "devcluster"))
+func run(ctx context.Context, bin, crd, class string, pace time.Duration) error {
+	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(filepath.Dir(filepath.Dir(devcluster)), ".devcluster")
+	dir := filepath.Join(filepath.Dir(bin), ".devcluster")
+	secret, err := writeSecret(dir)
+	if err != nil {
+		return err
+	}
+	sim := simulator.New(simulator.Options{Seed: uint64(time.Now().UnixNano())})
+	endpoint, err := sim.Start("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer sim.Close()
+	sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 3, Volumes: byHand})
+	// Not in dir: the path of a socket has 107 characters at most.
+	temp, err := os.MkdirTemp("", "csi")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	socket := filepath.Join(temp, "socket")
+	driver, err := beginLogged(dir, exec.Command(filepath.Join(bin, "storageos-csi"),
+		"-socket", socket, "-api-endpoint", endpoint, "-api-secret-path", secret))
+	if err != nil {
+		return err
+	}
+	defer driver.end()
+
 	fmt.Println("demo: starting a Kubernetes control plane")
-	cluster, err := begin(exec.Command(devcluster, "up", "-dir", dir), os.Stdout)
+	devcluster := filepath.Join(bin, "devcluster")
+	cluster, err := begin(exec.Command(devcluster, "up", "-dir", dir, "-csi-socket", socket), os.Stdout)
 	if err != nil {
 		return err
 	}
@@ -51,52 +78,34 @@ func run(ctx context.Context, bin, crd string, pace time.Duration) error {
 	if err := cluster.waitFor(ctx, kubeconfig); err != nil {
 		return err
 	}
-	apply := exec.CommandContext(ctx, devcluster, "kubectl", "apply", "-f", crd)
+	apply := exec.CommandContext(ctx, devcluster, "kubectl", "apply", "-f", crd, "-f", class)
 	if out, err := apply.CombinedOutput(); err != nil {
-		return fmt.Errorf("installing the CRD: %w: %s", err, out)
+		return fmt.Errorf("installing the CRD and the storage class: %w: %s", err, out)
 	}
 
-	sim := simulator.New(simulator.Options{Seed: uint64(time.Now().UnixNano())})
-	endpoint, err := sim.Start("127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer sim.Close()
-	s, err := newStory(sim, kubeconfig)
-	if err != nil {
-		return err
-	}
-	if err := s.fill(ctx); err != nil {
-		return err
-	}
-
-	secret, err := writeSecret(dir)
-	if err != nil {
-		return err
-	}
-	log, err := os.Create(filepath.Join(dir, "volume-sync-controller.log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	controller, err := begin(exec.Command(filepath.Join(bin, "volume-sync-controller"),
+	controller, err := beginLogged(dir, exec.Command(filepath.Join(bin, "volume-sync-controller"),
 		"-kubeconfig", kubeconfig, "-api-endpoint", endpoint, "-api-secret-path", secret,
-		"-metrics-addr", "127.0.0.1:8080", "-v", "2"), log)
+		"-metrics-addr", "127.0.0.1:8080", "-v", "2"))
 	if err != nil {
 		return err
 	}
 	defer controller.end()
-	fmt.Printf(`demo: StorageOS (simulated) at %s, the controller's log in %s
+	fmt.Printf(`demo: StorageOS (simulated) at %s, logs in %s
 
 In a second terminal:
+  bin/devcluster kubectl apply -f hack/demo/claim.yaml
   bin/devcluster kubectl get volumes
   bin/devcluster kubectl describe volume NAME
   bin/devcluster kubectl get events
   curl localhost:8080/metrics
 Ctrl-C stops everything.
 
-`, endpoint, log.Name())
+`, endpoint, dir)
 
+	s, err := newStory(sim, kubeconfig)
+	if err != nil {
+		return err
+	}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
@@ -111,11 +120,13 @@ Ctrl-C stops everything.
 			return nil
 		case <-cluster.ended:
 			return errors.New("the control plane has ended")
+		case <-driver.ended:
+			return fmt.Errorf("the CSI driver has ended: see the logs in %s", dir)
 		case <-controller.ended:
-			return fmt.Errorf("the controller has ended: see %s", log.Name())
+			return fmt.Errorf("the controller has ended: see the logs in %s", dir)
 		case <-ticker.C:
-			if err := s.next(ctx); err != nil {
-				return err
+			if err := s.next(ctx); err != nil && ctx.Err() == nil {
+				fmt.Println("demo: that did not work:", err) // somebody else may have changed the claim
 			}
 		}
 	}

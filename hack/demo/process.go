@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -34,6 +35,16 @@ func begin(cmd *exec.Cmd, output io.Writer) (*process, error) {
 		close(p.ended)
 	}()
 	return p, nil
+}
+
+// beginLogged starts a program whose output goes to a file of its name.
+func beginLogged(dir string, cmd *exec.Cmd) (*process, error) {
+	log, err := os.Create(filepath.Join(dir, filepath.Base(cmd.Path)+".log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the program has its own
+	return begin(cmd, log)
 }
 
 // end asks the program to end, and makes it end after a while.
