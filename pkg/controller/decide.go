@@ -140,11 +140,19 @@ func (d *decision) withoutContent(o observation) {
 	}
 }
 
+// provisioning is how long a volume that the CSI driver has just made may wait for
+// its PersistentVolume before anybody is told. By default csi-provisioner makes five
+// requests a second, and some for each claim: the last of 1,000 claims that are made
+// at once waits as long.
+const provisioning = 10 * time.Minute
+
 // decideUnreferenced: no PersistentVolume refers to a volume that is there.
 func (s *Settings) decideUnreferenced(o observation, d *decision) {
 	t := &d.track
 	if t.unreferenced.at.IsZero() {
-		t.unreferenced = since{at: o.now, quiet: o.sight.settling}
+		t.unreferenced = since{
+			at: o.now, quiet: o.sight.settling, pending: o.record == nil && o.sight.digest.csi,
+		}
 	}
 	d.want.bound = boundNone
 
@@ -172,10 +180,19 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 		t.levels.unclaimed = true
 	}
 	d.want.bound = boundUnclaimed
-	if o.record != nil && !said && !o.track.levels.unclaimed && !t.unreferenced.quiet {
-		d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
-			boundUnclaimed.get().message))
+	if said && !o.track.levels.unclaimed {
+		t.unreferenced.said = true // by the process before
 	}
+	if o.record == nil || t.unreferenced.said || t.unreferenced.quiet {
+		return
+	}
+	if left := t.unreferenced.at.Add(provisioning).Sub(o.now); t.unreferenced.pending && left > 0 {
+		d.later(left)
+		return
+	}
+	t.unreferenced.said = true
+	d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
+		boundUnclaimed.get().message))
 }
 
 // decideInvalid: the volume is there, but it cannot be recorded. Its record

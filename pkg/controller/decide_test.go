@@ -5,7 +5,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	api "github.com/storageos/go-api/v2"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 var (
@@ -193,6 +196,34 @@ func TestDecide(t *testing.T) {
 				track: track{unreferenced: since{at: ago(15 * time.Second), quiet: true}},
 			},
 			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			levels: levels{unclaimed: true},
+		},
+		"a volume that CSI has just made is unclaimed too, but its PersistentVolume may come": {
+			o: observation{
+				sight: seen(noon), record: recordOf(unclaimed),
+				track: track{unreferenced: since{at: ago(15 * time.Second), pending: true}},
+			},
+			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			levels: levels{unclaimed: true}, after: provisioning - 15*time.Second,
+		},
+		"then that is said": {
+			o: observation{
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				track: track{unreferenced: since{at: ago(provisioning), pending: true}, levels: levels{unclaimed: true}},
+			},
+			levels: levels{unclaimed: true}, reports: []string{EventUnclaimed},
+		},
+		"what was said is not said again": {
+			o: observation{
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				track: track{unreferenced: since{at: ago(provisioning), pending: true, said: true}, levels: levels{unclaimed: true}},
+			},
+			levels: levels{unclaimed: true},
+		},
+		"nor what the process before has said": {
+			o: observation{
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			},
 			levels: levels{unclaimed: true},
 		},
 		"an absent volume is marked first": {
@@ -428,3 +459,29 @@ func TestExplained(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// A PersistentVolume is waited for if CSI has just made the volume.
+func TestPending(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		csi    bool
+		record *record
+		want   bool
+	}{
+		"a new volume of CSI":   {true, nil, true},
+		"one made by hand":      {false, nil, false},
+		"one that has a record": {true, recordOf(rightState()), false},
+	} {
+		s := DefaultSettings()
+		o := observation{now: noon, sight: seen(noon), record: tc.record}
+		o.sight.digest.csi = tc.csi
+		if got := s.decide(o).track.unreferenced.pending; got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+	v := &storageos.Volume{Volume: api.Volume{Id: "v", Labels: map[string]string{labelPersistentVolume: "pv"}}}
+	c, err := contentOf(v, "ns", nil)
+	if err != nil || !c.digest().csi {
+		t.Errorf("a volume with the label of CSI is not its own: %v", err)
+	}
+}

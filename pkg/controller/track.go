@@ -54,6 +54,10 @@ type since struct {
 	at    time.Time
 	quiet bool // it was already so when this process began: no event
 	said  bool // by an event
+
+	// Of a volume that the CSI driver has just made: its PersistentVolume is yet to
+	// be made.
+	pending bool
 }
 
 // settlement remembers a record that does not say what was last written to it:
