@@ -102,14 +102,16 @@ func (c *claims) watchEnd(t *testing.T, pv *corev1.PersistentVolume) func(within
 				if e.Type != apiwatch.Deleted {
 					continue
 				}
-				if _, err := c.sim.Volume(handle(pv)); gone(err) != nil {
+				_, err := c.sim.Volume(handle(pv))
+				if err := gone(err); err != nil {
 					t.Errorf("the PersistentVolume went before the volume: %v", err)
 				}
 			case e := <-records.ResultChan():
 				if e.Type != apiwatch.Deleted {
 					continue
 				}
-				if _, err := c.kube.CoreV1().PersistentVolumes().Get(ctx, pv.Name, metav1.GetOptions{}); gone(err) != nil {
+				_, err := c.kube.CoreV1().PersistentVolumes().Get(ctx, pv.Name, metav1.GetOptions{})
+				if err := gone(err); err != nil {
 					t.Errorf("the record went before the PersistentVolume: %v", err)
 				}
 				return
