@@ -66,7 +66,7 @@ func TestClaim(t *testing.T) {
 
 	c.grow("my-data", "6Gi")
 	c.recorded("it grows", pv.Name, claimed("my-data", pv.Name, "6Gi"))
-	c.eventually("the claim says so", 15*time.Second, func() error {
+	c.eventually("the claim says so", 30*time.Second, func() error {
 		return c.want(id, func(*v1.Volume) bool {
 			pvc, err := c.kube.CoreV1().PersistentVolumeClaims("default").Get(context.Background(), "my-data", metav1.GetOptions{})
 			return err == nil && pvc.Status.Capacity.Storage().Cmp(resource.MustParse("6Gi")) == 0
@@ -75,7 +75,7 @@ func TestClaim(t *testing.T) {
 
 	order := c.watchEnd(t, pv)
 	c.deleteClaim("my-data")
-	order(20 * time.Second)
+	order(time.Minute)
 	controller.polls(2)
 	c.saidOnly(nil)
 }

@@ -166,7 +166,7 @@ func (c *claims) bound(name string) *corev1.PersistentVolume {
 func (c *claims) recorded(what, name string, check func(*v1.Volume) bool) *v1.Volume {
 	c.t.Helper()
 	var r *v1.Volume
-	c.eventually(what, 15*time.Second, func() (err error) {
+	c.eventually(what, 30*time.Second, func() (err error) {
 		r, err = c.records.StorageOSV1().Volumes().Get(context.Background(), name, metav1.GetOptions{})
 		if err == nil && !check(r) {
 			err = fmt.Errorf("%+v", r.Status)
