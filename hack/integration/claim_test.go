@@ -173,18 +173,21 @@ func TestClaimOfStaticVolume(t *testing.T) {
 	c.saidOnly(nil)
 }
 
-// A provisioner that has much to do makes the PersistentVolume long after the volume:
-// till then the volume is unclaimed, but nobody is alarmed.
+// A provisioner that has much to do makes PersistentVolumes long after their volumes:
+// till then the volumes are unclaimed, but nobody is alarmed.
 func TestClaimOfSlowProvisioner(t *testing.T) {
 	t.Parallel()
 	c := newClaims(t)
 	controller := c.controller()
 	c.recorded("the controller works", c.witness.Name, func(r *v1.Volume) bool { return r.Status.PersistentVolume != nil })
 	controller.polls(2)
-	made := c.sim.Fill(simulator.FillOptions{Volumes: 1, CSI: 1})[0]
-	c.recorded("the grace is over", made.Name, func(r *v1.Volume) bool { return boundReason(r) == "Unclaimed" })
-	controller.polls(2)
-	c.persistentVolume(made)
-	c.recorded("it is joined", made.Name, func(r *v1.Volume) bool { return boundReason(r) == "Available" })
+	made := c.sim.Fill(simulator.FillOptions{Volumes: 10, CSI: 10})
+	for _, f := range made[1:] { // the first comes last
+		c.persistentVolume(f)
+		controller.polls(1)
+	}
+	c.recorded("the grace is over", made[0].Name, func(r *v1.Volume) bool { return boundReason(r) == "Unclaimed" })
+	c.persistentVolume(made[0])
+	c.recorded("it is joined", made[0].Name, func(r *v1.Volume) bool { return boundReason(r) == "Available" })
 	c.saidOnly(nil)
 }

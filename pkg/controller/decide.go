@@ -16,6 +16,8 @@ type observation struct {
 	track      track             // what was remembered
 	anyCluster bool              // some record names a StorageOS cluster
 	tripped    bool              // the breaker has tripped
+
+	provisioned time.Time // when a PersistentVolume last came
 }
 
 // decision is what is to be done about one volume.
@@ -140,12 +142,6 @@ func (d *decision) withoutContent(o observation) {
 	}
 }
 
-// provisioning is how long a volume that the CSI driver has just made may wait for
-// its PersistentVolume before anybody is told. By default csi-provisioner makes five
-// requests a second, and some for each claim: the last of 1,000 claims that are made
-// at once waits as long.
-const provisioning = 10 * time.Minute
-
 // decideUnreferenced: no PersistentVolume refers to a volume that is there.
 func (s *Settings) decideUnreferenced(o observation, d *decision) {
 	t := &d.track
@@ -186,7 +182,10 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 	if o.record == nil || t.unreferenced.said || t.unreferenced.quiet {
 		return
 	}
-	if left := t.unreferenced.at.Add(provisioning).Sub(o.now); t.unreferenced.pending && left > 0 {
+	// By default csi-provisioner makes five requests a second, and some for each
+	// claim: the last of many claims that are made at once waits for minutes. While
+	// PersistentVolumes go on coming, so may the one of a new volume.
+	if left := o.provisioned.Add(s.OrphanGracePeriod).Sub(o.now); t.unreferenced.pending && left > 0 {
 		d.later(left)
 		return
 	}

@@ -198,25 +198,26 @@ func TestDecide(t *testing.T) {
 			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
 			levels: levels{unclaimed: true},
 		},
-		"a volume that CSI has just made is unclaimed too, but its PersistentVolume may come": {
+		"a volume that CSI has just made is unclaimed too, but while PersistentVolumes come its own may": {
 			o: observation{
-				sight: seen(noon), record: recordOf(unclaimed),
+				sight: seen(noon), record: recordOf(unclaimed), provisioned: ago(time.Second),
 				track: track{unreferenced: since{at: ago(15 * time.Second), pending: true}},
 			},
 			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
-			levels: levels{unclaimed: true}, after: provisioning - 15*time.Second,
+			levels: levels{unclaimed: true}, after: 14 * time.Second,
 		},
 		"then that is said": {
 			o: observation{
 				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
-				track: track{unreferenced: since{at: ago(provisioning), pending: true}, levels: levels{unclaimed: true}},
+				provisioned: ago(15 * time.Second),
+				track:       track{unreferenced: since{at: ago(time.Hour), pending: true}, levels: levels{unclaimed: true}},
 			},
 			levels: levels{unclaimed: true}, reports: []string{EventUnclaimed},
 		},
 		"what was said is not said again": {
 			o: observation{
 				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
-				track: track{unreferenced: since{at: ago(provisioning), pending: true, said: true}, levels: levels{unclaimed: true}},
+				track: track{unreferenced: since{at: ago(time.Hour), pending: true, said: true}, levels: levels{unclaimed: true}},
 			},
 			levels: levels{unclaimed: true},
 		},

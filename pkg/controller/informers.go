@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"time"
 
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -35,6 +36,9 @@ func prepare(i cache.SharedIndexInformer, trim cache.TransformFunc, h cache.Reso
 
 func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
 	r.pvIndex.change(old, obj)
+	if old == nil && obj.volumeID != "" {
+		r.provisioned.Store(time.Now().UnixNano())
+	}
 	if old != nil && obj != nil && old.same(obj) {
 		return
 	}

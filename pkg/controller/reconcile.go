@@ -20,6 +20,7 @@ const (
 // observe looks a volume up in the three local views.
 func (r *Reconciler) observe(id string) observation {
 	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
+	o.provisioned = time.Unix(0, r.provisioned.Load())
 	o.pv = choosePersistentVolume(r.pvIndex.of(id))
 	mine := r.recordIndex.of(id)
 	kept := mine[:0]

@@ -66,6 +66,7 @@ type Reconciler struct {
 	pvHandled      cache.ResourceEventHandlerRegistration
 	recordHandled  cache.ResourceEventHandlerRegistration
 	counts         recordCount
+	provisioned    atomic.Int64 // when a PersistentVolume last came, Unix nanoseconds
 
 	view     *view
 	tracks   *tracks
