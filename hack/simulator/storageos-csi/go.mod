@@ -11,7 +11,7 @@ require (
 	github.com/onsi/ginkgo/v2 v2.34.0
 	github.com/onsi/gomega v1.44.0
 	github.com/storageos/go-api/v2 v2.4.0
-	github.com/storageos/volume-sync-controller v0.0.0-00010101000000-000000000000
+	github.com/storageos/volume-sync-controller v0.0.0
 	google.golang.org/grpc v1.83.1
 )
 
