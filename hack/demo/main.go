@@ -4,10 +4,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -28,8 +30,9 @@ func main() {
 	runtime.LockOSThread() // what it starts dies with this thread
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, *bin, *crd, *class, *pace)
+	asked := ctx.Err() != nil // to stop: whatever fails then does so for that
 	stop()
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !asked {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -42,6 +45,9 @@ func run(ctx context.Context, bin, crd, class string, pace time.Duration) error 
 		return err
 	}
 	dir := filepath.Join(filepath.Dir(bin), ".devcluster")
+	if err := free(dir); err != nil {
+		return err
+	}
 	secret, err := writeSecret(dir)
 	if err != nil {
 		return err
@@ -85,7 +91,7 @@ func run(ctx context.Context, bin, crd, class string, pace time.Duration) error 
 
 	controller, err := beginLogged(dir, exec.Command(filepath.Join(bin, "volume-sync-controller"),
 		"-kubeconfig", kubeconfig, "-api-endpoint", endpoint, "-api-secret-path", secret,
-		"-metrics-addr", "127.0.0.1:8080", "-v", "2"))
+		"-metrics-addr", metricsAddr, "-v", "2"))
 	if err != nil {
 		return err
 	}
@@ -106,30 +112,61 @@ Ctrl-C stops everything.
 	if err != nil {
 		return err
 	}
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	watch, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go s.watch(watch)
-	ticker := time.NewTicker(pace)
-	defer ticker.Stop()
-	for {
+	ended := func() error {
 		select {
-		case <-ctx.Done():
-			return nil
 		case <-cluster.ended:
 			return errors.New("the control plane has ended")
 		case <-driver.ended:
 			return fmt.Errorf("the CSI driver has ended: see the logs in %s", dir)
 		case <-controller.ended:
 			return fmt.Errorf("the controller has ended: see the logs in %s", dir)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	working, cancelWork := context.WithCancelCause(ctx)
+	go func() { cancelWork(ended()) }()
+	if err := s.open(working); err != nil {
+		return cmp.Or(context.Cause(working), err)
+	}
+	go s.watch(working)
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-working.Done():
+			return context.Cause(working)
 		case <-ticker.C:
-			if err := s.next(ctx); err != nil && ctx.Err() == nil {
+			if err := s.next(working); err != nil && working.Err() == nil {
 				fmt.Println("demo: that did not work:", err) // somebody else may have changed the claim
 			}
 		}
 	}
+}
+
+// metricsAddr is where the controller's metrics are.
+const metricsAddr = "127.0.0.1:8080"
+
+// free is an error if another cluster runs in the folder, or something at the
+// address that is needed.
+func free(dir string) error {
+	l, err := net.Listen("tcp", metricsAddr)
+	if err != nil {
+		return fmt.Errorf("the address of the controller's metrics: %w", err)
+	}
+	l.Close()
+	lock, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("a cluster runs in %s already", dir)
+	}
+	return nil
 }
 
 func writeSecret(dir string) (string, error) {
