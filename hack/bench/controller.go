@@ -20,8 +20,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// memoryLimit is that of the container in deploy/.
-const memoryLimit = "190MiB"
+// memoryLimit is what deploy/ gives Go of the container's 256 MiB.
+const memoryLimit = "256000000"
 
 // controller is a running controller.
 type controller struct {
