@@ -17,6 +17,10 @@ help: ## say what can be made
 build: ## build bin/volume-sync-controller
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/volume-sync-controller
 
+.PHONY: plugin
+plugin: ## build bin/kubectl-storageos_volumes, the kubectl plugin
+	CGO_ENABLED=0 go build -C cmd/kubectl-storageos_volumes -trimpath -ldflags '-s -w' -o ../../$(BIN)/ .
+
 .PHONY: image
 image: ## write the image for amd64 and arm64 as bin/image-ARCH.tar
 	VERSION='$(VERSION)' COMMIT='$(COMMIT)' hack/image.sh '$(IMAGE)' amd64 arm64
@@ -71,6 +75,7 @@ fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
 test-unit: ## run the tests that need no cluster
 	go test -race ./...
 	go test -run '^TestModel' ./pkg/controller -rapid.checks=20000
+	go test -C cmd/kubectl-storageos_volumes -race ./...
 	go test -C hack/devcluster -race ./launcher/...
 	go test -C hack/simulator/conformance -race ./...
 	go test -C hack/simulator/storageos-csi -race ./...

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Lints the product and the modules under hack, with golangci-lint
+# Lints the product and the modules under cmd and hack, with golangci-lint
 # (.golangci.yml) and, the product, with logcheck.
 #
 # Usage: hack/lint.sh [-a]
@@ -46,7 +46,7 @@ while IFS= read -r mod; do
 	fi
 	echo "lint: golangci-lint in $dir"
 	(cd "$dir" && golangci) || failed+=("golangci-lint in $dir")
-done < <(find hack -name go.mod | sort)
+done < <(find cmd hack -name go.mod | sort)
 
 if [ ${#failed[@]} -gt 0 ]; then
 	echo

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/kubernetes"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+)
+
+// pageSize is how many objects are read at a time.
+const pageSize = 500
+
+// cli is what the commands have in common: kubectl's own flags, and where they
+// write.
+type cli struct {
+	genericiooptions.IOStreams
+	config    *genericclioptions.ConfigFlags
+	csiDriver string
+}
+
+func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	c := &cli{IOStreams: streams, config: genericclioptions.NewConfigFlags(true)}
+	cmd := &cobra.Command{
+		Use:   "kubectl-storageos_volumes",
+		Short: "Show StorageOS volumes as Kubernetes records them",
+		Long: `Show the records of StorageOS volumes, what is orphaned, and whether records,
+PersistentVolumes and StorageOS agree.`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl storageos-volumes"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	cmd.SetOut(streams.Out)
+	cmd.SetErr(streams.ErrOut)
+	c.config.AddFlags(cmd.PersistentFlags())
+	cmd.PersistentFlags().StringVar(&c.csiDriver, "csi-driver", "csi.storageos.com", "CSI driver whose PersistentVolumes are StorageOS volumes")
+	cmd.AddCommand(newList(c), newOrphans(c), newVerify(c))
+	return cmd
+}
+
+// clients connects to the cluster that kubectl's flags name.
+func (c *cli) clients() (kubernetes.Interface, versioned.Interface, error) {
+	config, err := c.config.ToRESTConfig()
+	if err != nil {
+		return nil, nil, fmt.Errorf("finding the cluster: %w: see --kubeconfig and --context", err)
+	}
+	config.QPS = -1 // a few requests for pages
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := versioned.NewForConfig(config)
+	return kube, records, err
+}
+
+// listRecords reads the records that a selector of labels selects.
+func listRecords(ctx context.Context, client versioned.Interface, selector string) ([]v1.Volume, error) {
+	var all []v1.Volume
+	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
+	for {
+		list, err := client.StorageOSV1().Volumes().List(ctx, options)
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil, fmt.Errorf("this cluster knows no volumes.api.storageos.com: install the CRD by `kubectl apply -k deploy/crd`, or choose another cluster by --context")
+		case apierrors.IsForbidden(err):
+			return nil, fmt.Errorf("%w: ask for the right to list volumes.api.storageos.com", err)
+		case err != nil:
+			return nil, fmt.Errorf("listing records: %w", err)
+		}
+		all = append(all, list.Items...)
+		if options.Continue = list.Continue; options.Continue == "" {
+			return all, nil
+		}
+	}
+}
+
+// listPersistentVolumes reads those of the driver.
+func (c *cli) listPersistentVolumes(ctx context.Context, client kubernetes.Interface) ([]corev1.PersistentVolume, error) {
+	var ours []corev1.PersistentVolume
+	options := metav1.ListOptions{Limit: pageSize}
+	for {
+		list, err := client.CoreV1().PersistentVolumes().List(ctx, options)
+		if err != nil {
+			return nil, fmt.Errorf("listing PersistentVolumes: %w", err)
+		}
+		for _, pv := range list.Items {
+			if pv.Spec.CSI != nil && pv.Spec.CSI.Driver == c.csiDriver && volumeOf(&pv) != "" {
+				ours = append(ours, pv)
+			}
+		}
+		if options.Continue = list.Continue; options.Continue == "" {
+			return ours, nil
+		}
+	}
+}
+
+// volumeOf is the ID of the volume that a PersistentVolume refers to.
+func volumeOf(pv *corev1.PersistentVolume) string {
+	_, id, _ := strings.Cut(pv.Spec.CSI.VolumeHandle, "/")
+	return id
+}
+
+// deletes tells whether the volume behind a PersistentVolume is meant to go.
+func deletes(pv *corev1.PersistentVolume) bool {
+	return pv.DeletionTimestamp != nil ||
+		pv.Status.Phase == corev1.VolumeReleased && pv.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete
+}
+
+// identity is the ID of the volume that a record describes.
+func identity(r *v1.Volume) string {
+	if id := r.Labels[v1.LabelVolumeID]; id != "" {
+		return id
+	}
+	return r.Status.VolumeID
+}

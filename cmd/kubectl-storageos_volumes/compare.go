@@ -1,0 +1,228 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// difference is where Kubernetes does not say what StorageOS says.
+type difference struct {
+	Object     string `json:"object"` // kind/name
+	VolumeID   string `json:"volumeID"`
+	Field      string `json:"field"`
+	StorageOS  string `json:"storageOS"`
+	Kubernetes string `json:"kubernetes"`
+}
+
+// lasting are the differences that were there before and still are.
+func lasting(before, now []difference) []difference {
+	return slices.DeleteFunc(now, func(d difference) bool {
+		return !slices.ContainsFunc(before, func(b difference) bool {
+			return b.Object == d.Object && b.VolumeID == d.VolumeID && b.Field == d.Field
+		})
+	})
+}
+
+// sight is a volume as StorageOS lists it.
+type sight struct {
+	namespaceID string
+	volume      *storageos.Volume
+	err         error // it cannot be decoded
+}
+
+// world is what StorageOS knows.
+type world struct {
+	cluster string
+	nodes   map[string]string
+	volumes map[string]sight
+}
+
+func readStorageOS(ctx context.Context, api storageos.Lister) (*world, error) {
+	w := &world{volumes: map[string]sight{}}
+	var err error
+	if w.cluster, err = api.Cluster(ctx); err != nil && !storageos.IsForbidden(err) {
+		return nil, err
+	}
+	if w.nodes, err = api.Nodes(ctx); err != nil {
+		return nil, err
+	}
+	namespaces, err := api.Namespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, ns := range namespaces {
+		if err := api.ListVolumes(ctx, ns.Id, func(e storageos.Entry) error {
+			v, err := storageos.DecodeVolume(e.Raw)
+			w.volumes[e.ID] = sight{ns.Id, v, err}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// differences compares each record with its volume and its PersistentVolume, and
+// finds volumes without a record and PersistentVolumes without a volume.
+func differences(w *world, records []v1.Volume, pvs map[string][]corev1.PersistentVolume) []difference {
+	var found []difference
+	byID := map[string][]*v1.Volume{}
+	for i := range records {
+		if id := identity(&records[i]); id != "" {
+			byID[id] = append(byID[id], &records[i])
+		}
+	}
+	for id, s := range w.volumes {
+		mine := byID[id]
+		switch {
+		case len(mine) == 0:
+			found = append(found, difference{"Volume", id, "", "there", "no record"})
+		case len(mine) > 1:
+			found = append(found, difference{"Volume/" + mine[0].Name, id, "", "there", fmt.Sprintf("%d records", len(mine))})
+		default:
+			found = append(found, w.record(mine[0], id, s, pvs[id])...)
+		}
+	}
+	for id, mine := range byID {
+		if _, there := w.volumes[id]; there {
+			continue
+		}
+		for _, r := range mine {
+			if r.Annotations[v1.AnnotationAbsentSince] == "" { // else it says so itself
+				found = append(found, difference{"Volume/" + r.Name, id, "", "not there", "a record that says it is"})
+			}
+		}
+	}
+	for id, refer := range pvs {
+		if _, there := w.volumes[id]; there {
+			continue
+		}
+		for i := range refer {
+			if !deletes(&refer[i]) {
+				found = append(found, difference{"PersistentVolume/" + refer[i].Name, id, "", "not there", "a PersistentVolume refers to it"})
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b difference) int {
+		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.VolumeID, b.VolumeID), cmp.Compare(a.Field, b.Field))
+	})
+	return found
+}
+
+// record compares a record, field by field.
+func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.PersistentVolume) []difference {
+	var found []difference
+	differs := func(field string, want, got any) {
+		if a, b := text(want), text(got); a != b {
+			found = append(found, difference{"Volume/" + r.Name, id, field, a, b})
+		}
+	}
+	if s.err != nil {
+		differs("", "cannot be read: "+s.err.Error(), "recorded as it was")
+		return found
+	}
+	spec, status, err := controller.Expected(s.volume, s.namespaceID, w.nodes)
+	if err != nil {
+		differs("", "cannot be recorded: "+err.Error(), "recorded as it was")
+		return found
+	}
+	differs("absent-since", "", r.Annotations[v1.AnnotationAbsentSince])
+	if w.cluster != "" {
+		differs("cluster-id", w.cluster, r.Annotations[v1.AnnotationClusterID])
+	}
+	differs("namespace-id", s.namespaceID, r.Annotations[v1.AnnotationNamespaceID])
+	fields("spec.", spec, r.Spec, differs)
+
+	got := *r.Status.DeepCopy()
+	join := got.PersistentVolume
+	got.PersistentVolume, got.Conditions = nil, nil
+	got.ConsumerCount = 0 // has no source in StorageOS
+	pruned := got.Health == "" && got.Ready == "" && got.Capacity == nil
+	if pruned { // the product's own CRD does not know them
+		status.Health, status.Ready, status.Capacity = "", "", nil
+	}
+	// The progress of a sync is written from time to time only.
+	forgetProgress(status.Replicas)
+	forgetProgress(got.Replicas)
+	fields("status.", status, got, differs)
+	if !pruned {
+		differs("status.persistentVolume", joined(pvs), join)
+	}
+	return found
+}
+
+func forgetProgress(replicas []v1.Replica) {
+	for i := range replicas {
+		replicas[i].SyncProgress = nil
+	}
+}
+
+// joined is what a record says of the PersistentVolumes that refer to its
+// volume: of several the Bound one counts, then the oldest.
+func joined(pvs []corev1.PersistentVolume) *v1.PersistentVolumeStatus {
+	if len(pvs) == 0 {
+		return nil
+	}
+	pv := slices.MinFunc(pvs, func(a, b corev1.PersistentVolume) int {
+		bound := func(p corev1.PersistentVolume) int {
+			if p.Status.Phase == corev1.VolumeBound {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(bound(a), bound(b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	status := &v1.PersistentVolumeStatus{Name: pv.Name, Phase: string(pv.Status.Phase), ReclaimPolicy: string(pv.Spec.PersistentVolumeReclaimPolicy)}
+	if claim := pv.Spec.ClaimRef; claim != nil {
+		status.Claim = &v1.ClaimReference{Namespace: claim.Namespace, Name: claim.Name}
+	}
+	return status
+}
+
+// fields compares two values as their JSON has them, field by field.
+func fields(prefix string, want, got any, differs func(field string, want, got any)) {
+	a, b := object(want), object(got)
+	names := slices.Sorted(maps.Keys(a))
+	for name := range b {
+		if _, both := a[name]; !both {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if !reflect.DeepEqual(a[name], b[name]) {
+			differs(prefix+name, a[name], b[name])
+		}
+	}
+}
+
+func object(v any) map[string]any {
+	raw, err := json.Marshal(v)
+	must(err)
+	var m map[string]any
+	must(json.Unmarshal(raw, &m))
+	return m
+}
+
+// text is a value for people to read.
+func text(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	raw, err := json.Marshal(v)
+	must(err)
+	if s := string(raw); s != "null" {
+		return s
+	}
+	return ""
+}

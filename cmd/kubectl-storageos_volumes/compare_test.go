@@ -1,0 +1,240 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+const listed = `{"id": "v1", "name": "pvc-1", "labels": {"storageos.com/replicas": "1"}, "fsType": "ext4", "sizeBytes": 1073741824,
+	"attachmentType": "host", "attachedOn": "n1", "master": {"id": "m", "nodeID": "n1", "health": "online"},
+	"replicas": [{"id": "r", "nodeID": "n2", "health": "ready", "syncProgress": {"bytesRemaining": 7}}]}`
+
+// agreeing are a StorageOS with one volume, its record and its PersistentVolume.
+func agreeing(t *testing.T) (*world, *v1.Volume, *corev1.PersistentVolume) {
+	t.Helper()
+	volume, err := storageos.DecodeVolume([]byte(listed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{cluster: "c1", nodes: map[string]string{"n1": "node-1", "n2": "node-2"}, volumes: map[string]sight{"v1": {"ns1", volume, nil}}}
+	pv := &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: "pvc-1"},
+		Spec: corev1.PersistentVolumeSpec{
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{VolumeHandle: "ns1/v1"}},
+			ClaimRef:               &corev1.ObjectReference{Namespace: "team", Name: "data"},
+		},
+		Status: corev1.PersistentVolumeStatus{Phase: corev1.VolumeBound},
+	}
+	r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
+		Name: "pvc-1", Labels: map[string]string{v1.LabelVolumeID: "v1"},
+		Annotations: map[string]string{v1.AnnotationClusterID: "c1", v1.AnnotationNamespaceID: "ns1"},
+	}}
+	if r.Spec, r.Status, err = controller.Expected(volume, "ns1", w.nodes); err != nil {
+		t.Fatal(err)
+	}
+	r.Status.PersistentVolume = joined([]corev1.PersistentVolume{*pv})
+	r.Status.Conditions = []metav1.Condition{{Type: v1.ConditionPresent, Status: metav1.ConditionTrue}}
+	return w, r.DeepCopy(), pv
+}
+
+// Each way in which the three can disagree is found, and named.
+func TestDifferences(t *testing.T) {
+	t.Parallel()
+	type change func(w *world, r *v1.Volume, pv *corev1.PersistentVolume)
+	for name, tc := range map[string]struct {
+		change change
+		want   []string // object field
+	}{
+		"they agree":       {func(*world, *v1.Volume, *corev1.PersistentVolume) {}, nil},
+		"size":             {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.SizeBytes = 1 }, []string{"Volume/pvc-1 spec.sizeBytes"}},
+		"labels":           {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.ConfigLabels = nil }, []string{"Volume/pvc-1 spec.configLabels"}},
+		"attached":         {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.AttachedOn = "n2" }, []string{"Volume/pvc-1 status.attachedOn"}},
+		"health":           {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Health = "Offline" }, []string{"Volume/pvc-1 status.health"}},
+		"host name":        {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Master.Hostname = "x" }, []string{"Volume/pvc-1 status.master"}},
+		"progress":         {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Replicas[0].SyncProgress = nil }, nil},
+		"cluster":          {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { w.cluster = "c2" }, []string{"Volume/pvc-1 cluster-id"}},
+		"cluster not told": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { w.cluster = "" }, nil},
+		"namespace": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			r.Annotations[v1.AnnotationNamespaceID] = "x"
+		}, []string{"Volume/pvc-1 namespace-id"}},
+		"marked absent": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			r.Annotations[v1.AnnotationAbsentSince] = "x"
+		}, []string{"Volume/pvc-1 absent-since"}},
+		"claim": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.PersistentVolume.Claim.Name = "x" }, []string{"Volume/pvc-1 status.persistentVolume"}},
+		"phase": {func(_ *world, _ *v1.Volume, pv *corev1.PersistentVolume) { pv.Status.Phase = corev1.VolumeReleased }, []string{"Volume/pvc-1 status.persistentVolume"}},
+		"the older CRD": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			r.Status.Capacity, r.Status.Health, r.Status.Ready, r.Status.PersistentVolume = nil, "", "", nil
+		}, nil},
+		"another one's record": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Labels = nil; r.Status.VolumeID = "" }, []string{"Volume "}},
+		"no such volume": {
+			func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { clear(w.volumes) }, []string{"PersistentVolume/pvc-1 ", "Volume/pvc-1 "},
+		},
+		"no such volume, which the record says": {
+			func(w *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+				clear(w.volumes)
+				r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
+			}, []string{"PersistentVolume/pvc-1 "},
+		},
+		"no such volume, which was asked for": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				clear(w.volumes)
+				r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
+				pv.Status.Phase, pv.Spec.PersistentVolumeReclaimPolicy = corev1.VolumeReleased, corev1.PersistentVolumeReclaimDelete
+			}, nil,
+		},
+		"not to be read": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) {
+			w.volumes["v1"] = sight{"ns1", nil, errors.New("no")}
+		}, []string{"Volume/pvc-1 "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, r, pv := agreeing(t)
+			tc.change(w, r, pv)
+			var got []string
+			for _, d := range differences(w, []v1.Volume{*r}, map[string][]corev1.PersistentVolume{"v1": {*pv}}) {
+				got = append(got, d.Object+" "+d.Field)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Two records of one volume are a difference; one that is passing is none.
+func TestLasting(t *testing.T) {
+	t.Parallel()
+	w, r, pv := agreeing(t)
+	double := *r.DeepCopy()
+	double.Name = "pvc-1-again"
+	found := differences(w, []v1.Volume{*r, double}, map[string][]corev1.PersistentVolume{"v1": {*pv}})
+	if len(found) != 1 || found[0].Kubernetes != "2 records" {
+		t.Errorf("differences %v", found)
+	}
+	if left := lasting(nil, found); len(left) != 0 {
+		t.Errorf("it was not there before: %v", left)
+	}
+	if left := lasting(found, append([]difference{}, found...)); len(left) != 1 {
+		t.Errorf("it was there before: %v", left)
+	}
+}
+
+// Orphans of each kind are found, and what is only young or wanted is not.
+func TestFindOrphans(t *testing.T) {
+	t.Parallel()
+	old := metav1.NewTime(time.Unix(1000, 0))
+	record := func(id string, change func(*v1.Volume)) v1.Volume {
+		r := v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: "r-" + id, Labels: map[string]string{v1.LabelVolumeID: id}, Annotations: map[string]string{}}}
+		change(&r)
+		return r
+	}
+	pv := func(id string, change func(*corev1.PersistentVolume)) corev1.PersistentVolume {
+		p := corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "p-" + id, CreationTimestamp: old}}
+		p.Spec.CSI = &corev1.CSIPersistentVolumeSource{VolumeHandle: "ns/" + id}
+		change(&p)
+		return p
+	}
+	records := []v1.Volume{
+		record("fine", func(*v1.Volume) {}),
+		record("absent", func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }),
+		record("unclaimed", func(r *v1.Volume) {
+			r.Status.Conditions = []metav1.Condition{{Type: v1.ConditionBound, Reason: controller.ReasonUnclaimed, LastTransitionTime: old}}
+		}),
+		record("", func(*v1.Volume) {}),
+	}
+	pvs := []corev1.PersistentVolume{
+		pv("fine", func(*corev1.PersistentVolume) {}), pv("gone", func(*corev1.PersistentVolume) {}), pv("absent", func(*corev1.PersistentVolume) {}),
+		pv("young", func(p *corev1.PersistentVolume) { p.CreationTimestamp = metav1.NewTime(time.Unix(3000, 0)) }),
+		pv("terminating", func(p *corev1.PersistentVolume) { p.DeletionTimestamp = &old }),
+	}
+	var got []string
+	for _, o := range findOrphans(records, pvs, time.Unix(2000, 0)) {
+		got = append(got, o.Kind+" "+o.Name+" "+o.VolumeID)
+	}
+	want := []string{"missing_volume p-absent absent", "missing_volume p-gone gone", "record r-absent absent", "unclaimed_volume r-unclaimed unclaimed"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Mistakes are answered by what to do, before anything is asked.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml`,
+		"list --health Sick":                `unknown health "Sick": use --health with one of Healthy`,
+		"orphans now":                       "unknown command",
+		"list --nonsense":                   "unknown flag: --nonsense",
+		"nonsense":                          "unknown command",
+		"verify --kubeconfig /does/not/be":  "see --kubeconfig and --context",
+		"orphans --kubeconfig /does/not/be": "see --kubeconfig and --context",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			streams, _, _, stderr := genericiooptions.NewTestIOStreams()
+			if code := run(strings.Fields(args), streams); code != exitError || !strings.Contains(stderr.String(), want) {
+				t.Errorf("exit code %d, said %q, want %q", code, stderr, want)
+			}
+		})
+	}
+}
+
+// Help has examples, and values can be completed.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"list -h":                          "kubectl storageos-volumes list --health Degraded,Offline -o wide",
+		"orphans -h":                       "kubectl storageos-volumes orphans -o json",
+		"verify -h":                        "kubectl storageos-volumes verify",
+		"__complete list -o ":              "wide",
+		"__complete list --health ":        "Degraded",
+		"completion bash":                  "bash completion V2",
+		"completion zsh --no-descriptions": "#compdef",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+			words := strings.Split(args, " ")
+			if code := run(words, streams); code != exitOK || !strings.Contains(stdout.String(), want) {
+				t.Errorf("exit code %d, said %q %q, want %q", code, stdout, stderr, want)
+			}
+		})
+	}
+}
+
+// Each format holds the same.
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	rows := [][]any{{"a", "b"}}
+	value := []map[string]string{{"name": "a"}}
+	for format, want := range map[string]string{
+		"table": "NAME\na\n", "wide": "NAME   ID\na      b\n", "yaml": "- name: a\n",
+	} {
+		var b strings.Builder
+		o := output{format}
+		if err := o.print(&b, columns([]string{"NAME"}, []string{"ID"}), rows, value); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, b.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", format, diff)
+		}
+	}
+	var b strings.Builder
+	o := output{"json"}
+	var got []map[string]string
+	if err := o.print(&b, nil, rows, value); err != nil || json.Unmarshal([]byte(b.String()), &got) != nil || !cmp.Equal(value, got) {
+		t.Errorf("json: %v: %s", err, &b)
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+var healths = []string{string(v1.HealthHealthy), string(v1.HealthDegraded), string(v1.HealthOffline), string(v1.HealthUnknown)}
+
+// list is the command that shows records.
+type list struct {
+	*cli
+	output
+	names    []string
+	health   []string
+	node     string
+	selector string
+}
+
+func newList(c *cli) *cobra.Command {
+	l := &list{cli: c}
+	cmd := &cobra.Command{
+		Use:   "list [NAME...]",
+		Short: "List records of volumes",
+		Long: `List records of volumes. NAME is that of a record, of a PersistentVolume or of a
+claim, or a volume's ID. With --namespace, only volumes that claims in that
+namespace use.`,
+		Example: `  # All volumes
+  kubectl storageos-volumes list
+
+  # What somebody on call wants to see
+  kubectl storageos-volumes list --health Degraded,Offline -o wide
+
+  # The volumes of one team, those on one node
+  kubectl storageos-volumes list -n team-01
+  kubectl storageos-volumes list --node worker-3`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l.names = args
+			return l.run(cmd.Context())
+		},
+	}
+	l.addFlag(cmd)
+	cmd.Flags().StringSliceVar(&l.health, "health", nil, "Only volumes of this health: "+strings.Join(healths, ", ")+"; can be several")
+	cmd.Flags().StringVar(&l.node, "node", "", "Only volumes that are attached on, or have a copy on, this node")
+	cmd.Flags().StringVarP(&l.selector, "selector", "l", "", "Only records with these labels")
+	must(cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(healths, cobra.ShellCompDirectiveNoFileComp)))
+	return cmd
+}
+
+func (l *list) run(ctx context.Context) error {
+	if err := l.validate(); err != nil {
+		return err
+	}
+	for _, h := range l.health {
+		if !slices.Contains(healths, h) {
+			return unknownHealth(h)
+		}
+	}
+	_, client, err := l.clients()
+	if err != nil {
+		return err
+	}
+	records, err := listRecords(ctx, client, l.selector)
+	if err != nil {
+		return err
+	}
+	selected := slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.selects(&r) })
+	if len(l.names) > 0 && len(selected) == 0 {
+		return notFound(l.names)
+	}
+	slices.SortFunc(selected, func(a, b v1.Volume) int { return cmp.Compare(a.Name, b.Name) })
+	now := time.Now()
+	var rows [][]any
+	for i := range selected {
+		selected[i].SetGroupVersionKind(v1.SchemeGroupVersion.WithKind("Volume"))
+		selected[i].ManagedFields = nil
+		rows = append(rows, row(&selected[i], now))
+	}
+	return l.print(l.Out, columns(
+		[]string{"NAME", "CLAIM-NAMESPACE", "CLAIM", "CAPACITY", "HEALTH", "READY", "ATTACHED-ON", "AGE"},
+		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows,
+		map[string]any{"apiVersion": "v1", "kind": "List", "items": append([]v1.Volume{}, selected...)})
+}
+
+func (l *list) selects(r *v1.Volume) bool {
+	claim := claimOf(r)
+	if ns := *l.config.Namespace; ns != "" && claim.Namespace != ns {
+		return false
+	}
+	if len(l.health) > 0 && !slices.Contains(l.health, string(r.Status.Health)) {
+		return false
+	}
+	if l.node != "" && !on(r, l.node) {
+		return false
+	}
+	if len(l.names) == 0 {
+		return true
+	}
+	pv := ""
+	if r.Status.PersistentVolume != nil {
+		pv = r.Status.PersistentVolume.Name
+	}
+	for _, name := range []string{r.Name, identity(r), claim.Name, pv} {
+		if name != "" && slices.Contains(l.names, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// on tells whether a volume is attached on a node or has a copy there.
+func on(r *v1.Volume, node string) bool {
+	hosts := []string{r.Status.AttachedOnHost, r.Status.AttachedOn}
+	if m := r.Status.Master; m != nil {
+		hosts = append(hosts, m.Hostname, m.NodeID)
+	}
+	for _, replica := range r.Status.Replicas {
+		hosts = append(hosts, replica.Hostname, replica.NodeID)
+	}
+	return slices.Contains(hosts, node)
+}
+
+func claimOf(r *v1.Volume) v1.ClaimReference {
+	if pv := r.Status.PersistentVolume; pv != nil && pv.Claim != nil {
+		return *pv.Claim
+	}
+	return v1.ClaimReference{}
+}
+
+func row(r *v1.Volume, now time.Time) []any {
+	claim, capacity := claimOf(r), ""
+	if r.Status.Capacity != nil {
+		capacity = r.Status.Capacity.String()
+	}
+	return []any{
+		r.Name, claim.Namespace, claim.Name, capacity, string(r.Status.Health), r.Status.Ready, r.Status.AttachedOnHost,
+		age(r.CreationTimestamp.Time, now), identity(r), status(r, v1.ConditionPresent), status(r, v1.ConditionBound),
+	}
+}
+
+func status(r *v1.Volume, condition string) string {
+	if c := meta.FindStatusCondition(r.Status.Conditions, condition); c != nil {
+		return string(c.Status)
+	}
+	return string(metav1.ConditionUnknown)
+}
