@@ -65,7 +65,7 @@ run: build devcluster ## show the controller at work (README)
 endif
 
 .PHONY: test
-test: test-unit fuzz test-deploy test-integration ## run all tests
+test: test-unit test-page fuzz test-deploy test-integration ## run all tests
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
@@ -79,6 +79,11 @@ test-unit: ## run the tests that need no cluster
 	go test -C hack/devcluster -race ./launcher/...
 	go test -C hack/simulator/conformance -race ./...
 	go test -C hack/simulator/storageos-csi -race ./...
+
+.PHONY: test-page
+test-page: ## test the status page in headless Chromium, installed by apt-get if it is missing
+	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
+	go test -race -count=1 -run '^TestStatusPage' ./cmd/volume-sync-controller/app
 
 .PHONY: test-deploy
 test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dashboard and the image

@@ -61,11 +61,11 @@ func (c *controller) records(ctx context.Context, n int) (time.Duration, error) 
 	err := c.until(ctx, "every volume is recorded", 30*time.Minute, 250*time.Millisecond, func() (bool, error) {
 		now := time.Now()
 		writes, err := c.metric("storageos_volume_writes_total")
-		if err != nil {
-			return false, err
-		}
 		if writes == 0 {
 			begun = now // not before this
+		}
+		if err != nil {
+			return false, err // it is not that far yet
 		}
 		ended = time.Now()
 		if time.Since(said) > 15*time.Second {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -161,6 +162,8 @@ func TestDeploy(t *testing.T) {
 	})
 	t.Run("metrics", func(t *testing.T) { knowsMetrics(t, pods) })
 
+	t.Run("status page", func(t *testing.T) { hasPage(t, first) })
+
 	e.changes(first, filled)
 
 	e.must(first.cmd.Process.Signal(syscall.SIGTERM))
@@ -185,6 +188,24 @@ func TestDeploy(t *testing.T) {
 		}
 	}
 	e.removes(second)
+}
+
+// hasPage finds the status page on loopback of the Pod.
+func hasPage(t *testing.T, p *pod) {
+	resp, err := p.sandbox.client().Get("http://127.0.0.1:8081/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<b>leading</b>", "<b>60</b>records", "<td>Volume "} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("it does not say %q:\n%s", want, page)
+		}
+	}
 }
 
 // changes lets happen what the controller has to do with records and to say in

@@ -225,7 +225,7 @@ func (e *env) controller(flags ...string) *controller {
 	addr := freeAddress(e.t)
 	args := append([]string{
 		"-kubeconfig", e.kubeconfig, "-api-endpoint", e.endpoint, "-api-secret-path", e.secret,
-		"-metrics-addr", addr, "-api-poll-interval", "500ms", "-api-retry-interval", "500ms",
+		"-metrics-addr", addr, "-status-addr", "", "-api-poll-interval", "500ms", "-api-retry-interval", "500ms",
 		"-orphan-grace-period", "2s", "-v", "4",
 	}, flags...)
 	c := &controller{e.start(exec.Command(binary, args...), nil), e.t, "http://" + addr}

@@ -20,6 +20,9 @@ import (
 // maxQPS is the highest limit of requests: more is as good as none.
 const maxQPS = 1_000_000
 
+// defaultStatusAddr is reached from this host only, or by kubectl port-forward.
+const defaultStatusAddr = "127.0.0.1:8081"
+
 // options are the flags.
 type options struct {
 	apiEndpoint        string
@@ -41,6 +44,7 @@ type options struct {
 	retryPeriod   time.Duration
 
 	metricsAddr   string
+	statusAddr    string
 	profiling     bool
 	loggingFormat string
 	version       bool
@@ -120,6 +124,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.DurationVar(&o.retryPeriod, "retry-period", 2*time.Second, "pause between two tries to take or renew the lease")
 
 	fs.StringVar(&o.metricsAddr, "metrics-addr", ":8080", "`address` of /metrics, /livez, /readyz and /healthz")
+	fs.StringVar(&o.statusAddr, "status-addr", defaultStatusAddr, "`address` of the status page, for people; empty: none")
 	fs.BoolVar(&o.profiling, "profiling", false, "serve /debug/pprof beside the metrics")
 	fs.StringVar(&o.loggingFormat, "logging-format", formatText, "format of the log: text or json")
 	fs.BoolVar(&o.version, "version", false, "print the version and exit")
@@ -147,6 +152,7 @@ func (o *options) validate() error {
 		o.validateKubernetes(),
 		o.validateElection(),
 		address("metrics-addr", o.metricsAddr),
+		o.validateStatusAddr(),
 		oneOf("logging-format", o.loggingFormat, formatText, formatJSON),
 	} {
 		if check != nil {
@@ -158,6 +164,13 @@ func (o *options) validate() error {
 		return &flagError{"api-endpoint", err}
 	}
 	return nil
+}
+
+func (o *options) validateStatusAddr() error {
+	if o.statusAddr == "" {
+		return nil
+	}
+	return address("status-addr", o.statusAddr)
 }
 
 func (o *options) validateKubernetes() error {

@@ -41,10 +41,11 @@ func TestFlags(t *testing.T) {
 		"lease-duration":         "15s",
 		"renew-deadline":         "10s",
 		"retry-period":           "2s",
-		"metrics-addr":           ":8080",
-		"profiling":              "false",
-		"logging-format":         "text",
-		"version":                "false",
+		"status-addr":            "127.0.0.1:8081",
+		"metrics-addr":   ":8080",
+		"profiling":      "false",
+		"logging-format": "text",
+		"version":        "false",
 	}
 	klogs := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(klogs)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -50,6 +51,8 @@ type server struct {
 	reconciler *controller.Reconciler
 	health     *health
 	lock       *fencedLock // nil without an election
+	changes    changes
+	page       *statusPage
 }
 
 // newServer wires everything. It starts nothing and asks nobody.
@@ -63,6 +66,9 @@ func newServer(o *options) (*server, error) {
 		return nil, err
 	}
 	metrics.RegisterMetrics()
+	measured := *metrics.Default
+	took := &lastLatency{LatencyMetric: measured.SyncDuration}
+	measured.SyncDuration = took // the page shows it too
 	s.storageos, err = storageos.New(storageos.Config{
 		Endpoint:        o.endpoint,
 		SecretPath:      o.apiSecretPath,
@@ -89,9 +95,15 @@ func newServer(o *options) (*server, error) {
 		StorageOS:  s.storageos,
 		Events:     s.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
 		Lease:      s.lease(),
+		Metrics:    &measured,
 	})
 	if err != nil {
 		return nil, err
+	}
+	s.page = &statusPage{
+		phase: func() phase { return phase(s.health.phase.Load()) }, gatherer: prometheus.DefaultGatherer,
+		concerns: s.reconciler.Concerns, changes: &s.changes, took: took,
+		late: 3 * (o.controller.PollInterval + o.apiTimeout),
 	}
 	s.health.polled = func() time.Time { return later(s.reconciler.LastAttempt(), s.storageos.LastByte()) }
 	s.health.pollMax = 3 * (o.controller.PollInterval + o.apiTimeout)
@@ -119,6 +131,7 @@ func (s *server) newClients() error {
 		s.fence = &fence{leaseDuration: s.options.leaseDuration}
 		s.config.Wrap(s.fence.transport)
 	}
+	s.config.Wrap(s.changes.transport)
 	var err error
 	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", err)}
@@ -135,6 +148,11 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("flag -metrics-addr: %w", err)
 	}
+	page, err := s.listenForPage(ctx)
+	if err != nil {
+		_ = listener.Close() // nothing was served
+		return err
+	}
 	s.logSettings(ctx)
 
 	// What everything else leans on ends last: the login, the caches, the
@@ -144,6 +162,10 @@ func (s *server) run(ctx context.Context) error {
 	defer wg.Wait()
 	defer stop()
 	wg.Go(func() { s.health.serve(base, listener, s.options.profiling) })
+	if page != nil {
+		wg.Go(func() { s.page.serve(base, page) })
+		s.events.StartEventWatcher(s.changes.said)
+	}
 	wg.Go(func() { s.storageos.Run(base) })
 	s.events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: s.kube.CoreV1().Events("")})
 	defer s.events.Shutdown()
@@ -159,6 +181,23 @@ func (s *server) run(ctx context.Context) error {
 		return s.reconciler.Start(ctx)
 	}
 	return s.election().run(ctx, base)
+}
+
+// listenForPage is nil if there is no page to be served. An address that nobody
+// has asked for may be taken: the work does not depend on the page.
+func (s *server) listenForPage(ctx context.Context) (net.Listener, error) {
+	if s.options.statusAddr == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", s.options.statusAddr)
+	if err != nil && s.options.statusAddr == defaultStatusAddr {
+		klog.FromContext(ctx).Info("There is no status page: its address is taken", "err", err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("flag -status-addr: %w", err)
+	}
+	return listener, nil
 }
 
 // prepare waits for all that the work needs: the CRD, the caches, a login.

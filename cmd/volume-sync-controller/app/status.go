@@ -1,0 +1,179 @@
+package app
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"html/template"
+	"io/fs"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/klog/v2"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/version"
+)
+
+// maxConcerns is how many orphans are shown: of more, the metrics say how many.
+const maxConcerns = 200
+
+//go:embed page
+var pageFiles embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/page.html"))
+
+// statusPage shows people how the controller is. It changes nothing.
+type statusPage struct {
+	phase    func() phase
+	gatherer prometheus.Gatherer
+	concerns func(most int) ([]controller.Concern, string)
+	changes  *changes
+	took     *lastLatency
+	late     time.Duration // the age of a poll that is not as it should be
+}
+
+// status is what the page shows.
+type status struct {
+	Role, LastPoll, Duration, Version, Holding string
+	Late                                       bool
+	Records                                    int
+	Health, Orphans, Errors                    []level
+	Concerns                                   []controller.Concern
+	Changes                                    []change
+}
+
+// level is a number with a name, and how it looks when it is not 0.
+type level struct {
+	Name  string
+	N     int
+	Class string
+}
+
+// roles are the phases, for people.
+var roles = map[phase]string{starting: "starting", standby: "standby", leading: "leading"}
+
+func (p *statusPage) status(now time.Time) (*status, error) {
+	gathered, err := p.gatherer.Gather()
+	if err != nil {
+		return nil, err
+	}
+	families := map[string]*dto.MetricFamily{}
+	for _, f := range gathered {
+		families[f.GetName()] = f
+	}
+	s := &status{
+		Role: roles[p.phase()], Version: version.String(), Changes: p.changes.newest(),
+		Records: value(families["storageos_volume_records"], ""),
+	}
+	if at := families["storageos_sync_volume_last_success_timestamp_seconds"].GetMetric(); len(at) > 0 {
+		age := now.Sub(time.UnixMilli(int64(at[0].GetGauge().GetValue() * 1000)))
+		s.LastPoll, s.Late = duration.HumanDuration(age)+" ago", age > p.late
+		if d := p.took.last.Load(); d > 0 {
+			s.Duration = time.Duration(d).Round(time.Millisecond).String()
+		}
+	}
+	for health, class := range map[v1.Health]string{v1.HealthHealthy: "good", v1.HealthDegraded: "warn", v1.HealthOffline: "bad", v1.HealthUnknown: "warn"} {
+		s.Health = append(s.Health, level{string(health), value(families["storageos_volumes"], string(health)), class})
+	}
+	sortLevels(s.Health)
+	orphans := families["storageos_volume_orphans"]
+	s.Orphans = []level{
+		{"missing volumes", value(orphans, metrics.OrphanMissing), "bad"},
+		{"unclaimed volumes", value(orphans, metrics.OrphanUnclaimed), "warn"},
+		{"orphaned records", value(orphans, metrics.OrphanRecord), "warn"},
+		{"deletions held", value(families["storageos_volume_deletions_held"], ""), "warn"},
+	}
+	for _, m := range families["storageos_sync_volume_errors_total"].GetMetric() {
+		s.Errors = append(s.Errors, level{m.GetLabel()[0].GetValue(), int(m.GetCounter().GetValue()), "bad"})
+	}
+	s.Concerns, s.Holding = p.concerns(maxConcerns)
+	return s, nil
+}
+
+// sortLevels puts what is well first.
+func sortLevels(levels []level) {
+	order := map[string]int{string(v1.HealthHealthy): 0, string(v1.HealthDegraded): 1, string(v1.HealthOffline): 2, string(v1.HealthUnknown): 3}
+	sorted := make([]level, len(levels))
+	for _, l := range levels {
+		sorted[order[l.Name]] = l
+	}
+	copy(levels, sorted)
+}
+
+// value is that of the gauge with this label's value, 0 if there is none.
+func value(f *dto.MetricFamily, label string) int {
+	for _, m := range f.GetMetric() {
+		if label == "" || m.GetLabel()[0].GetValue() == label {
+			return int(m.GetGauge().GetValue())
+		}
+	}
+	return 0
+}
+
+// handler serves the page. All of it comes from here: it works without another
+// network, and the browser is told to take nothing from elsewhere.
+func (p *statusPage) handler() http.Handler {
+	files, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	mux := http.NewServeMux()
+	show := func(part string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			s, err := p.status(time.Now())
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_ = pageTemplate.ExecuteTemplate(w, part, s) // the reader has gone
+		}
+	}
+	mux.Handle("GET /{$}", show("page.html"))
+	mux.Handle("GET /status", show("status"))
+	for _, name := range []string{"page.css", "page.js"} {
+		mux.Handle("GET /"+name, http.FileServerFS(files))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// serve serves the page until ctx ends.
+func (p *statusPage) serve(ctx context.Context, l net.Listener) {
+	server := &http.Server{
+		Handler:           p.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		klog.FromContext(ctx).Error(err, "Serving the status page failed")
+	}
+}
+
+// lastLatency remembers what was last observed.
+type lastLatency struct {
+	metrics.LatencyMetric
+	last atomic.Int64 // nanoseconds
+}
+
+func (l *lastLatency) Observe(d time.Duration) {
+	l.last.Store(int64(d))
+	l.LatencyMetric.Observe(d)
+}

@@ -1,0 +1,226 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+// testPage is a page of a leader with something of everything, which becomes one
+// after it was first asked for.
+func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
+	t.Helper()
+	m, registry := metrics.New(), prometheus.NewRegistry()
+	if err := m.Register(registry); err != nil {
+		t.Fatal(err)
+	}
+	m.StartLeading()
+	m.Synced(time.Now().Add(-3 * time.Second))
+	m.SetVolumes("Healthy", 40)
+	m.SetVolumes("Offline", 2)
+	m.SetRecords(42)
+	m.SetOrphans(metrics.OrphanMissing, 1)
+	m.Error(metrics.StageSave)
+	took := &lastLatency{LatencyMetric: m.SyncDuration}
+	took.Observe(1234 * time.Millisecond)
+	c := &changes{}
+	c.add("Volume pvc-1", "created", false)
+	c.said(&corev1.Event{
+		InvolvedObject: corev1.ObjectReference{Kind: "Volume", Name: "pvc-2"},
+		Type:           corev1.EventTypeWarning, Reason: "VolumeOffline", Message: "<b>the master is offline</b>",
+	})
+	var now atomic.Int32
+	return &statusPage{
+		phase: func() phase { return phase(now.Load()) }, gatherer: registry, changes: c, took: took, late: time.Minute,
+		concerns: func(int) ([]controller.Concern, string) {
+			return []controller.Concern{{Kind: metrics.OrphanMissing, VolumeID: "volume-id-1", PersistentVolume: "pvc-3"}}, "too many are gone"
+		},
+	}, &now
+}
+
+func ask(t *testing.T, h http.Handler, method, path string) (int, http.Header, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	body, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Code, w.Header(), string(body)
+}
+
+// The page says how the controller is, takes nothing from elsewhere, changes
+// nothing and takes no text for HTML.
+func TestStatusPage(t *testing.T) {
+	t.Parallel()
+	p, now := testPage(t)
+	now.Store(int32(leading))
+	h := p.handler()
+	for _, path := range []string{"/", "/status"} {
+		code, header, body := ask(t, h, http.MethodGet, path)
+		if code != 200 {
+			t.Fatalf("%s: %d", path, code)
+		}
+		if csp := header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+			t.Errorf("%s: policy %q", path, csp)
+		}
+		for _, want := range []string{
+			"<b>leading</b>", "<b>3s ago</b>", "took 1.234s", "<b>42</b>records", `"tile good"><b>40</b>Healthy`, `"tile bad"><b>2</b>Offline`,
+			`"tile bad"><b>1</b>missing volumes`, "Deletions of records are held: too many are gone", "<td>pvc-3</td><td>volume-id-1</td>",
+			"<td>Volume pvc-1</td><td>created</td>", "VolumeOffline: &lt;b&gt;the master", "volume-sync-controller ",
+		} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s does not say %q:\n%s", path, want, body)
+			}
+		}
+		if strings.Contains(body, "://") {
+			t.Errorf("%s leads elsewhere", path)
+		}
+		if first, second := strings.Index(body, "VolumeOffline"), strings.Index(body, "created"); first > second {
+			t.Errorf("%s: the older change comes first", path)
+		}
+	}
+	for path, want := range map[string]int{"/page.css": 200, "/page.js": 200, "/page.html": 404, "/metrics": 404, "/debug/pprof/": 404} {
+		if code, _, _ := ask(t, h, http.MethodGet, path); code != want {
+			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if code, _, _ := ask(t, h, method, "/status"); code != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %d", method, code)
+		}
+	}
+}
+
+// A browser shows the page, and the page goes with the times by itself.
+func TestStatusPageInChromium(t *testing.T) {
+	t.Parallel()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("it needs Chromium: run it by `make test-page`")
+	}
+	p, now := testPage(t)
+	page := p.handler()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/status" && asked.Add(1) == 1 {
+			now.Store(int32(leading)) // after the page itself, by which it was starting
+		}
+		page.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--user-data-dir="+t.TempDir(), "--virtual-time-budget=7000", "--dump-dom", server.URL+"/")
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	dom, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("chromium: %v\n%s", err, &errs)
+	}
+	if !strings.Contains(string(dom), "<b>leading</b>") || strings.Contains(string(dom), "<b>starting</b>") {
+		t.Errorf("asked for %d times, it shows:\n%s", asked.Load(), dom)
+	}
+	if strings.Contains(errs.String(), "Content Security Policy") {
+		t.Errorf("the browser refuses a part of it: %s", &errs)
+	}
+}
+
+// Of more changes than are shown, the newest are kept.
+func TestChangesAreBounded(t *testing.T) {
+	t.Parallel()
+	c := &changes{}
+	for i := range maxChanges + 5 {
+		c.add(fmt.Sprint(i), "", false)
+	}
+	all := c.newest()
+	if len(all) != maxChanges || all[0].Object != fmt.Sprint(maxChanges+4) || all[maxChanges-1].Object != "5" {
+		t.Errorf("%d changes, from %s to %s", len(all), all[0].Object, all[len(all)-1].Object)
+	}
+}
+
+// What the API server took of writes of records is a change, and nothing else.
+func TestChangesOfRecords(t *testing.T) {
+	t.Parallel()
+	const records = "https://x/apis/api.storageos.com/v1/volumes"
+	for name, tc := range map[string]struct {
+		method, url, body string
+		code              int
+		want              string
+	}{
+		"create":        {http.MethodPost, records, `{"metadata":{"name":"a"}}`, 201, "Volume a: created"},
+		"patch":         {http.MethodPatch, records + "/a", `{}`, 200, "Volume a: changed"},
+		"status":        {http.MethodPatch, records + "/a/status", `{}`, 200, "Volume a: status changed"},
+		"delete":        {http.MethodDelete, records + "/a", ``, 200, "Volume a: deleted"},
+		"refused":       {http.MethodPatch, records + "/a", `{}`, 409, ""},
+		"read":          {http.MethodGet, records + "/a", ``, 200, ""},
+		"of the events": {http.MethodPost, "https://x/api/v1/namespaces/default/events", `{}`, 201, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &changes{}
+			req := httptest.NewRequest(tc.method, tc.url, nil)
+			req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(tc.body)), nil }
+			resp, err := c.transport(roundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: tc.code, Body: http.NoBody}, nil
+			})).RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			got := ""
+			for _, ch := range c.newest() {
+				got += ch.Object + ": " + ch.What
+			}
+			if got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// The page's own address may be taken unless somebody asked for it.
+func TestListenForPage(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, tc := range map[string]struct {
+		addr         string
+		listens, err bool
+	}{
+		"none":  {"", false, false},
+		"free":  {"127.0.0.1:0", true, false},
+		"taken": {taken.Addr().String(), false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{options: &options{statusAddr: tc.addr}}
+			l, err := s.listenForPage(t.Context())
+			if (l != nil) != tc.listens || (err != nil) != tc.err {
+				t.Errorf("listener %v, error %v", l, err)
+			}
+			if l != nil {
+				l.Close()
+			}
+		})
+	}
+}
