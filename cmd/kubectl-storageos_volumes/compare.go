@@ -62,11 +62,16 @@ func readStorageOS(ctx context.Context, api storageos.Lister) (*world, error) {
 		return nil, err
 	}
 	for _, ns := range namespaces {
-		if err := api.ListVolumes(ctx, ns.Id, func(e storageos.Entry) error {
+		_, err := api.ListVolumes(ctx, ns.Id, storageos.Fingerprint{}, func(e storageos.Entry) error {
+			id, err := e.ID()
+			if err != nil {
+				return err
+			}
 			v, err := storageos.DecodeVolume(e.Raw)
-			w.volumes[e.ID] = sight{ns.Id, v, err}
+			w.volumes[id] = sight{ns.Id, v, err}
 			return nil
-		}); err != nil {
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -58,7 +58,7 @@ const recordsPath = "/apis/api.storageos.com/v1/volumes"
 func (c *changes) transport(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(req)
-		if err != nil || resp.StatusCode >= 300 || req.Method == http.MethodGet {
+		if err != nil || resp.StatusCode >= 300 || req.Method == http.MethodGet || req.URL.Query().Has("dryRun") {
 			return resp, err
 		}
 		_, path, ok := strings.Cut(req.URL.Path, recordsPath)
