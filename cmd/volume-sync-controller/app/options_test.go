@@ -42,10 +42,10 @@ func TestFlags(t *testing.T) {
 		"renew-deadline":         "10s",
 		"retry-period":           "2s",
 		"status-addr":            "127.0.0.1:8081",
-		"metrics-addr":   ":8080",
-		"profiling":      "false",
-		"logging-format": "text",
-		"version":        "false",
+		"metrics-addr":           ":8080",
+		"profiling":              "false",
+		"logging-format":         "text",
+		"version":                "false",
 	}
 	klogs := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(klogs)
