@@ -81,8 +81,8 @@ test-unit: ## run the tests that need no cluster
 	go test -C hack/simulator/storageos-csi -race ./...
 
 .PHONY: test-page
-test-page: ## test the status page in headless Chromium, installed by apt-get if it is missing
-	command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
+test-page: ## test the status page in headless Chromium, which root installs by apt-get if it is missing
+	hack/chromium.sh
 	go test -race -count=1 -run '^TestStatusPage' ./cmd/volume-sync-controller/app
 
 .PHONY: test-deploy

@@ -1,0 +1,62 @@
+package controller
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/kubernetes"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+// A leader names what is orphaned or held, with the names that it goes by, and no
+// more than is asked for; a standby names nothing.
+func TestConcerns(t *testing.T) {
+	t.Parallel()
+	r, err := NewReconciler(Options{
+		Settings: DefaultSettings(), StorageOS: newFakeAPI(nil), Records: &memory{records: map[string]*v1.Volume{}},
+		Events: silent{}, Metrics: metrics.New(), Kubernetes: struct{ kubernetes.Interface }{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, l := range map[string]levels{
+		"a": {unclaimed: true}, "b": {missing: true, held: heldMass}, "c": {orphan: true}, "d": {},
+	} {
+		r.tracks.update(id, time.Now(), func(old track, _ string) track {
+			old.levels = l
+			old.reported = "so that there is a track"
+			return old
+		})
+	}
+	for _, err := range []error{
+		r.recordInformer.GetIndexer().Add(&record{name: "record-a", labelID: "a"}),
+		r.recordInformer.GetIndexer().Add(&record{name: "record-b", statusID: "b"}),
+		r.pvInformer.GetIndexer().Add(&persistentVolume{name: "pv-b", volumeID: "b"}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, _ := r.Concerns(10); all != nil {
+		t.Errorf("a standby names %v", all)
+	}
+	r.leading.Store(true)
+	want := []Concern{
+		{Kind: ConcernHeld, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", Why: heldMass},
+		{Kind: metrics.OrphanMissing, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b"},
+		{Kind: metrics.OrphanRecord, VolumeID: "c"},
+		{Kind: metrics.OrphanUnclaimed, VolumeID: "a", Record: "record-a"},
+	}
+	for most, want := range map[int][]Concern{10: want, 2: want[:2], 0: {}} {
+		all, holding := r.Concerns(most)
+		if diff := cmp.Diff(want, all); diff != "" {
+			t.Errorf("up to %d (-want +got):\n%s", most, diff)
+		}
+		if holding != "" {
+			t.Errorf("held as a whole: %s", holding)
+		}
+	}
+}
