@@ -25,11 +25,16 @@ import (
 func (e *env) plugin(path string, want int, args ...string) (stdout, stderr string) {
 	e.t.Helper()
 	cmd := exec.Command(path, append([]string{"--kubeconfig", e.kubeconfig}, args...)...)
+	temporary := e.t.TempDir()
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	_ = cmd.Run() // the exit code is checked
 	if code := cmd.ProcessState.ExitCode(); code != want {
 		e.t.Errorf("%q: exit code %d, want %d:\n%s%s", args, code, want, &out, &errs)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		e.t.Errorf("%q left %v, %v", args, left, err)
 	}
 	tellsNoSecret(e.t, "the plugin", out.String()+errs.String())
 	return out.String(), errs.String()
@@ -150,8 +155,4 @@ func TestPlugin(t *testing.T) {
 			}
 		}
 	})
-	left, err := filepath.Glob(filepath.Join(os.TempDir(), "storageos-volumes*"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("it left %v, %v", left, err)
-	}
 }
