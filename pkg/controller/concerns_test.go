@@ -31,15 +31,8 @@ func TestConcerns(t *testing.T) {
 			return old
 		})
 	}
-	for _, err := range []error{
-		r.recordInformer.GetIndexer().Add(&record{name: "record-a", labelID: "a"}),
-		r.recordInformer.GetIndexer().Add(&record{name: "record-b", statusID: "b"}),
-		r.pvInformer.GetIndexer().Add(&persistentVolume{name: "pv-b", volumeID: "b"}),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.caches(t, nil, &record{name: "record-a", labelID: "a"})
+	r.caches(t, &persistentVolume{join: join{name: "pv-b"}, volumeID: "b"}, &record{name: "record-b", statusID: "b"})
 	if all, _ := r.Concerns(10); all != nil {
 		t.Errorf("a standby names %v", all)
 	}

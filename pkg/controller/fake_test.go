@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -141,3 +142,20 @@ var (
 	notFound  = &storageos.APIError{Code: http.StatusNotFound, Own: true}
 	forbidden = &storageos.APIError{Code: http.StatusForbidden, Own: true}
 )
+
+// caches puts objects into the caches, as the informers do.
+func (r *Reconciler) caches(t testing.TB, pv *persistentVolume, rec *record) {
+	t.Helper()
+	if pv != nil {
+		if err := r.pvInformer.GetStore().Add(pv); err != nil {
+			t.Fatal(err)
+		}
+		r.persistentVolumeChanged(nil, pv)
+	}
+	if rec != nil {
+		if err := r.recordInformer.GetStore().Add(rec); err != nil {
+			t.Fatal(err)
+		}
+		r.recordChanged(nil, rec)
+	}
+}

@@ -61,11 +61,8 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 				t.Fatal(err)
 			}
 			pv := cached[*persistentVolume](t, r.trimPersistentVolume, persistentVolumeOf(v))
-			_ = r.pvInformer.GetIndexer().Add(pv)
-			r.persistentVolumeChanged(nil, pv)
-			rec := cached[*record](t, r.trimRecord, writtenRecord(c, l.cluster, pv))
-			_ = r.recordInformer.GetIndexer().Add(rec)
-			r.recordChanged(nil, rec)
+			r.caches(t, pv, nil)
+			r.caches(t, nil, cached[*record](t, r.trimRecord, writtenRecord(c, l.cluster, pv)))
 			hash := uint64(n*volumes + i + 1)
 			reading.show(v.Id, hash)
 			reading.store(v.Id, hash, c.digest(), "")
