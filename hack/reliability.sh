@@ -62,9 +62,9 @@ TEXT
 - A watch of Kubernetes that stays open and goes quiet is ended by client-go after 5
   to 10 minutes. Until then what StorageOS says is written all the same; what a hand
   does to a record, and what becomes of a PersistentVolume, is not noticed.
-- A volume that the CSI driver has just made is unclaimed after the grace like any
-  other, but the event waits until no PersistentVolume has come for a grace: a
-  provisioner that has much to do makes the PersistentVolume late.
+- A new volume is unclaimed after the grace like any other, but the event waits until
+  no PersistentVolume has come for a grace: a provisioner that has much to do makes
+  the PersistentVolume late.
 - The product's own CRD, without the fields that were added: records are kept true
   in the fields that it knows, without writing twice. The last PersistentVolume of a
   record cannot be kept there: a deletion after the PersistentVolume has gone counts

@@ -32,7 +32,6 @@ type digest struct {
 	content  uint64 // hash of the content without sync progress; never 0
 	progress uint64 // hash of the sync progress
 	health   shared[v1.Health]
-	csi      bool // the CSI driver made the volume
 }
 
 // labelReplicas is the label of a volume that says how many replicas it wants.
@@ -147,7 +146,6 @@ var hashSeed = maphash.MakeSeed()
 
 func (c content) digest() digest {
 	d := digest{health: share(healthOfContent(c))}
-	_, d.csi = c.Spec.ConfigLabels[labelPersistentVolume]
 	var progress []*v1.SyncProgress
 	replicas := make([]v1.Replica, len(c.Status.Replicas))
 	for i, r := range c.Status.Replicas {

@@ -146,9 +146,7 @@ func (d *decision) withoutContent(o observation) {
 func (s *Settings) decideUnreferenced(o observation, d *decision) {
 	t := &d.track
 	if t.unreferenced.at.IsZero() {
-		t.unreferenced = since{
-			at: o.now, quiet: o.sight.settling, pending: o.record == nil && o.sight.digest.csi,
-		}
+		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
 	}
 	d.want.bound = boundNone
 

@@ -5,10 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	api "github.com/storageos/go-api/v2"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 var (
@@ -198,7 +195,7 @@ func TestDecide(t *testing.T) {
 			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
 			levels: levels{unclaimed: true},
 		},
-		"a volume that CSI has just made is unclaimed too, but while PersistentVolumes come its own may": {
+		"a new volume is unclaimed too, but while PersistentVolumes come its own may": {
 			o: observation{
 				sight: seen(noon), record: recordOf(unclaimed), provisioned: ago(time.Second),
 				track: track{unreferenced: since{at: ago(15 * time.Second), pending: true}},
@@ -461,28 +458,19 @@ func TestExplained(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-// A PersistentVolume is waited for if CSI has just made the volume.
+// The PersistentVolume of a new volume is waited for.
 func TestPending(t *testing.T) {
 	t.Parallel()
+	s := DefaultSettings()
 	for name, tc := range map[string]struct {
-		csi    bool
 		record *record
 		want   bool
 	}{
-		"a new volume of CSI":   {true, nil, true},
-		"one made by hand":      {false, nil, false},
-		"one that has a record": {true, recordOf(rightState()), false},
+		"a new volume":          {nil, true},
+		"one that has a record": {recordOf(rightState()), false},
 	} {
-		s := DefaultSettings()
-		o := observation{now: noon, sight: seen(noon), record: tc.record}
-		o.sight.digest.csi = tc.csi
-		if got := s.decide(o).track.unreferenced.pending; got != tc.want {
+		if got := s.decide(observation{now: noon, sight: seen(noon), record: tc.record}).track.unreferenced.pending; got != tc.want {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
-	}
-	v := &storageos.Volume{Volume: api.Volume{Id: "v", Labels: map[string]string{labelPersistentVolume: "pv"}}}
-	c, err := contentOf(v, "ns", nil)
-	if err != nil || !c.digest().csi {
-		t.Errorf("a volume with the label of CSI is not its own: %v", err)
 	}
 }

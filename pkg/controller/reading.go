@@ -79,6 +79,9 @@ func (r *reading) close(is storageos.Fingerprint, whole bool) {
 	r.space.stale = slices.DeleteFunc(r.space.stale, func(e *listed) bool {
 		return e.body == nil || e.body == r.body || e.body.space != r.space
 	})
+	if len(r.space.stale) == 0 {
+		r.space.stale = nil // it was as long as the list
+	}
 }
 
 // recognise takes note that the list shows a volume as it did before. False if it

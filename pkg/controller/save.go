@@ -118,7 +118,9 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (before
 	if known == nil {
 		return r.create(ctx, w)
 	}
-	live, err := r.records.StorageOSV1().Volumes().Get(ctx, known.name, metav1.GetOptions{})
+	// Not older than what is known will do: the API server then need not ask etcd.
+	// Should it be older than what is stored, the patch is refused.
+	live, err := r.records.StorageOSV1().Volumes().Get(ctx, known.name, metav1.GetOptions{ResourceVersion: known.resourceVersion})
 	if apierrors.IsNotFound(err) {
 		return nil, nil, nil // the cache is behind
 	}

@@ -55,8 +55,7 @@ type since struct {
 	quiet bool // it was already so when this process began: no event
 	said  bool // by an event
 
-	// Of a volume that the CSI driver has just made: its PersistentVolume is yet to
-	// be made.
+	// Of a volume that has just been made: its PersistentVolume may be yet to come.
 	pending bool
 }
 
