@@ -38,9 +38,13 @@ bin/devcluster: # from what is there: nothing of Kubernetes is built
 	go build -C hack/devcluster -o ../../bin/devcluster ./external
 else
 bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name 'go.*')
-	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl): about 8 minutes the first time, seconds after that.'
+	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl) and a node (kubelet, kube-scheduler, kube-proxy): about 9 minutes the first time, seconds after that.'
 	go build -C hack/devcluster -o ../../bin/devcluster .
 endif
+
+.PHONY: node
+node: devcluster ## build the dev cluster with the images for its node (`bin/devcluster up -node`)
+	hack/node-images.sh
 
 .PHONY: csi
 csi: bin/csi-provisioner ## build the CSI driver of the simulated StorageOS, and what makes volumes for claims

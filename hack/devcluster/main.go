@@ -1,8 +1,10 @@
 // The devcluster is a Kubernetes control plane in one binary, for development
-// and tests: etcd, kube-apiserver, kube-controller-manager and kubectl.
+// and tests: etcd, kube-apiserver, kube-controller-manager and kubectl, and, for a
+// node, kube-scheduler, kubelet, kube-proxy and a name server.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -10,6 +12,9 @@ import (
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
 	"github.com/storageos/volume-sync-controller/hack/devcluster/launcher"
 )
@@ -37,6 +42,20 @@ func main() {
 		cmd := controllermanager.NewControllerManagerCommand()
 		cmd.SetArgs(args)
 		os.Exit(cli.Run(cmd))
+	case "kube-scheduler":
+		cmd := scheduler.NewSchedulerCommand()
+		cmd.SetArgs(args)
+		os.Exit(cli.Run(cmd))
+	case "kube-proxy":
+		cmd := proxy.NewProxyCommand()
+		cmd.SetArgs(args)
+		os.Exit(cli.Run(cmd))
+	case "kubelet":
+		cmd := kubelet.NewKubeletCommand(context.Background())
+		cmd.SetArgs(args)
+		os.Exit(cli.Run(cmd))
+	case "dns":
+		exit(runDNS(args))
 	case "kubectl":
 		if commands.Kubectl != nil {
 			os.Exit(launcher.Main(os.Args[1:], commands))

@@ -44,6 +44,26 @@ func newCluster(dir string) (*cluster, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	lock, err := takeFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{dir: dir, lock: lock, died: make(chan error, len(components)), closing: make(chan struct{})}
+	c.clean()
+	for _, name := range components {
+		_ = os.Remove(c.path(name + ".log")) // of the cluster before
+	}
+	return c, nil
+}
+
+// components are all that may run.
+var components = []string{
+	"etcd", "kube-apiserver", "kube-controller-manager", "csi-provisioner", "csi-resizer",
+	"containerd", "dns", "kube-scheduler", "kube-proxy", "kubelet",
+}
+
+// takeFolder makes the folder this process's until the lock is closed.
+func takeFolder(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -52,19 +72,14 @@ func newCluster(dir string) (*cluster, error) {
 		lock.Close()
 		return nil, fmt.Errorf("a cluster runs in %s already", dir)
 	}
-	c := &cluster{dir: dir, lock: lock, died: make(chan error, 5), closing: make(chan struct{})}
-	c.clean()
-	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "csi-provisioner", "csi-resizer"} {
-		_ = os.Remove(c.path(name + ".log")) // of the cluster before
-	}
-	return c, nil
+	return lock, nil
 }
 
 func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
 
 // clean removes what a cluster leaves but its logs.
 func (c *cluster) clean() {
-	for _, name := range []string{kubeconfigName, "etcd", "certs"} {
+	for _, name := range []string{kubeconfigName, "etcd", "certs", "node", runtimeSocket, runtimeSocket + ".ttrpc"} {
 		_ = os.RemoveAll(c.path(name))
 	}
 }
@@ -77,6 +92,11 @@ func (c *cluster) close() {
 	c.mu.Unlock()
 	for _, ch := range slices.Backward(children) {
 		ch.stop()
+	}
+	if c.settings.network != nil {
+		if err := leave(c.dir, c.settings.network); err != nil {
+			fmt.Fprintln(os.Stderr, "devcluster: the node is not quite gone:", err)
+		}
 	}
 	c.clean()
 	c.lock.Close()
@@ -105,22 +125,24 @@ func (c *cluster) start(ctx context.Context, commands Commands) error {
 	); err != nil {
 		return err
 	}
-	if err := c.run("kube-apiserver", commands.APIServer, append([]string{
-		"--etcd-servers=http://" + cmp.Or(c.settings.etcdVia, client),
-		"--bind-address=127.0.0.1", "--secure-port=" + ports[2],
-		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
-		"--cert-dir=" + c.path("certs"),
-		"--authorization-mode=RBAC", "--token-auth-file=" + c.path("certs/tokens.csv"),
-		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file=" + c.path("certs/sa.key"),
-		"--service-account-signing-key-file=" + c.path("certs/sa.key"),
-		"--service-cluster-ip-range=10.0.0.0/24",
-		"--allow-privileged",
-		"--audit-policy-file=" + c.path("certs/audit.yaml"), "--audit-log-path=" + c.path("audit.log"),
-	}, c.settings.apiArgs...)...); err != nil {
+	address, more, err := c.apiServerArgs()
+	if err != nil {
 		return err
 	}
-	server := "https://127.0.0.1:" + ports[2]
+	if err := c.run("kube-apiserver", commands.APIServer, append(more,
+		"--etcd-servers=http://"+cmp.Or(c.settings.etcdVia, client),
+		"--bind-address="+address, "--secure-port="+ports[2], "--advertise-address="+address,
+		"--cert-dir="+c.path("certs"),
+		"--authorization-mode=RBAC", "--token-auth-file="+c.path("certs/tokens.csv"),
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file="+c.path("certs/sa.key"),
+		"--service-account-signing-key-file="+c.path("certs/sa.key"),
+		"--allow-privileged",
+		"--audit-policy-file="+c.path("certs/audit.yaml"), "--audit-log-path="+c.path("audit.log"),
+	)...); err != nil {
+		return err
+	}
+	server := "https://" + address + ":" + ports[2]
 	if err := c.waitReady(ctx, server, token); err != nil {
 		return err
 	}
@@ -137,12 +159,34 @@ func (c *cluster) start(ctx context.Context, commands Commands) error {
 	if err := c.startSidecars(commands); err != nil {
 		return err
 	}
+	if c.settings.network != nil {
+		if err := c.startNode(ctx, commands.Node, server, token); err != nil {
+			return err
+		}
+	}
 	// Last, and at once: that it is there means that the cluster is ready. The
 	// components have read their own by the first name or will.
 	if err := os.WriteFile(c.path("certs/kubeconfig.new"), kubeconfig, 0o600); err != nil {
 		return err
 	}
 	return os.Rename(c.path("certs/kubeconfig.new"), c.path(kubeconfigName))
+}
+
+// apiServerArgs are the address on which the API server listens, and the arguments
+// that depend on whether there are Pods to reach it.
+func (c *cluster) apiServerArgs() (address string, args []string, err error) {
+	n := c.settings.network
+	if n == nil {
+		return "127.0.0.1", append([]string{
+			"--endpoint-reconciler-type=none", "--service-cluster-ip-range=10.0.0.0/24",
+		}, c.settings.apiArgs...), nil
+	}
+	return n.node, append([]string{
+		"--service-cluster-ip-range=" + n.services,
+		"--kubelet-client-certificate=" + c.path("certs/kubelet-client.crt"),
+		"--kubelet-client-key=" + c.path("certs/kubelet-client.key"),
+		"--kubelet-preferred-address-types=InternalIP",
+	}, c.settings.apiArgs...), c.kubeletClient()
 }
 
 func (c *cluster) startControllerManager(commands Commands, port string) error {
@@ -191,6 +235,11 @@ func (c *cluster) credentials() (token string, err error) {
 
 // waitReady returns when the API server is ready.
 func (c *cluster) waitReady(ctx context.Context, server, token string) error {
+	return c.until(ctx, "kube-apiserver was", server+"/readyz", token, func(*http.Response) bool { return true })
+}
+
+// until asks the API server until it answers 200 and the answer is good.
+func (c *cluster) until(ctx context.Context, what, url, token string, good func(*http.Response) bool) error {
 	// The certificate is made by the API server while we wait: it is checked
 	// by everybody who uses the kubeconfig, not here.
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{
@@ -199,14 +248,15 @@ func (c *cluster) waitReady(ctx context.Context, server, token string) error {
 	defer client.CloseIdleConnections()
 	timeout := time.After(2 * time.Minute)
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/readyz", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 		if resp, err := client.Do(req); err == nil {
+			ok := resp.StatusCode == http.StatusOK && good(resp)
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if ok {
 				return nil
 			}
 		}
@@ -216,7 +266,7 @@ func (c *cluster) waitReady(ctx context.Context, server, token string) error {
 		case err := <-c.died:
 			return err
 		case <-timeout:
-			return fmt.Errorf("kube-apiserver was not ready after 2 minutes: see %s", c.path("kube-apiserver.log"))
+			return fmt.Errorf("%s not ready after 2 minutes: see the logs in %s", what, c.dir)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

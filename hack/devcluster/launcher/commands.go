@@ -12,10 +12,20 @@ import (
 type Commands struct {
 	Etcd              []string
 	APIServer         []string
-	ControllerManager []string // nil: there is none
-	Kubectl           []string // nil: there is none
-	Provisioner       []string // nil: there is none
-	Resizer           []string // nil: there is none
+	ControllerManager []string      // nil: there is none
+	Kubectl           []string      // nil: there is none
+	Provisioner       []string      // nil: there is none
+	Resizer           []string      // nil: there is none
+	Node              *NodeCommands // nil: there are none
+}
+
+// NodeCommands are those of a node.
+type NodeCommands struct {
+	Scheduler []string
+	Kubelet   []string
+	Proxy     []string
+	DNS       []string
+	Pause     string // the image of the container that holds the network of a Pod, as a tarball
 }
 
 // assetsVariable names a folder with the programs of a control plane, as
@@ -29,6 +39,13 @@ func Self(executable string) Commands {
 		Etcd:              []string{executable, "etcd"},
 		APIServer:         []string{executable, "kube-apiserver"},
 		ControllerManager: []string{executable, "kube-controller-manager"},
+		Node: &NodeCommands{
+			Scheduler: []string{executable, "kube-scheduler"},
+			Kubelet:   []string{executable, "kubelet"},
+			Proxy:     []string{executable, "kube-proxy"},
+			DNS:       []string{executable, "dns"},
+			Pause:     filepath.Join(filepath.Dir(executable), "pause.tar"),
+		},
 	}.withSidecars(filepath.Dir(executable))
 }
 

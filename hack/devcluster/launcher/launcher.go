@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -23,6 +24,9 @@ func Usage(w io.Writer) {
                                on loopback; Ctrl-C ends them and removes their data;
                                -csi-socket PATH: start csi-provisioner and
                                csi-resizer too, for the CSI driver on that socket
+                               -node: with a node, on which Pods run; it needs root
+                               and packages of Debian, which it names
+  devcluster load IMAGE.tar    bring an image into the node
   devcluster kubectl ARGS...   kubectl against the cluster that runs
 
 DIR is the folder .devcluster beside the one of this program, or $DEVCLUSTER_DIR;
@@ -40,6 +44,9 @@ func Main(args []string, c Commands) int {
 	}
 	switch args[0] {
 	case "up":
+	case "load":
+		fmt.Fprintln(os.Stderr, "devcluster:", load(args[1:]))
+		return 1
 	case "kubectl":
 		fmt.Fprintln(os.Stderr, "devcluster:", runKubectl(c, args[1:]))
 		return 1
@@ -56,6 +63,7 @@ func Main(args []string, c Commands) int {
 	etcd := fs.String("etcd", "", "`address` on which etcd serves, host:port; on a free port of loopback unless said")
 	etcdVia := fs.String("etcd-via", "", "`address` at which kube-apiserver looks for etcd, for a proxy in between; that of etcd unless said")
 	csiSocket := fs.String("csi-socket", "", "`path` of the Unix socket of a CSI driver, for which csi-provisioner and csi-resizer are started")
+	node := fs.Bool("node", false, "with a node: containerd, kubelet, kube-scheduler, kube-proxy")
 	var apiArgs stringList
 	fs.Var(&apiArgs, "apiserver-arg", "argument to add to those of kube-apiserver; can be given more than once")
 	if err := fs.Parse(args[1:]); err != nil {
@@ -70,11 +78,37 @@ func Main(args []string, c Commands) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := up(ctx, *dir, c, settings{*restart, *etcd, *etcdVia, *csiSocket, apiArgs}); err != nil {
+	s := settings{*restart, *etcd, *etcdVia, *csiSocket, apiArgs, nil}
+	var err error
+	if *node {
+		err = upWithNode(ctx, stop, args, *dir, c, s)
+	} else {
+		err = up(ctx, *dir, c, s)
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode() // it has said why
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "devcluster:", err)
 		return 1
 	}
 	return 0
+}
+
+// upWithNode runs a cluster with a node: in this process if it has been made for
+// it, else in one that is.
+func upWithNode(ctx context.Context, stop func(), args []string, dir string, c Commands, s settings) (err error) {
+	if err := missing(c); err != nil {
+		return err
+	}
+	if os.Getenv(insideVariable) == "" {
+		return enter(ctx, dir, args)
+	}
+	if s.network, err = waitForNetwork(stop); err != nil {
+		return err
+	}
+	return up(ctx, dir, c, s)
 }
 
 type stringList []string
@@ -109,6 +143,7 @@ type settings struct {
 	etcdVia   string        // the address at which kube-apiserver looks for it; "": the same
 	csiSocket string        // of a CSI driver; "": there is none
 	apiArgs   []string      // added to those of kube-apiserver
+	network   *network      // of a cluster with a node; nil: it has none
 }
 
 // up runs a cluster until ctx ends or a component does.
@@ -120,6 +155,11 @@ func up(ctx context.Context, dir string, c Commands, s settings) error {
 	}
 	defer cl.close()
 	cl.settings = s
+	if s.network != nil {
+		if err := settle(cl.dir, s.network); err != nil {
+			return err
+		}
+	}
 	if err := cl.start(ctx, c); err != nil {
 		if ctx.Err() != nil {
 			return nil
