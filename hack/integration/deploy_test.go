@@ -288,6 +288,12 @@ func (e *env) leaseEvents(reason string, n int) {
 func (e *env) removes(left *pod) {
 	e.t.Helper()
 	left.stop()
+	e.deployDeleted()
+}
+
+// deployDeleted deletes what is shipped.
+func (e *env) deployDeleted() {
+	e.t.Helper()
 	before := len(e.all())
 	e.kubectl("delete", "-k", "deploy")
 	ctx := context.Background()
