@@ -37,7 +37,7 @@ ifdef KUBEBUILDER_ASSETS
 bin/devcluster: # from what is there: nothing of Kubernetes is built
 	go build -C hack/devcluster -o ../../bin/devcluster ./external
 else
-bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name 'go.*')
+bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name '*.tmpl' -o -name 'go.*')
 	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl) and a node (kubelet, kube-scheduler, kube-proxy): about 9 minutes the first time, seconds after that.'
 	go build -C hack/devcluster -o ../../bin/devcluster .
 endif
@@ -68,8 +68,12 @@ run: build devcluster ## show the controller at work (README)
 	@exec bin/demo
 endif
 
+.PHONY: demo
+demo: node ## show what is shipped at work: as Pods on a node, with a simulated StorageOS; needs root
+	@exec hack/demo-node.sh
+
 .PHONY: test
-test: test-unit test-page fuzz test-deploy test-integration ## run all tests
+test: test-unit test-page fuzz test-deploy test-integration test-node ## run all tests
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
@@ -101,6 +105,10 @@ bin/promtool:
 test-integration: devcluster ## run the real binary against a real control plane and a simulated StorageOS
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -race -count=1 -timeout 20m ./hack/integration/...
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/embed-example -race -count=1 ./...
+
+.PHONY: test-node
+test-node: bin/devcluster ## run what is shipped as Pods on a node, where root and Debian's packages can be had
+	hack/test-node.sh
 
 .PHONY: test-faults
 test-faults: bin/devcluster ## run only the faults of these: what StorageOS, the network, Kubernetes or a hand may do

@@ -11,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CGO_ENABLED=0
 arch=$(go env GOARCH)
+certificates=${CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}
 
 go build -C hack/image -o ../../bin/image .
 
@@ -23,10 +24,13 @@ image hack/devcluster/pause pause devcluster/pause:latest
 go build -trimpath -ldflags '-s -w' -o bin/ ./hack/simulator/storageos-simulator
 image hack/simulator storageos-simulator storageos/simulator:dev
 
-controller=storageos/volume-sync-controller
 shipped=$(sed -n 's/^ *newTag: *//p' deploy/kustomization.yaml)
-for version in "$shipped" next; do
-	VERSION=$version COMMIT=$(git rev-parse HEAD 2>/dev/null || echo unknown) hack/image.sh "$controller" "$arch"
-	mv "bin/image-$arch.tar" "bin/controller-$version.tar"
-done
-mv "bin/controller-$shipped.tar" bin/controller.tar
+# controller VERSION FILE
+controller() {
+	make --no-print-directory build BIN=bin/node VERSION="$1"
+	bin/image -arch "$arch" -tag "storageos/volume-sync-controller:$1" -o "$2" \
+		-build-arg VERSION="$1" -file /src/bin/volume-sync-controller=bin/node/volume-sync-controller \
+		-file /etc/ssl/certs/ca-certificates.crt="$certificates"
+}
+controller "$shipped" bin/controller.tar
+controller next bin/controller-next.tar

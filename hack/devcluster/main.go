@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	launcher.Direct()
 	component, args := "", os.Args[1:]
 	if len(args) > 0 {
 		component, args = args[0], args[1:]

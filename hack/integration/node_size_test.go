@@ -23,7 +23,7 @@ func (e *nodeEnv) manyVolumes() {
 	begun := time.Now()
 	e.simulate(http.MethodPost, "fill", map[string]int{"volumes": many - nodeVolumes}, nil)
 	c := e.measured(leader)
-	e.eventually("the records are there", 5*time.Minute, func() error {
+	e.eventually("the records are there", 10*time.Minute, func() error {
 		watch()
 		if n := c.metric("storageos_volume_records"); n != many {
 			return fmt.Errorf("%v", n)

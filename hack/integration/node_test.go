@@ -276,7 +276,9 @@ func (e *nodeEnv) secretRotated() {
 
 // removed: what deploy brought goes; the namespace, the CRD and the records stay.
 func (e *nodeEnv) removed() {
+	begun := time.Now()
 	e.deployDeleted()
+	e.t.Logf("deleted after %v", time.Since(begun).Round(time.Millisecond))
 	e.eventually("the Pods are gone", time.Minute, func() error {
 		if out := e.kubectl("get", "all,endpointslices", "-n", deployNamespace, "-o", "name", "-l", "app.kubernetes.io/name="+deployName); out != "" {
 			return fmt.Errorf("left: %s", out)
