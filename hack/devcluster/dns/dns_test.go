@@ -1,4 +1,4 @@
-package main
+package dns
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ func TestAnswer(t *testing.T) {
 		case "storageos/broken":
 			return nil, errors.New("the API server is away")
 		}
-		return nil, errNoSuchName
+		return nil, ErrNoSuchName
 	}
 	for name, tc := range map[string]struct {
 		domain string
