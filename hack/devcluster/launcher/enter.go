@@ -71,8 +71,12 @@ func enter(ctx context.Context, dir string, args []string) error {
 		return fmt.Errorf("-node: making namespaces: %w", err)
 	}
 	lifeline.Close()
-	ended := make(chan error, 1)
-	go func() { ended <- inside.Wait() }()
+	var result error
+	ended := make(chan struct{})
+	go func() {
+		result = inside.Wait()
+		close(ended)
+	}()
 
 	net, err := connect(inside.Process.Pid)
 	if err != nil {
@@ -83,19 +87,24 @@ func enter(ctx context.Context, dir string, args []string) error {
 	defer net.disconnect()
 	fmt.Fprintln(end, net.number)
 	select {
-	case err = <-ended:
+	case <-ended:
 	case <-ctx.Done():
 		_ = inside.Process.Signal(syscall.SIGTERM)
 		select {
-		case err = <-ended:
+		case <-ended:
 		case <-time.After(time.Minute):
 			_ = inside.Process.Kill()
-			err = <-ended
+			<-ended
 		}
+	}
+	err = result
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && !exit.Exited() {
+		err = fmt.Errorf("the process that holds the cluster's namespaces has ended: %s", exit.ProcessState)
 	}
 	// It has done this itself unless it was killed.
 	if e := removeCgroups(net.link); e != nil {
-		err = errors.Join(err, e)
+		err = fmt.Errorf("removing cgroups: %w", e)
 	}
 	if lock, e := takeFolder(dir); e == nil {
 		(&cluster{dir: dir}).clean()
