@@ -192,20 +192,23 @@ func TestDeploy(t *testing.T) {
 
 // hasPage finds the status page on loopback of the Pod.
 func hasPage(t *testing.T, p *pod) {
-	resp, err := p.sandbox.client().Get("http://127.0.0.1:8081/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"<b>leading</b>", "<b>60</b>records", "<td>Volume "} {
-		if !strings.Contains(string(page), want) {
-			t.Errorf("it does not say %q:\n%s", want, page)
+	eventually(t, "it says how the controller is", 10*time.Second, func() error {
+		resp, err := p.sandbox.client().Get("http://127.0.0.1:8081/")
+		if err != nil {
+			return err
 		}
-	}
+		defer resp.Body.Close()
+		page, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		for _, want := range []string{"<b>leading</b>", "<b>60</b>records", "<td>Volume "} {
+			if !strings.Contains(string(page), want) {
+				return fmt.Errorf("it does not say %q:\n%s", want, page)
+			}
+		}
+		return nil
+	})
 }
 
 // changes lets happen what the controller has to do with records and to say in

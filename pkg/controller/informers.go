@@ -52,6 +52,9 @@ func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
 func (r *Reconciler) recordChanged(old, obj *record) {
 	r.recordIndex.change(old, obj)
 	r.counts.change(old, obj)
+	if r.leading.Load() {
+		r.metrics.SetRecords(int(r.counts.all.Load()))
+	}
 	r.tracks.recordChanged(old, obj)
 	if old != nil && obj != nil && old.same(obj) {
 		return
