@@ -7,7 +7,8 @@
 // workqueue. A worker takes an ID, looks it up in the three (observe), decides
 // what is to be done (decide, a pure function) and does it (save, remove).
 //
-//	poller.go     listing StorageOS, finding what changed
+//	poller.go     when StorageOS is listed
+//	lists.go      what a listing asks for, finding what changed
 //	reading.go    one list of volumes, read into the view
 //	view.go       what this process knows of StorageOS
 //	contents.go   volumes as listed, until a worker has recorded them
@@ -26,6 +27,8 @@
 //	remove.go     proving that a volume is gone, deleting its record
 //	events.go     what is said on the objects themselves
 //	cycles.go     how long a listing took, until its last key was tried
+//	concerns.go   what is orphaned or held, for people (status page)
+//	expected.go   what a record has to say, for whoever compares (kubectl plugin)
 //	reconcile.go  observing one volume, deciding, having it done
 //	listings.go   what follows from a listing's begin and end
 //	reconciler.go the wiring, the workers

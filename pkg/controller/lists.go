@@ -1,0 +1,225 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// nodesAnswer is what came of listing the nodes.
+type nodesAnswer struct {
+	names map[string]string // by ID
+	err   error
+}
+
+// nodesPatience is for how long a listing waits for the nodes.
+const nodesPatience = time.Second
+
+// list asks for everything that a listing consists of.
+func (p *poller) list(ctx context.Context, l *listing) error {
+	cluster, clusterErr := answeringCluster(ctx, p.api)
+	if clusterErr == nil {
+		p.warnUnnamed(ctx, cluster)
+	}
+	p.listNodes(ctx)
+	namespaces, err := p.api.Namespaces(ctx)
+	if err != nil {
+		return errors.Join(clusterErr, fmt.Errorf("listing namespaces: %w", err))
+	}
+	ids := make([]string, len(namespaces))
+	for i, ns := range namespaces {
+		ids[i] = ns.GetID()
+	}
+	p.view.setNamespaces(ids)
+	listErr := p.listNamespaces(ctx, l, ids)
+	if clusterErr == nil {
+		clusterErr = p.agree(ctx, l, cluster)
+	}
+	return errors.Join(clusterErr, listErr)
+}
+
+// listNodes lists the nodes, but does not wait for them for long: the listing can
+// be complete without. What comes later is taken by the next one.
+func (p *poller) listNodes(ctx context.Context) {
+	if p.nodes == nil {
+		answer := make(chan nodesAnswer, 1)
+		p.nodes = answer
+		p.asking.Go(func() {
+			names, err := p.api.Nodes(ctx)
+			answer <- nodesAnswer{names, err}
+		})
+	}
+	select {
+	case answer := <-p.nodes:
+		p.nodes = nil
+		if answer.err == nil {
+			p.view.setNodes(answer.names)
+		} else if ctx.Err() == nil {
+			// The host names known so far stay.
+			p.metrics.Error(metrics.StageList)
+			klog.FromContext(ctx).V(2).Info("The nodes of StorageOS could not be listed", "err", answer.err)
+		}
+	case <-time.After(nodesPatience):
+	case <-ctx.Done():
+	}
+}
+
+// agree asks for the cluster again: what was listed is of one cluster if it is
+// still the same.
+func (p *poller) agree(ctx context.Context, l *listing, before string) error {
+	after, err := answeringCluster(ctx, p.api)
+	if err != nil {
+		return err
+	}
+	if after != before {
+		return fmt.Errorf("the StorageOS cluster changed while it was listed: %q before, %q after", before, after)
+	}
+	l.cluster, l.agreed = after, true
+	return nil
+}
+
+// answeringCluster asks which cluster answers: "" if StorageOS refuses to tell.
+func answeringCluster(ctx context.Context, api storageos.Lister) (string, error) {
+	id, err := api.Cluster(ctx)
+	switch {
+	case storageos.IsForbidden(err):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("asking for the cluster: %w", err)
+	default:
+		return id, nil
+	}
+}
+
+// warnUnnamed says once that StorageOS refuses to tell which cluster answers.
+func (p *poller) warnUnnamed(ctx context.Context, cluster string) {
+	if cluster == "" && !p.unnamed {
+		klog.FromContext(ctx).Info("StorageOS refuses to tell which cluster it is: records that name a cluster are not deleted, those that name none are not protected against another cluster behind this endpoint")
+	}
+	p.unnamed = cluster == ""
+}
+
+// listNamespaces lists the volumes of each namespace, a few at a time. One that
+// fails makes the listing incomplete, but does not stop the others.
+func (p *poller) listNamespaces(ctx context.Context, l *listing, ids []string) error {
+	errs := make([]error, len(ids))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, p.parallel)
+	for i, id := range ids {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = p.listVolumes(ctx, l, id)
+		})
+	}
+	wg.Wait()
+
+	var vanished map[string]bool // namespaces, by whether they are still there
+	for i, err := range errs {
+		if !storageos.IsNotFound(err) {
+			continue
+		}
+		if vanished == nil {
+			var err error
+			if vanished, err = p.vanished(ctx, ids); err != nil {
+				return errors.Join(append(errs, err)...)
+			}
+		}
+		if vanished[ids[i]] {
+			errs[i] = nil // gone between the two requests, and its volumes with it
+		}
+	}
+	return joinFew(errs)
+}
+
+// vanished lists the namespaces again and tells which of them are gone.
+func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, error) {
+	namespaces, err := p.api.Namespaces(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing namespaces again: %w", err)
+	}
+	gone := map[string]bool{}
+	for _, id := range ids {
+		gone[id] = true
+	}
+	for _, ns := range namespaces {
+		delete(gone, ns.GetID())
+	}
+	return gone, nil
+}
+
+func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string) error {
+	p.alive(time.Now())
+	var found []string
+	r := p.view.read(l, namespaceID)
+	is, err := p.api.ListVolumes(ctx, namespaceID, r.known(), func(e storageos.Entry) error {
+		raw := max(maphash.Bytes(hashSeed, e.Raw), 1)
+		if r.recognise(raw) {
+			return nil
+		}
+		id, err := e.ID()
+		if err != nil {
+			return err
+		}
+		if p.view.full(id) {
+			return fmt.Errorf("StorageOS has more than %d volumes", maxVolumes)
+		}
+		if p.examine(ctx, r, id, raw, e.Raw) {
+			p.keep(id, e.Raw)
+			found = append(found, id)
+		}
+		return nil
+	})
+	r.close(is, err == nil)
+	for _, id := range found {
+		p.found(id)
+	}
+	if err != nil {
+		return fmt.Errorf("listing the volumes of namespace %s: %w", namespaceID, err)
+	}
+	return nil
+}
+
+// examine looks at a volume that a list does not show as before. False if there is
+// nothing to do about it.
+func (p *poller) examine(ctx context.Context, r *reading, id string, hash uint64, raw []byte) bool {
+	switch r.show(id, hash) {
+	case unchanged:
+		return false
+	case clashing:
+		p.metrics.Error(metrics.StageDecode)
+	case changed:
+		d, err := digestRaw(raw, r.space.id, p.view.nodeNames())
+		invalid := ""
+		if err != nil {
+			p.metrics.Error(metrics.StageDecode)
+			klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", id, "namespaceID", r.space.id)
+			invalid = err.Error()
+		}
+		if !r.store(id, hash, d, invalid) {
+			p.metrics.Error(metrics.StageDecode)
+		}
+	}
+	return true
+}
+
+// digestRaw decodes a volume and digests what its record should say.
+func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (digest, error) {
+	v, err := storageos.DecodeVolume(raw)
+	if err != nil {
+		return digest{}, err
+	}
+	c, err := contentOf(v, namespaceID, nodes)
+	if err != nil {
+		return digest{}, err
+	}
+	return c.digest(), nil
+}
