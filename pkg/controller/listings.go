@@ -70,6 +70,7 @@ func (r *Reconciler) related(ids ...string) []string {
 }
 
 func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
+	changed = r.related(changed...)
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
 		changed = append(changed, r.everyID()...)
@@ -79,7 +80,7 @@ func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 			r.queue.Add(id)
 		}
 	}
-	r.considerAll(r.related(changed...))
+	r.considerAll(changed)
 	first := complete && r.view.settling()
 	if complete {
 		r.view.settle()

@@ -62,7 +62,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 // question, proves that it is gone, and only the cluster that was listed can give
 // it.
 func (r *Reconciler) gone(ctx context.Context, o observation) (bool, error) {
-	questions := questions(o.record, o.pv, r.view.namespaceIDs())
+	questions := questions(o.record, o.pv, r.view.namespaceIDs(), r.view.hasSeen)
 	if len(questions) == 0 {
 		return false, errors.New("there is no StorageOS namespace to ask for it")
 	}
@@ -92,27 +92,30 @@ type question struct{ namespaceID, id string }
 
 // questions are those whose answers prove that the volume of a record is gone: in
 // the namespace that the record names and in the one that the PersistentVolume
-// names; in every listed one if neither does, or if the record's is not listed: a
-// hand may have edited it. So may one have edited one of the two places that hold
-// the ID: while they differ, both volumes are asked for.
-func questions(rec *record, pv *persistentVolume, listed []string) []question {
+// names; in every listed one if neither does, or if the record names one that this
+// process has never seen listed: a hand may have edited it. So may one have edited
+// one of the two places that hold the ID: while they differ, both are asked for.
+func questions(rec *record, pv *persistentVolume, listed []string, seen func(namespaceID string) bool) []question {
 	var namespaces []string
 	named := rec.namespaceID.get()
 	if named != "" {
 		namespaces = append(namespaces, named)
 	}
-	if pv != nil {
+	if pv != nil && pv.namespaceID.get() != named {
 		namespaces = append(namespaces, pv.namespaceID.get())
 	}
-	if len(namespaces) == 0 || named != "" && !slices.Contains(listed, named) {
-		namespaces = append(namespaces, listed...)
+	if len(namespaces) == 0 || named != "" && !seen(named) {
+		first := namespaces
+		for _, ns := range listed {
+			if !slices.Contains(first, ns) {
+				namespaces = append(namespaces, ns)
+			}
+		}
 	}
 	var all []question
 	for _, id := range rec.ids() {
 		for _, ns := range namespaces {
-			if q := (question{ns, id}); !slices.Contains(all, q) {
-				all = append(all, q)
-			}
+			all = append(all, question{ns, id})
 		}
 	}
 	return all

@@ -19,11 +19,12 @@ type view struct {
 	text       func(id string) string // an ID as it is kept elsewhere, if it is
 	volumes    map[string]*listed
 	spaces     map[string]*space
-	namespaces []string          // IDs, as last listed
-	nodes      map[string]string // ID -> name, as last listed whole
-	complete   *listing          // the last complete one, nil before the first
-	whole      bool              // the last listing that has ended was complete
-	settled    bool              // every ID was compared after the first complete listing
+	namespaces []string            // IDs, as last listed
+	seen       map[string]struct{} // IDs of namespaces that were ever listed
+	nodes      map[string]string   // ID -> name, as last listed whole
+	complete   *listing            // the last complete one, nil before the first
+	whole      bool                // the last listing that has ended was complete
+	settled    bool                // every ID was compared after the first complete listing
 
 	health map[v1.Health]int // how many volumes have it
 
@@ -100,7 +101,7 @@ type sight struct {
 func newView() *view {
 	return &view{
 		volumes: map[string]*listed{}, spaces: map[string]*space{},
-		health: map[v1.Health]int{}, most: maxVolumes, text: func(id string) string { return id },
+		seen: map[string]struct{}{}, health: map[v1.Health]int{}, most: maxVolumes, text: func(id string) string { return id },
 		doubt: map[string]bool{},
 	}
 }
@@ -165,6 +166,17 @@ func (v *view) setNamespaces(ids []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.namespaces = ids
+	for _, id := range ids {
+		v.seen[id] = struct{}{}
+	}
+}
+
+// hasSeen tells whether a namespace was ever listed.
+func (v *view) hasSeen(namespaceID string) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	_, ok := v.seen[namespaceID]
+	return ok
 }
 
 // settle says that every ID has been compared after the first complete listing:
