@@ -79,7 +79,9 @@ test: test-unit test-page fuzz test-deploy test-integration test-node ## run all
 fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
 	hack/fuzz.sh
 
+# The same random histories at every run. Others: make test-model.
 .PHONY: test-unit
+test-unit: export RAPID_SEED ?= 1
 test-unit: ## run the tests that need no cluster
 	go test -race ./...
 	go test -run '^TestModel' ./pkg/controller -rapid.checks=20000
@@ -87,6 +89,10 @@ test-unit: ## run the tests that need no cluster
 	go test -C hack/devcluster -race ./launcher/... ./dns/...
 	go test -C hack/simulator/conformance -race ./...
 	go test -C hack/simulator/storageos-csi -race ./...
+
+.PHONY: test-model
+test-model: ## look for a history, among 100,000 new ones, that breaks a rule
+	go test -run '^TestModel' ./pkg/controller -count=1 -timeout 0 -rapid.checks=100000 -rapid.seed=$${RAPID_SEED:-$$(date +%s)} -v
 
 .PHONY: test-page
 test-page: ## test the status page in headless Chromium, which root installs by apt-get if it is missing

@@ -426,7 +426,9 @@ func (m *model) check() {
 		m.zombie.queue.ShutDown()
 		m.zombie = nil
 	}
-	patience := m.settings.MassOrphanHold + m.settings.OrphanGracePeriod
+	// A mark that was refused is written when the pause is over, and the hold
+	// begins with the mark.
+	patience := refusedPause + m.settings.MassOrphanHold + m.settings.OrphanGracePeriod
 	if m.upgraded {
 		patience += m.settings.ResyncInterval
 	}
