@@ -164,10 +164,10 @@ func TestChartIsKustomize(t *testing.T) {
 		values     map[string]any
 		objects    int
 	}{
-		"alone": {nil, nil, 11},
+		"alone": {nil, nil, 12},
 		"with everything": {
 			[]string{"service-monitor", "prometheus-rule", "dashboard"},
-			map[string]any{"serviceMonitor": true, "prometheusRule": true, "dashboard": true}, 14,
+			map[string]any{"serviceMonitor": true, "prometheusRule": true, "dashboard": true}, 15,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -181,6 +181,7 @@ func TestDeploy(t *testing.T) {
 		return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 78<<30 })
 	})
 
+	e.leaseDeleted()
 	granted, used := e.granted(), e.requests()
 	for r := range granted {
 		if !used[r] && !fallBacks[r] {
@@ -287,6 +288,23 @@ func (e *env) leaseEvents(reason string, n int) {
 	})
 }
 
+// leaseDeleted: the leader makes again what somebody deletes.
+func (e *env) leaseDeleted() {
+	e.t.Helper()
+	ctx := context.Background()
+	leases := e.kube.CoordinationV1().Leases(deployNamespace)
+	old, err := leases.Get(ctx, deployName, metav1.GetOptions{})
+	e.must(err)
+	e.must(leases.Delete(ctx, deployName, metav1.DeleteOptions{}))
+	e.eventually("the Lease is there again", 30*time.Second, func() error {
+		is, err := leases.Get(ctx, deployName, metav1.GetOptions{})
+		if err == nil && (is.UID == old.UID || is.Spec.HolderIdentity == nil) {
+			err = fmt.Errorf("it is %s, held by %v", is.UID, is.Spec.HolderIdentity)
+		}
+		return err
+	})
+}
+
 // removes takes away what deploy brought: the records stay.
 func (e *env) removes(left *pod) {
 	e.t.Helper()
@@ -308,6 +326,9 @@ func (e *env) deployDeleted() {
 	}
 	if _, err := e.kube.RbacV1().ClusterRoles().Get(ctx, deployName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		e.t.Errorf("the ClusterRole: %v", err)
+	}
+	if _, err := e.kube.CoordinationV1().Leases(deployNamespace).Get(ctx, deployName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		e.t.Errorf("the Lease: %v", err)
 	}
 	found := e.kubectl("get", "all,serviceaccount,role,rolebinding,networkpolicy,poddisruptionbudget",
 		"--all-namespaces", "-o", "name", "-l", "app.kubernetes.io/name="+deployName)
