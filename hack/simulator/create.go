@@ -100,9 +100,8 @@ func (s *Simulator) serveCreateVolume(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Simulator) serveResizeVolume(w http.ResponseWriter, r *http.Request) {
-	force, err := strconv.ParseBool(r.URL.Query().Get("ignore-version"))
-	if err != nil && r.URL.Query().Has("ignore-version") {
-		writeError(w, http.StatusBadRequest, "ignore-version: not a boolean")
+	force, ok := anyVersion(w, r)
+	if !ok {
 		return
 	}
 	var body struct {
@@ -114,14 +113,8 @@ func (s *Simulator) serveResizeVolume(w http.ResponseWriter, r *http.Request) {
 	}
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	entry, err := s.find(r)
-	if err != nil {
-		writeError(w, http.StatusNotFound, err.Error())
-		return
-	}
-	v, err := entry.decode()
-	if err != nil {
-		writeError(w, http.StatusInternalServerError, "volume cannot be read")
+	entry, v, ok := s.found(w, r)
+	if !ok {
 		return
 	}
 	switch {

@@ -149,13 +149,41 @@ func (s *Simulator) find(r *http.Request) (*volume, error) {
 	return entry, nil
 }
 
+// found is the volume that a request names, and what it says, or the answer that
+// there is none.
+func (s *Simulator) found(w http.ResponseWriter, r *http.Request) (*volume, Volume, bool) {
+	entry, err := s.find(r)
+	if err != nil {
+		writeError(w, http.StatusNotFound, err.Error())
+		return nil, Volume{}, false
+	}
+	v, err := entry.decode()
+	if err != nil {
+		writeError(w, http.StatusInternalServerError, "volume cannot be read")
+	}
+	return entry, v, err == nil
+}
+
+// anyVersion tells whether a request is meant for a volume whatever its version, or
+// answers that it does not make sense.
+func anyVersion(w http.ResponseWriter, r *http.Request) (force, ok bool) {
+	query := r.URL.Query()
+	if !query.Has("ignore-version") {
+		return false, true
+	}
+	force, err := strconv.ParseBool(query.Get("ignore-version"))
+	if err != nil {
+		writeError(w, http.StatusBadRequest, "ignore-version: not a boolean")
+	}
+	return force, err == nil
+}
+
 // serveDeleteVolume removes a volume as the product would: only the version
 // that the client has seen, and only while nobody uses it.
 func (s *Simulator) serveDeleteVolume(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	force, err := strconv.ParseBool(query.Get("ignore-version"))
-	if err != nil && query.Has("ignore-version") {
-		writeError(w, http.StatusBadRequest, "ignore-version: not a boolean")
+	force, ok := anyVersion(w, r)
+	if !ok {
 		return
 	}
 	if !query.Has("version") {
@@ -165,14 +193,8 @@ func (s *Simulator) serveDeleteVolume(w http.ResponseWriter, r *http.Request) {
 
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	entry, err := s.find(r)
-	if err != nil {
-		writeError(w, http.StatusNotFound, err.Error())
-		return
-	}
-	v, err := entry.decode()
-	if err != nil {
-		writeError(w, http.StatusInternalServerError, "volume cannot be read")
+	entry, v, ok := s.found(w, r)
+	if !ok {
 		return
 	}
 	switch {
