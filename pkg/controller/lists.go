@@ -130,7 +130,7 @@ func (p *poller) listNamespaces(ctx context.Context, l *listing, ids []string) e
 		if vanished == nil {
 			var err error
 			if vanished, err = p.vanished(ctx, ids); err != nil {
-				return errors.Join(append(errs, err)...)
+				return errors.Join(joinFew(errs), err)
 			}
 		}
 		if vanished[ids[i]] {
@@ -159,6 +159,7 @@ func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, e
 func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string) error {
 	p.alive(time.Now())
 	var found []string
+	var unread error // of an entry that is some volume, nobody knows which
 	r := p.view.read(l, namespaceID)
 	is, err := p.api.ListVolumes(ctx, namespaceID, r.known(), func(e storageos.Entry) error {
 		raw := max(maphash.Bytes(hashSeed, e.Raw), 1)
@@ -167,7 +168,10 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 		}
 		id, err := e.ID()
 		if err != nil {
-			return err
+			if unread == nil {
+				unread = err
+			}
+			return nil
 		}
 		if p.view.full(id) {
 			return fmt.Errorf("StorageOS has more than %d volumes", maxVolumes)
@@ -178,6 +182,7 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 		}
 		return nil
 	})
+	err = errors.Join(err, unread)
 	r.close(is, err == nil)
 	for _, id := range found {
 		p.found(id)

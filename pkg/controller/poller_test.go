@@ -77,6 +77,7 @@ func TestPoll(t *testing.T) {
 		"another cluster takes over in the middle":              {func(f *fakeAPI) { after(f, "nodes", func() { f.cluster = "other" }) }, false, []string{"b"}, nil},
 		"a namespace appears":                                   {func(f *fakeAPI) { f.namespaces = append(f.namespaces, "three"); f.volumes["three"] = []string{"d 1"} }, true, []string{"b", "d"}, []string{"c"}},
 		"a volume that cannot be recorded":                      {func(f *fakeAPI) { f.volumes["one"] = []string{"a 18446744073709551615", "b 2"} }, true, []string{"a", "b"}, []string{"c"}},
+		"an entry without ID costs nothing of the others":       {func(f *fakeAPI) { f.volumes["one"] = []string{"- 0", "a 1", "b 2"} }, false, []string{"b"}, nil},
 		"the same in another order":                             {func(f *fakeAPI) { f.volumes["one"] = []string{"b 1", "a 1"}; f.volumes["two"] = []string{"c 1"} }, true, nil, nil},
 		"no namespaces at all, and the listing says so":         {func(f *fakeAPI) { f.namespaces = nil }, true, nil, []string{"a", "b", "c"}},
 		"an ID listed twice with the same content":              {func(f *fakeAPI) { f.volumes["one"] = []string{"a 1", "a 1", "b 1"}; f.volumes["two"] = []string{"c 1"} }, true, nil, nil},
