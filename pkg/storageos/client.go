@@ -272,7 +272,12 @@ func (c *Client) object(ctx context.Context, call string, into any, path ...stri
 	case len(body) > maxObject:
 		return &callError{call, fmt.Errorf("the body has more than %d bytes", maxObject)}
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	err = json.Unmarshal(body, into)
+	var typed *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &typed):
+		return &callError{call, badType(typed)}
+	case err != nil:
 		return &callError{call, err}
 	}
 	return nil

@@ -61,13 +61,21 @@ func DecodeVolume(raw []byte) (*Volume, error) {
 	var typed *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &typed):
-		return nil, fmt.Errorf("field %s cannot be a %s", printable(fieldName(typed.Field)), printable(typed.Value))
+		return nil, badType(typed)
 	case err != nil:
 		return nil, badTime(raw, err)
 	case v.Id == "":
 		return nil, errors.New("it has no ID")
 	}
 	return v, nil
+}
+
+// badType names the field that is of another type than it should be.
+func badType(err *json.UnmarshalTypeError) error {
+	if err.Field == "" {
+		return fmt.Errorf("it is no object but a JSON %s", printable(err.Value))
+	}
+	return fmt.Errorf("field %s cannot be a %s", printable(fieldName(err.Field)), printable(err.Value))
 }
 
 // badTime names the field whose time cannot be decoded: the error of a time

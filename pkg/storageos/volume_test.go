@@ -104,7 +104,7 @@ func TestVolume(t *testing.T) {
 		"without an ID":     {simulator.JSON(`{"name":"a"}`), "it has no ID", false},
 		"empty":             {simulator.JSON(``), "unexpected end of JSON", false},
 		"null":              {simulator.JSON(`null`), "it has no ID", false},
-		"a list":            {simulator.JSON(`[{"id":"a"}]`), "cannot be a array", false},
+		"a list":            {simulator.JSON(`[{"id":"a"}]`), "it is no object but a JSON array", false},
 		"two":               {simulator.JSON(`{"id":"a"}{"id":"a"}`), "after top-level value", false},
 		"cut":               {simulator.Chain(simulator.CutAfter(5), simulator.JSON(`{"id":"a"}`)), "unexpected EOF", false},
 		"too large":         {simulator.JSON(`{"id":"a","name":"` + strings.Repeat("b", maxObject) + `"}`), "the body has more than 8388608 bytes", false},
