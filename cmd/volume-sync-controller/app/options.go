@@ -142,7 +142,7 @@ func (o *options) validate() error {
 		positive("api-timeout", o.apiTimeout),
 		notEmpty("api-secret-path", o.apiSecretPath),
 		notEmpty("csi-driver", c.CSIDriver),
-		inRange("workers", c.Workers, 1, 1000),
+		inRange("workers", c.Workers, 1, 100_000),
 		notNegative("resync-interval", c.ResyncInterval),
 		notNegative("orphan-grace-period", c.OrphanGracePeriod),
 		inRange("max-orphan-percent", c.MaxOrphanPercent, 0, 100),

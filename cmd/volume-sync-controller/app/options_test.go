@@ -142,7 +142,7 @@ func TestParse(t *testing.T) {
 		"no time":                  {"-api-timeout=0", "-api-timeout"},
 		"no driver":                {"-csi-driver=", "-csi-driver"},
 		"nobody works":             {"-workers=0", "-workers"},
-		"too many work":            {"-workers=1001", "-workers"},
+		"too many work":            {"-workers=100001", "-workers"},
 		"resyncs back in time":     {"-resync-interval=-1s", "-resync-interval"},
 		"a grace before":           {"-orphan-grace-period=-1s", "-orphan-grace-period"},
 		"more than all":            {"-max-orphan-percent=300", "-max-orphan-percent"},
