@@ -48,7 +48,7 @@ func (s *Settings) judge(a absence) ruling {
 	switch {
 	case !a.whole:
 		return ruling{held: true, why: heldIncomplete}
-	case a.answering == "" && a.anyCluster:
+	case a.answering == "" && (a.anyCluster || a.clusterID != ""):
 		return ruling{held: true, why: heldNoCluster}
 	case a.clusterID != "" && a.clusterID != a.answering && a.answering != s.AcceptClusterID:
 		return ruling{held: true, why: heldOtherCluster}

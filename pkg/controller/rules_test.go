@@ -42,6 +42,7 @@ func TestJudge(t *testing.T) {
 		"6: one that does not answer is accepted": {func(a *absence) { a.answering = "b" }, func(s *Settings) { s.AcceptClusterID = "c" }, ruling{held: true, why: heldOtherCluster}},
 		"6: the record names none":                {func(a *absence) { a.clusterID = "" }, nil, ruling{ask: true}},
 		"6: the API does not tell, records do":    {func(a *absence) { a.answering, a.clusterID = "", "" }, nil, ruling{held: true, why: heldNoCluster}},
+		"6: nor does it, and the record does":     {func(a *absence) { a.answering, a.anyCluster = "", false }, nil, ruling{held: true, why: heldNoCluster}},
 		"6: nobody tells":                         {func(a *absence) { a.answering, a.clusterID, a.anyCluster = "", "", false }, nil, ruling{ask: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
