@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -19,7 +20,8 @@ type breaker struct {
 
 // headcount counts the records of one StorageOS namespace.
 type headcount struct {
-	records     int
+	records     int // terminating ones do not count
+	copies      int // of them: an older one describes the same volume
 	explained   int // absent, and their PersistentVolumes say why
 	unexplained int // absent
 }
@@ -49,22 +51,25 @@ func (b *breaker) recordChanged(old, obj *record) {
 		record *record
 		n      int
 	}{{old, -1}, {obj, 1}} {
-		if r.record != nil && len(r.record.ids()) > 0 {
+		if r.record != nil && !r.record.terminating && len(r.record.ids()) > 0 {
 			b.records += r.n
 			b.count(r.record.namespaceID.get(), func(h *headcount) { h.records += r.n })
 		}
 	}
 }
 
-// absenceChanged counts an absence that has begun (n = 1) or ended (-1).
-func (b *breaker) absenceChanged(kind absenceKind, namespaceID string, n int) {
-	switch kind {
-	case explained:
-		b.count(namespaceID, func(h *headcount) { h.explained += n })
-	case unexplained:
-		b.absent += n
-		b.count(namespaceID, func(h *headcount) { h.unexplained += n })
-	}
+// levelsChanged counts what is so of a volume now (n = 1) or no longer (-1).
+func (b *breaker) levelsChanged(l levels, n int) {
+	b.count(l.namespace, func(h *headcount) {
+		h.copies += n * l.copies
+		switch l.absence {
+		case explained:
+			h.explained += n
+		case unexplained:
+			h.unexplained += n
+			b.absent += n
+		}
+	})
 }
 
 func (b *breaker) count(namespaceID string, change func(*headcount)) {
@@ -93,6 +98,17 @@ func (b *breaker) trip(now time.Time) {
 // fewer than they are.
 func (b *breaker) reset(now time.Time) {
 	b.why = b.settings.trips(b.census(now))
+}
+
+// tripsBy tells whether these absences alone, so many of each namespace, would trip it.
+func (b *breaker) tripsBy(absent map[string]int) bool {
+	c := census{records: b.records, namespaces: maps.Clone(b.namespaces)}
+	for id, h := range b.namespaces {
+		h.unexplained = absent[id]
+		c.absent += h.unexplained
+		c.namespaces[id] = h
+	}
+	return b.settings.trips(c) != ""
 }
 
 // census is what the breaker judges by.
@@ -127,8 +143,9 @@ func (s *Settings) trips(c census) string {
 		return fmt.Sprintf("%d of %d records have lost their volumes and nothing explains it", lost, all)
 	}
 	for id, h := range c.namespaces {
-		// Those whose absence is explained do not count at all.
-		lost, all := h.unexplained+c.deletedIn[id], h.records-h.explained+c.deletedIn[id]
+		// Those whose absence is explained do not count at all, nor do those that
+		// nobody deletes.
+		lost, all := h.unexplained+c.deletedIn[id], h.records-h.copies-h.explained+c.deletedIn[id]
 		if id != "" && h.unexplained > 0 && lost >= all && lost > s.MaxOrphanCount {
 			return fmt.Sprintf("all %d records of the StorageOS namespace %s have lost their volumes and nothing explains it", all, id)
 		}

@@ -29,6 +29,7 @@ func TestTrips(t *testing.T) {
 		"all but one":                             {census{records: 1000, absent: 11, namespaces: one(headcount{records: 12, unexplained: 11})}, ""},
 		"all but one that is explained":           {census{records: 1000, absent: 11, namespaces: one(headcount{records: 12, unexplained: 11, explained: 1})}, "all 11 records"},
 		"all, and nearly all are explained":       {census{records: 1000, absent: 1, namespaces: one(headcount{records: 200, unexplained: 1, explained: 199})}, ""},
+		"all but a copy of one":                   {census{records: 1000, absent: 11, namespaces: one(headcount{records: 12, copies: 1, unexplained: 11})}, "all 11 records"},
 		"what was deleted of it lately counts":    {census{records: 1000, absent: 6, deleted: 5, namespaces: one(headcount{records: 6, unexplained: 6}), deletedIn: map[string]int{"ns": 5}}, "all 11 records"},
 		"records that name no namespace are none": {census{records: 1000, absent: 50, namespaces: map[string]headcount{"": {records: 50, unexplained: 50}}}, ""},
 	} {
@@ -91,5 +92,72 @@ func TestBreaker(t *testing.T) {
 	tripped(false, "after the hold, deletions are forgotten")
 	if len(ts.breaker.deletions) != 0 {
 		t.Error("they are not")
+	}
+}
+
+// Records that nobody deletes do not hide that all others of a namespace have lost
+// their volumes: copies, and those behind a finalizer.
+func TestBreakerNamespace(t *testing.T) {
+	t.Parallel()
+	for name, beside := range map[string]func(*tracks){
+		"nothing": func(*tracks) {},
+		"a copy of one": func(ts *tracks) {
+			ts.recordChanged(nil, recordOf(state{}))
+			ts.update("a", noon, func(tr track, _ string) track {
+				tr.levels.copies = 1
+				return tr
+			})
+		},
+		"a terminating one": func(ts *tracks) {
+			r := recordOf(state{})
+			ts.recordChanged(nil, r)
+			ending := *r
+			ending.terminating = true
+			ts.recordChanged(r, &ending)
+		},
+		"one that was deleted, behind a finalizer": func(ts *tracks) {
+			r := recordOf(state{})
+			ts.recordChanged(nil, r)
+			ts.update("z", noon, func(tr track, _ string) track {
+				tr.levels.absence, tr.levels.namespace = unexplained, "ns"
+				return tr
+			})
+			ts.deleted("z", noon)
+			ending := *r
+			ending.terminating = true
+			ts.recordChanged(r, &ending)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := DefaultSettings()
+			settings.MaxOrphanCount = 2
+			ts := newTracks(&settings, metrics.New())
+			for range 100 {
+				other := recordOf(state{})
+				other.namespaceID = share("other")
+				ts.recordChanged(nil, other)
+			}
+			for _, id := range []string{"a", "b", "c"} {
+				ts.recordChanged(nil, recordOf(state{}))
+				ts.update(id, noon, func(tr track, _ string) track {
+					tr.levels.namespace = "ns"
+					return tr
+				})
+			}
+			beside(ts)
+			for _, id := range []string{"a", "b", "c"} {
+				if ts.holding() != "" && id != "c" {
+					t.Errorf("it trips before %s is absent", id)
+				}
+				ts.update(id, noon, func(tr track, _ string) track {
+					tr.levels.absence = unexplained
+					return tr
+				})
+			}
+			if ts.holding() == "" {
+				t.Error("every volume of the namespace is absent, and it does not trip")
+			}
+		})
 	}
 }

@@ -53,7 +53,7 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 
 // namesOf are what the caches know a volume by.
 func (r *Reconciler) namesOf(id string) (recordName, pvName string) {
-	if rec, _ := chooseRecord(r.recordIndex.of(id)); rec != nil {
+	if rec, _ := chooseRecord(r.recordsOf(id)); rec != nil {
 		recordName = rec.name
 	}
 	if pv := choosePersistentVolume(r.pvIndex.of(id)); pv != nil {

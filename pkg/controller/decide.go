@@ -12,6 +12,7 @@ type observation struct {
 	sight      sight             // StorageOS
 	pv         *persistentVolume // nil if none refers to the volume
 	record     *record           // nil if there is none
+	copies     int               // records of the same namespace that describe it too
 	cached     string            // its resource version, as the cache knows it
 	track      track             // what was remembered
 	anyCluster bool              // some record names a StorageOS cluster
@@ -54,11 +55,12 @@ func (d *decision) later(after time.Duration) {
 func (s *Settings) decide(o observation) decision {
 	d := decision{track: o.track}
 	d.track.levels = levels{}
+	if o.copies > 0 {
+		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.namespaceID.get()
+	}
 	switch {
 	case o.record != nil && o.record.terminating:
-		// Somebody's finalizer holds it: it is neither written nor deleted
-		// again. When it is gone, its ID comes back.
-		d.track.levels = o.track.levels
+		s.decideTerminating(o, &d)
 	case o.sight.presence == present:
 		s.decidePresent(o, &d)
 	case o.sight.presence == absent:
@@ -67,6 +69,18 @@ func (s *Settings) decide(o observation) decision {
 		s.decideUnknown(o, &d)
 	}
 	return d
+}
+
+// decideTerminating: somebody's finalizer holds the record. It is neither written nor
+// deleted again; when it is gone, its ID comes back. Whether its PersistentVolume has a
+// volume is told all the same.
+func (s *Settings) decideTerminating(o observation, d *decision) {
+	switch o.sight.presence {
+	case present:
+		d.found(o)
+	case absent:
+		s.decideMissing(o, d)
+	}
 }
 
 // decideUnknown: StorageOS was not heard yet. What Kubernetes says of the
@@ -82,14 +96,7 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 
 func (s *Settings) decidePresent(o observation, d *decision) {
 	t := &d.track
-	// That it is back is said where it was said that it was missing, by this
-	// process or by the one before.
-	if said := t.missing.said || t.missing.quiet && !o.tripped; said && o.track.levels.missing && o.pv != nil {
-		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
-			"StorageOS has the volume again"))
-	}
-	t.missing, t.asked, t.proven = since{}, time.Time{}, false
-
+	d.found(o)
 	if o.sight.moved {
 		d.nextListing = true
 		return
@@ -125,6 +132,17 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	if d.verdict == save && o.sight.settling {
 		t.quiet = true
 	}
+}
+
+// found takes note that the volume is there. That it is back is said where it was said
+// that it was missing, by this process or by the one before.
+func (d *decision) found(o observation) {
+	t := &d.track
+	if said := t.missing.said || t.missing.quiet && !o.tripped; said && o.track.levels.missing && o.pv != nil {
+		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
+			"StorageOS has the volume again"))
+	}
+	t.missing, t.asked, t.proven = since{}, time.Time{}, false
 }
 
 // withoutContent takes from a save the content that was refused, until it is time to
@@ -216,7 +234,8 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 	d.track.unreferenced = since{}
 	s.decideMissing(o, d)
 	if o.record == nil {
-		d.track.asked, d.track.proven = time.Time{}, false
+		// Neither a volume nor a record: of those nothing is remembered.
+		d.track = track{missing: d.track.missing, levels: d.track.levels}
 		return
 	}
 

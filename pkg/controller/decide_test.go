@@ -132,6 +132,21 @@ func TestDecide(t *testing.T) {
 				return observation{sight: seen(noon), pv: pvBound(), record: r}
 			}(),
 		},
+		"whose volume goes is missed, if a PersistentVolume refers to it": {
+			o: func() observation {
+				r := recordOf(unclaimed)
+				r.terminating = true
+				return observation{sight: gone(ago(time.Second)), pv: pvBound(), record: r, track: track{missing: since{at: ago(time.Minute)}}}
+			}(),
+			levels: levels{missing: true}, reports: []string{EventMissing},
+		},
+		"whose volume is back, no longer counts as absent": {
+			o: func() observation {
+				r := recordOf(unclaimed)
+				r.terminating = true
+				return observation{sight: seen(noon), pv: pvBound(), record: r, track: track{levels: levels{absence: unexplained, namespace: "ns", held: heldMass}}}
+			}(),
+		},
 		"what the API server pruned is not written again": {
 			o: observation{
 				sight: seen(noon), pv: pvBound(), record: recordOf(unclaimed),

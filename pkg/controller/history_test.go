@@ -146,6 +146,16 @@ func TestHistoryEvents(t *testing.T) {
 			},
 			want: counted{EventHeld: 1},
 		},
+		"one goes, and most of the others while nobody leads": {
+			tell: func(h *history) {
+				h.keepVolumes(39)
+				h.polls(2) // its record is marked
+				h.keepVolumes(10)
+				h.lead()
+				h.polls(minute)
+			},
+			want: counted{EventHeld: 1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

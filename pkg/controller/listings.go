@@ -23,13 +23,13 @@ func (r *Reconciler) count(id string) {
 	o := r.observe(id)
 	r.tracks.update(id, o.now, func(t track, tripped string) track {
 		o.track, o.tripped = t, tripped != ""
-		of := r.settings.decide(o).track.levels
-		t.levels.absence, t.levels.namespace = of.absence, of.namespace
+		of := r.settings.decide(o).track.levels.counted()
+		t.levels.absence, t.levels.copies, t.levels.namespace = of.absence, of.copies, of.namespace
+		if o.sight.settling && o.record != nil && o.record.state.mark != "" {
+			r.inherited[id] = of
+		}
 		return t
 	})
-	if o.sight.settling && o.record != nil && o.record.state.mark != "" {
-		r.inherited = true
-	}
 }
 
 // everyID is the ID of every volume that StorageOS, a PersistentVolume or a
@@ -90,6 +90,9 @@ func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 		r.consider(id, r.current)
 	}
 	r.announce(first)
+	if first {
+		clear(r.inherited)
+	}
 	r.publish()
 	r.cycles.end(r.current, complete, time.Now())
 	r.current = nil
@@ -114,14 +117,29 @@ func (r *Reconciler) announce(first bool) {
 	switch {
 	case was == "" && why != "":
 		r.logger.Error(nil, "Deletions of records are held", "why", why)
-		if first && r.inherited {
-			return // who led before has said it
+		if first && r.saidBefore(why) {
+			return
 		}
 		r.sayOnLease(corev1.EventTypeWarning, EventHeld, "deletions of records are held: "+why)
 	case was != "" && why == "":
 		r.logger.Info("Deletions of records are no longer held")
 		r.sayOnLease(corev1.EventTypeNormal, EventResumed, "deletions of records are no longer held")
 	}
+}
+
+// saidBefore tells whether who led before has said why deletions are held: the marks
+// that it left were reason enough.
+func (r *Reconciler) saidBefore(why string) bool {
+	if why == heldOtherCluster || why == heldNoCluster {
+		return len(r.inherited) > 0
+	}
+	absent := map[string]int{}
+	for _, l := range r.inherited {
+		if l.absence == unexplained {
+			absent[l.namespace]++
+		}
+	}
+	return r.tracks.tripsBy(absent)
 }
 
 func (r *Reconciler) sayOnLease(kind, reason, message string) {

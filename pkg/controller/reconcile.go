@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,20 +23,25 @@ func (r *Reconciler) observe(id string) observation {
 	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
 	o.provisioned = time.Unix(0, r.provisioned.Load())
 	o.pv = choosePersistentVolume(r.pvIndex.of(id))
-	mine := r.recordIndex.of(id)
-	kept := mine[:0]
-	for _, rec := range mine {
-		if rec.identity(r.view.lists) == id {
-			kept = append(kept, rec)
-		}
-	}
 	var copies []*record
-	o.record, copies = chooseRecord(kept)
+	o.record, copies = chooseRecord(r.recordsOf(id))
 	if o.record != nil {
 		o.cached = o.record.resourceVersion
 	}
+	for _, c := range copies {
+		if !c.terminating && c.namespaceID == o.record.namespaceID {
+			o.copies++
+		}
+	}
 	r.reportCopies(id, copies, o.sight.settling)
 	return o
+}
+
+// recordsOf are the records that describe a volume.
+func (r *Reconciler) recordsOf(id string) []*record {
+	return slices.DeleteFunc(r.recordIndex.of(id), func(rec *record) bool {
+		return rec.identity(r.view.lists) != id
+	})
 }
 
 // decide observes a volume, decides what is to be done about it and remembers

@@ -85,10 +85,10 @@ type Reconciler struct {
 	probing   atomic.Pointer[string] // ID of the volume whose record is to be probed
 	current   *cycle                 // of the listing that is under way; the poller's own
 	waiting   waiting
-	holding   string       // why deletions are held, as last announced; the poller's own
-	inherited bool         // some volume was marked absent before this process began; the poller's own
-	resynced  time.Time    // when every ID was last compared; the poller's own
-	attempt   atomic.Int64 // see LastAttempt, Unix nanoseconds
+	holding   string            // why deletions are held, as last announced; the poller's own
+	inherited map[string]levels // of the volumes that were marked absent before this process began, by ID; the poller's own
+	resynced  time.Time         // when every ID was last compared; the poller's own
+	attempt   atomic.Int64      // see LastAttempt, Unix nanoseconds
 }
 
 // NewReconciler checks the options and wires a Reconciler. It starts nothing.
@@ -114,8 +114,8 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		tracks:   newTracks(&o.Settings, o.Metrics),
 		contents: newContents(maxContents),
 		cycles:   &cycles{observe: o.Metrics.SyncDuration.Observe},
-		copies:   newOnce(),
-		marks:    flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
+		copies:   newOnce(), inherited: map[string]levels{},
+		marks: flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},

@@ -145,7 +145,8 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 	record := &v1.Volume{}
 	w.apply(record)
 	labels := record.Spec.ConfigLabels
-	for _, name := range recordNames(w.id, w.content.name, labels) {
+	names := recordNames(w.id, w.content.name, labels)
+	for _, name := range names {
 		record.Name = name
 		created, err := r.records.StorageOSV1().Volumes().Create(ctx, record,
 			metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: fieldValidation})
@@ -171,7 +172,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 		after, err = r.patch(ctx, w, live)
 		return live, after, err
 	}
-	return nil, nil, errNoName
+	return nil, nil, fmt.Errorf("%w: %.80q", errNoName, names)
 }
 
 // complete writes the status of a record that was just made. It has none yet, so

@@ -90,7 +90,13 @@ type levels struct {
 	held      string // its record is past its grace and held back: why
 
 	absence   absenceKind // its record is there and its volume is not
-	namespace string      // of StorageOS, that the absent record names
+	copies    int         // records that describe it beside the one that counts
+	namespace string      // of StorageOS, that the record names
+}
+
+// counted is what of it the breaker counts.
+func (l levels) counted() levels {
+	return levels{absence: l.absence, copies: l.copies, namespace: l.namespace}
 }
 
 // tracks holds the track of each volume that has one, and counts their levels.
@@ -134,9 +140,9 @@ func (t *tracks) set(id string, now time.Time, next track) {
 		t.hold(old.levels.held, -1)
 		t.hold(next.levels.held, 1)
 	}
-	if old.levels.absence != next.levels.absence || old.levels.namespace != next.levels.namespace {
-		t.breaker.absenceChanged(old.levels.absence, old.levels.namespace, -1)
-		t.breaker.absenceChanged(next.levels.absence, next.levels.namespace, 1)
+	if old.levels.counted() != next.levels.counted() {
+		t.breaker.levelsChanged(old.levels, -1)
+		t.breaker.levelsChanged(next.levels, 1)
 		t.breaker.trip(now)
 	}
 	t.publish()
@@ -175,6 +181,13 @@ func (t *tracks) resetBreaker(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.reset(now)
+}
+
+// tripsBy tells whether these absences alone would trip the breaker.
+func (t *tracks) tripsBy(absent map[string]int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.breaker.tripsBy(absent)
 }
 
 // holding tells why deletions of more than single records are held, "" if they
