@@ -40,8 +40,8 @@ cannot be told.
 
 User name and password are read from a secret of the cluster, or from a folder
 with the files username and password.`,
-		Example: `  kubectl -n storageos port-forward service/storageos 5705 &
-  kubectl storageos-volumes verify
+		Example: `  kubectl -n storageos port-forward service/storageos 5705
+  kubectl storageos-volumes verify # in a second terminal
 
   kubectl storageos-volumes verify --api-endpoint https://storageos.example.com:5705 --api-secret-path ./secret`,
 		Args: cobra.NoArgs,
