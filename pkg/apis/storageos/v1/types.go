@@ -292,7 +292,7 @@ type Replica struct {
 	Promotable bool `json:"promotable"`
 
 	// SyncProgress is how far the replica has caught up with the master. It is
-	// absent unless the replica is syncing.
+	// absent for a replica that is not syncing and has no figures.
 	// +optional
 	SyncProgress *SyncProgress `json:"syncProgress,omitempty"`
 }
