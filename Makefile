@@ -60,7 +60,7 @@ bin/csi-provisioner: hack/csi-sidecars/go.mod
 # a real cluster and a real StorageOS.
 .PHONY: run
 ifdef API_ENDPOINT
-run: build ## show the controller at work (README)
+run: build
 	bin/volume-sync-controller -kubeconfig '$(KUBECONFIG)' -api-endpoint '$(API_ENDPOINT)' -api-secret-path '$(API_SECRET_PATH)'
 else
 run: build devcluster ## show the controller at work (README)
@@ -117,7 +117,7 @@ test-node: bin/devcluster ## run what is shipped as Pods on a node, where root a
 	hack/test-node.sh
 
 .PHONY: test-faults
-test-faults: bin/devcluster ## run only the faults of these: what StorageOS, the network, Kubernetes or a hand may do
+test-faults: bin/devcluster ## run only the fault tests of test-integration: what StorageOS, the network, Kubernetes or a hand may do
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -race -count=1 -timeout 20m -v -run '^TestFault' ./hack/integration/...
 
 .PHONY: reliability
@@ -135,7 +135,7 @@ bench-compare: ## compare the hot paths with those of the commit BASE
 	hack/bench-compare.sh $(BASE)
 
 .PHONY: lint
-lint: ## lint everything
+lint: ## lint all modules but hack/devcluster, which hack/lint.sh -a includes
 	hack/lint.sh
 
 .PHONY: generate

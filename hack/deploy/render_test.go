@@ -1,5 +1,6 @@
 // Package deploy checks what people apply: that the chart says the same as
-// kustomize, that alerts fire when they should, that the image is what is meant.
+// kustomize, that alerts fire when they should, and that what is for the Prometheus
+// operator fits its types.
 package deploy
 
 import (

@@ -16,6 +16,7 @@
 //	record.go     the cache of records
 //	informers.go  what fills the two caches
 //	index.go      finding what they hold by volume ID
+//	handle.go     the volumeHandle of a PersistentVolume, taken apart
 //	shared.go     texts that are kept once
 //	content.go    volume -> what its record should say of it (health.go, nfs.go)
 //	state.go      PersistentVolume and presence -> what its record should say of them
@@ -25,11 +26,15 @@
 //	track.go      what is remembered of a volume between two decisions
 //	save.go       creating and patching a record (names.go, patch.go)
 //	remove.go     proving that a volume is gone, deleting its record
+//	probe.go      whether the CRD knows what was added
 //	events.go     what is said on the objects themselves
+//	trouble.go    failures in the log, not too often
 //	cycles.go     how long a listing took, until its last key was tried
 //	concerns.go   what is orphaned or held, for people (status page)
 //	expected.go   what a record has to say, for whoever compares (kubectl plugin)
 //	reconcile.go  observing one volume, deciding, having it done
 //	listings.go   what follows from a listing's begin and end
+//	sets.go       what waits for the next listing, what was said once
+//	settings.go   what an operator can choose
 //	reconciler.go the wiring, the workers
 package controller

@@ -57,8 +57,7 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// Flags that the documents name are there, and so are the files that they lead
-// to.
+// Flags that the documents name are there.
 func TestDocumentsAreTrue(t *testing.T) {
 	t.Parallel()
 	flags := (&options{}).flagSet()
