@@ -79,14 +79,18 @@ func (e *nodeEnv) runs() {
 
 	service, err := e.kube.CoreV1().Services(deployNamespace).Get(context.Background(), deployName, metav1.GetOptions{})
 	e.must(err)
-	resp, err := http.Get("http://" + service.Spec.ClusterIP + ":8080/metrics")
-	e.must(err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	e.must(err)
-	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), "leader_election_master_status") {
-		e.t.Errorf("/metrics through the Service: %s", resp.Status)
-	}
+	e.eventually("kube-proxy leads to /metrics", 30*time.Second, func() error {
+		resp, err := http.Get("http://" + service.Spec.ClusterIP + ":8080/metrics")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err == nil && (resp.StatusCode != http.StatusOK || !strings.Contains(string(text), "leader_election_master_status")) {
+			err = fmt.Errorf("%s:\n%.1000s", resp.Status, text)
+		}
+		return err
+	})
 
 	leading := 0.0
 	for _, p := range e.pods() {
