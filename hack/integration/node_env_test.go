@@ -105,14 +105,21 @@ func (e *nodeEnv) allReady() {
 	})
 }
 
+// identity is the process that the Lease names, "" if none holds it, and since when.
+func (e *nodeEnv) identity() (who string, since time.Time) {
+	e.t.Helper()
+	lease, err := e.kube.CoordinationV1().Leases(deployNamespace).Get(context.Background(), deployName, metav1.GetOptions{})
+	if err != nil || lease.Spec.HolderIdentity == nil || lease.Spec.AcquireTime == nil {
+		return "", time.Time{}
+	}
+	return *lease.Spec.HolderIdentity, lease.Spec.AcquireTime.Time
+}
+
 // holder is the Pod that the Lease names, "" if nobody holds it.
 func (e *nodeEnv) holder() string {
 	e.t.Helper()
-	lease, err := e.kube.CoordinationV1().Leases(deployNamespace).Get(context.Background(), deployName, metav1.GetOptions{})
-	if err != nil || lease.Spec.HolderIdentity == nil {
-		return ""
-	}
-	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	who, _ := e.identity()
+	pod, _, _ := strings.Cut(who, "_")
 	return pod
 }
 

@@ -133,10 +133,12 @@ func (e *nodeEnv) leaderDeleted() {
 	e.allReady()
 }
 
-// leaderKilled: the lease of a leader that is killed runs out.
+// leaderKilled: the lease of a leader that is killed runs out, and another process
+// takes it: that of the other Pod, or the one that the kubelet starts in its place.
 func (e *nodeEnv) leaderKilled() {
 	defer e.load()()
 	old := e.leads("")
+	killed, _ := e.identity()
 	p, err := e.kube.CoreV1().Pods(deployNamespace).Get(context.Background(), old, metav1.GetOptions{})
 	e.must(err)
 	_, id, _ := strings.Cut(p.Status.ContainerStatuses[0].ContainerID, "://")
@@ -145,8 +147,15 @@ func (e *nodeEnv) leaderKilled() {
 	if out, err := kill.CombinedOutput(); err != nil {
 		e.t.Fatalf("killing it: %v: %s", err, out)
 	}
-	successor := e.leads(old)
-	wrote := e.firstWrite(successor, begun)
+	var taken time.Time
+	e.eventually("another process leads", time.Minute, func() error {
+		var who string
+		if who, taken = e.identity(); who == "" || who == killed {
+			return fmt.Errorf("%q holds the lease", who)
+		}
+		return nil
+	})
+	wrote := e.firstWrite(e.holder(), taken)
 	within := nodeLeaseDuration + time.Duration(4.4*float64(nodeRetryPeriod)) + nodePoll
 	e.t.Logf("killed: the next write comes after %v (at most %v)", wrote.Sub(begun).Round(time.Millisecond), within)
 	if took := wrote.Sub(begun); took > within {
