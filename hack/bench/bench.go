@@ -29,7 +29,6 @@ type options struct {
 	volumes int
 	bin     string
 	crd     string
-	cold    bool
 	out     string
 }
 
@@ -192,11 +191,8 @@ func (b *bench) measure(ctx context.Context, n int) error {
 	if err := b.grow(ctx, n); err != nil {
 		return err
 	}
-	if err := b.coldStart(ctx, n); err != nil {
-		return err
-	}
-	if !b.cold {
-		if err := b.warmStart(ctx, n); err != nil {
+	for _, step := range []func(context.Context, int) error{b.coldStart, b.warmStart} {
+		if err := step(ctx, n); err != nil {
 			return err
 		}
 	}

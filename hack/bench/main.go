@@ -18,7 +18,6 @@ func main() {
 	flag.IntVar(&o.volumes, "volumes", 10_000, "the largest `number` of volumes; 1,000 and 10,000 are measured too, if that is less")
 	flag.StringVar(&o.bin, "bin", "bin", "`folder` of devcluster and volume-sync-controller")
 	flag.StringVar(&o.crd, "crd", "deploy/crd/api.storageos.com_volumes.yaml", "`file` of the CRD")
-	flag.BoolVar(&o.cold, "cold", false, "measure cold starts only")
 	flag.StringVar(&o.out, "o", "", "`file` to write the tables to as well")
 	rival := flag.String("rival", "", "be what the controller is compared with: floor, decode or informers")
 	var r rivalOptions

@@ -1,5 +1,5 @@
-// Checks of what is deployed: the chart against kustomize's output, the
-// Dockerfile, the alerts, the dashboard. A module of its own, so that Helm,
+// Checks of what is deployed: the chart against kustomize's output, the alerts, the
+// dashboard, what is for the Prometheus operator. A module of its own, so that Helm,
 // kustomize and the others stay out of the product's go.mod.
 module github.com/storageos/volume-sync-controller/hack/deploy
 

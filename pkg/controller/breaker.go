@@ -2,7 +2,6 @@ package controller
 
 import (
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -102,7 +101,7 @@ func (b *breaker) reset(now time.Time) {
 
 // tripsBy tells whether these absences alone, so many of each namespace, would trip it.
 func (b *breaker) tripsBy(absent map[string]int) bool {
-	c := census{records: b.records, namespaces: maps.Clone(b.namespaces)}
+	c := census{records: b.records, namespaces: make(map[string]headcount, len(b.namespaces))}
 	for id, h := range b.namespaces {
 		h.unexplained = absent[id]
 		c.absent += h.unexplained

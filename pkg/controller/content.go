@@ -247,7 +247,7 @@ func replicasOf(v *storageos.Volume, nodes map[string]string) []v1.Replica {
 	return replicas
 }
 
-// progressOf is nil for a replica that does not sync: its figures mean nothing.
+// progressOf is nil for a replica that does not sync and has no figures.
 func progressOf(health api.ReplicaHealth, p api.SyncProgress) *v1.SyncProgress {
 	if health != api.REPLICAHEALTH_SYNCING && p == (api.SyncProgress{}) {
 		return nil

@@ -25,9 +25,6 @@ const fieldManager = "storageos-volume-sync"
 // server prunes them; it need not warn about each at each write.
 const fieldValidation = metav1.FieldValidationIgnore
 
-// errNoName is returned if every name that a record could have is taken.
-var errNoName = errors.New("every name that its record could have is taken by another")
-
 // write is one record on its way to what it should say.
 type write struct {
 	id      string
@@ -172,7 +169,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 		after, err = r.patch(ctx, w, live)
 		return live, after, err
 	}
-	return nil, nil, fmt.Errorf("%w: %.80q", errNoName, names)
+	return nil, nil, fmt.Errorf("every name that its record could have is taken by another: %.80q", names)
 }
 
 // complete writes the status of a record that was just made. It has none yet, so

@@ -272,12 +272,10 @@ func (c *Client) object(ctx context.Context, call string, into any, path ...stri
 	case len(body) > maxObject:
 		return &callError{call, fmt.Errorf("the body has more than %d bytes", maxObject)}
 	}
-	err = json.Unmarshal(body, into)
-	var typed *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &typed):
-		return &callError{call, badType(typed)}
-	case err != nil:
+	if err := json.Unmarshal(body, into); err != nil {
+		if typed, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = badType(typed)
+		}
 		return &callError{call, err}
 	}
 	return nil
