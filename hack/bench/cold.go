@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,8 +57,8 @@ func perSecond(n int, took time.Duration) string {
 	return fmt.Sprintf("%.0f/s", float64(n)/took.Seconds())
 }
 
-// coldly lets a controller make n records, and tells how long it took from the first
-// write to the last, and the most memory that it had.
+// coldly lets a controller make n records, and tells how long that takes at its pace,
+// and the most memory that it had.
 func (b *bench) coldly(ctx context.Context, n int) (took time.Duration, most int64, err error) {
 	if err := b.deleteRecords(ctx); err != nil {
 		return 0, 0, err
@@ -74,28 +75,45 @@ func (b *bench) coldly(ctx context.Context, n int) (took time.Duration, most int
 	return took, most, err
 }
 
-// records waits until n records are made and tells how long that took. It does not
-// look often: looking takes time from what is measured.
+// records waits until n records are made, each by two writes, and tells how long that
+// takes at the pace seen. It looks seldom: looking takes time from what is measured.
 func (c *controller) records(ctx context.Context, n int) (time.Duration, error) {
-	var begun, ended time.Time
+	var looks []look
+	every := max(time.Duration(n)*100*time.Microsecond, 250*time.Millisecond)
 	said := time.Now()
-	err := c.until(ctx, "every volume is recorded", 30*time.Minute, 250*time.Millisecond, func() (bool, error) {
-		now := time.Now()
+	err := c.until(ctx, "every volume is recorded", 30*time.Minute, every, func() (bool, error) {
 		writes, err := c.metric("storageos_volume_writes_total")
-		if writes == 0 {
-			begun = now // not before this
-		}
 		if err != nil {
 			return false, err // it is not that far yet
 		}
-		ended = time.Now()
+		looks = append(looks, look{time.Now(), writes})
 		if time.Since(said) > 15*time.Second {
 			said = time.Now()
 			c.b.say("%s of %s writes", thousands(int(writes)), thousands(2*n))
 		}
 		return int(writes) >= 2*n, nil
 	})
-	return ended.Sub(begun), err
+	return atPace(looks, float64(2*n)), err
+}
+
+// look is how many writes there were at some time.
+type look struct {
+	at     time.Time
+	writes float64
+}
+
+// atPace tells how long so many writes take at the pace between the first look that
+// found some and the last that did not find all, if there are two such.
+func atPace(looks []look, all float64) time.Duration {
+	part := slices.DeleteFunc(slices.Clone(looks), func(l look) bool { return l.writes == 0 || l.writes >= all })
+	if len(part) < 2 {
+		part = looks
+	}
+	if len(part) == 0 {
+		return 0
+	}
+	first, last := part[0], part[len(part)-1]
+	return time.Duration(float64(last.at.Sub(first.at)) * all / max(last.writes-first.writes, 1))
 }
 
 // bareLoop makes the records again, by a loop over the same client, and tells how
