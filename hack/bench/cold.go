@@ -81,7 +81,7 @@ func (c *controller) records(ctx context.Context, n int) (time.Duration, error) 
 	var looks []look
 	every := max(time.Duration(n)*100*time.Microsecond, 250*time.Millisecond)
 	said := time.Now()
-	err := c.until(ctx, "every volume is recorded", 30*time.Minute, every, func() (bool, error) {
+	err := c.until(ctx, "every volume is recorded", time.Hour, every, func() (bool, error) {
 		writes, err := c.metric("storageos_volume_writes_total")
 		if err != nil {
 			return false, err // it is not that far yet
