@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -53,8 +54,21 @@ func (b *bench) writes(ctx context.Context, c *controller, n int) error {
 	}); err != nil {
 		return err
 	}
+	return b.churn(ctx, c, n, count)
+}
+
+// churn changes many volumes at once, and writes as many statuses by a bare loop.
+func (b *bench) churn(ctx context.Context, c *controller, n int, count func(what, wanted string, do func() error) error) error {
 	churn := n / 100
-	begun, took := time.Now(), time.Duration(0)
+	loop := &bareLoop{b: b, turn: churn}
+	if err := loop.run(ctx); err != nil {
+		return err
+	}
+	bare, err := loop.again(ctx)
+	if err := errors.Join(err, loop.clean(ctx)); err != nil {
+		return err
+	}
+	var took time.Duration
 	if err := count("1 % of the volumes have changed", thousands(churn), func() error {
 		// The controller tells it cheaply. The API server would take from the time that
 		// is measured: its metrics are many.
@@ -62,13 +76,13 @@ func (b *bench) writes(ctx context.Context, c *controller, n int) error {
 		if err != nil {
 			return err
 		}
-		begun = time.Now()
+		begun := time.Now()
 		for _, f := range b.filled[:churn] {
 			if err := b.fail(f); err != nil {
 				return err
 			}
 		}
-		if err := c.until(ctx, "the changes are written", time.Minute, 50*time.Millisecond, func() (bool, error) {
+		if err := c.until(ctx, "the changes are written", time.Minute, 200*time.Millisecond, func() (bool, error) {
 			now, err := c.metric("storageos_volume_writes_total")
 			return int(now-before) >= churn, err
 		}); err != nil {
@@ -79,9 +93,14 @@ func (b *bench) writes(ctx context.Context, c *controller, n int) error {
 	}); err != nil {
 		return err
 	}
+	const what = "time until 1 % of the volumes, changed at once, are written"
+	b.row(row{what, n, ms(took), fmt.Sprintf("%v, the poll interval by default", 5*time.Second), times(took.Seconds(), 5), "≤ 1"})
+	if n <= largestPaced {
+		return nil // it is the wait for the poll
+	}
 	b.row(row{
-		"time until 1 % of the volumes, changed at once, are written", n, ms(took), fmt.Sprintf("%v, the poll interval by default", 5*time.Second),
-		times(took.Seconds(), 5), "≤ 1",
+		what + ", against the API server's own time", n, ms(took),
+		ms(bare) + " by a loop that only writes as many statuses", times(took.Seconds(), bare.Seconds()), "-",
 	})
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 // maxContents bounds the bytes of volumes that are kept between the listing
 // that showed them and the worker that records them. What does not fit is asked
 // for by ID when its turn comes.
-const maxContents = 32 << 20
+const maxContents = 16 << 20
 
 // contents holds the JSON of volumes that wait for a worker.
 type contents struct {

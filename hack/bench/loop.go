@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/gentype"
+	"k8s.io/client-go/rest"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// bareGroup is where the loop makes its records: the same CRD under another name, so
+// that nobody watches them.
+const bareGroup = "bench.storageos.com"
+
+// bareLoop makes records as the controller makes them and does nothing else.
+type bareLoop struct {
+	b      *bench
+	turn   int                                                 // how many it makes at a time
+	client *gentype.ClientWithList[*v1.Volume, *v1.VolumeList] // nil before the first turn
+	models []v1.Volume                                         // what the controller has made
+	last   []*v1.Volume                                        // the last turn\'s
+	made   int
+	took   time.Duration
+}
+
+// bareCRD writes the manifest of the loop's CRD.
+func (b *bench) bareCRD() (string, error) {
+	raw, err := os.ReadFile(b.crd)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(b.dir, "bare.yaml")
+	return file, os.WriteFile(file, []byte(strings.ReplaceAll(string(raw), v1.GroupName, bareGroup)), 0o600)
+}
+
+// open makes a client like the generated one, but for the group.
+func (l *bareLoop) open(ctx context.Context) error {
+	list, err := l.b.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{Limit: int64(l.turn)})
+	if err != nil {
+		return err
+	}
+	if l.models = list.Items; len(l.models) == 0 {
+		return errors.New("the controller has not made a record yet")
+	}
+	gv := schema.GroupVersion{Group: bareGroup, Version: v1.SchemeGroupVersion.Version}
+	scheme := runtime.NewScheme()
+	scheme.AddKnownTypes(gv, &v1.Volume{}, &v1.VolumeList{})
+	metav1.AddToGroupVersion(scheme, gv)
+	config := rest.CopyConfig(l.b.config)
+	config.GroupVersion, config.APIPath = &gv, "/apis"
+	config.NegotiatedSerializer = rest.CodecFactoryForGeneratedClient(scheme, serializer.NewCodecFactory(scheme)).WithoutConversion()
+	client, err := rest.RESTClientFor(config)
+	if err != nil {
+		return err
+	}
+	l.client = gentype.NewClientWithList("volumes", client, runtime.NewParameterCodec(scheme), "",
+		func() *v1.Volume { return &v1.Volume{} }, func() *v1.VolumeList { return &v1.VolumeList{} })
+	return nil
+}
+
+// run makes some more.
+func (l *bareLoop) run(ctx context.Context) error {
+	if l.client == nil {
+		if err := l.open(ctx); err != nil {
+			return err
+		}
+	}
+	l.last = make([]*v1.Volume, l.turn)
+	begun := time.Now()
+	err := l.b.each(ctx, "records by a bare loop", l.turn, func(ctx context.Context, i int) error {
+		model := &l.models[i%len(l.models)]
+		made, err := l.client.Create(ctx, &v1.Volume{
+			ObjectMeta: metav1.ObjectMeta{
+				Name: fmt.Sprintf("%s-%d", model.Name, l.made+i), Labels: model.Labels, Annotations: model.Annotations,
+			},
+			Spec: model.Spec,
+		}, metav1.CreateOptions{})
+		if err != nil {
+			return err
+		}
+		made.Status = model.Status
+		l.last[i], err = l.client.UpdateStatus(ctx, made, metav1.UpdateOptions{})
+		return err
+	})
+	l.made += l.turn
+	l.took += time.Since(begun)
+	return err
+}
+
+// again writes the status of the records of the last turn once more, changed, and
+// tells how long that took.
+func (l *bareLoop) again(ctx context.Context) (time.Duration, error) {
+	begun := time.Now()
+	err := l.b.each(ctx, "statuses by a bare loop", len(l.last), func(ctx context.Context, i int) error {
+		l.last[i].Status.Health = v1.HealthOffline
+		_, err := l.client.UpdateStatus(ctx, l.last[i], metav1.UpdateOptions{})
+		return err
+	})
+	return time.Since(begun), err
+}
+
+// clean deletes what it has made.
+func (l *bareLoop) clean(ctx context.Context) error {
+	if l.client == nil {
+		return nil
+	}
+	return l.client.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{})
+}
