@@ -42,6 +42,7 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	c.stop()
 	b.row(row{
 		"memory, the most in a cold start", n, mib(most), "190 MiB, the limit", times(float64(most), 190<<20), "≤ 1.5 at 100,000",
 	})

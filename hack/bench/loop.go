@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
@@ -89,8 +91,7 @@ func (l *bareLoop) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		made.Status = model.Status
-		l.last[i], err = l.client.UpdateStatus(ctx, made, metav1.UpdateOptions{})
+		l.last[i], err = l.setStatus(ctx, made, model.Status)
 		return err
 	})
 	l.made += l.turn
@@ -98,13 +99,26 @@ func (l *bareLoop) run(ctx context.Context) error {
 	return err
 }
 
+// setStatus writes a status by the request that the controller makes, too: a merge
+// patch of one resourceVersion.
+func (l *bareLoop) setStatus(ctx context.Context, of *v1.Volume, status v1.VolumeStatus) (*v1.Volume, error) {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"resourceVersion": of.ResourceVersion}, "status": status,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l.client.Patch(ctx, of.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+}
+
 // again writes the status of the records of the last turn once more, changed, and
 // tells how long that took.
 func (l *bareLoop) again(ctx context.Context) (time.Duration, error) {
 	begun := time.Now()
 	err := l.b.each(ctx, "statuses by a bare loop", len(l.last), func(ctx context.Context, i int) error {
-		l.last[i].Status.Health = v1.HealthOffline
-		_, err := l.client.UpdateStatus(ctx, l.last[i], metav1.UpdateOptions{})
+		status := l.last[i].Status
+		status.Health = v1.HealthOffline
+		_, err := l.setStatus(ctx, l.last[i], status)
 		return err
 	})
 	return time.Since(begun), err
