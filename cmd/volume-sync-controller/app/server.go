@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -45,16 +44,15 @@ type server struct {
 	config    *rest.Config
 	fence     *fence // nil without an election
 
-	kube        kubernetes.Interface
-	records     versioned.Interface
-	storageos   *storageos.Client
-	events      record.EventBroadcaster
-	eventClient typedcorev1.EventsGetter
-	reconciler  *controller.Reconciler
-	health      *health
-	lock        *fencedLock // nil without an election
-	changes     changes
-	page        *statusPage
+	kube       kubernetes.Interface
+	records    versioned.Interface
+	storageos  *storageos.Client
+	events     record.EventBroadcaster
+	reconciler *controller.Reconciler
+	health     *health
+	lock       *fencedLock // nil without an election
+	changes    changes
+	page       *statusPage
 }
 
 // newServer wires everything. It starts nothing and asks nobody.
@@ -141,25 +139,7 @@ func (s *server) newClients() error {
 	if s.records, err = versioned.NewForConfig(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", err)}
 	}
-	if s.eventClient, err = typedcorev1.NewForConfig(eventConfig(s.config)); err != nil {
-		return &flagError{"kubeconfig", fmt.Errorf("making a client for events: %w", err)}
-	}
 	return nil
-}
-
-// Limits of the requests that write events, those of the kubelet: when much happens
-// at once, the records come first.
-const (
-	eventQPS   = 50
-	eventBurst = 100
-)
-
-func eventConfig(config *rest.Config) *rest.Config {
-	config = rest.CopyConfig(config)
-	if config.QPS <= 0 || config.QPS > eventQPS {
-		config.QPS, config.Burst = eventQPS, eventBurst
-	}
-	return config
 }
 
 // run does the program's work until ctx ends.
@@ -187,7 +167,7 @@ func (s *server) run(ctx context.Context) error {
 		s.events.StartEventWatcher(s.changes.said)
 	}
 	wg.Go(func() { s.storageos.Run(base) })
-	s.events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: s.eventClient.Events("")})
+	s.events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: s.kube.CoreV1().Events("")})
 	defer s.events.Shutdown()
 
 	if err := s.prepare(ctx, base); err != nil {
@@ -230,7 +210,6 @@ func (s *server) prepare(ctx, base context.Context) error {
 	if err := s.reconciler.Warm(warm); err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // the caches keep a fraction of what has arrived
 	if err := s.storageos.WaitForLogin(ctx); err != nil {
 		return err
 	}

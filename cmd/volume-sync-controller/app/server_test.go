@@ -57,35 +57,6 @@ func TestKubeConfig(t *testing.T) {
 	}
 }
 
-// Events wait where records do not.
-func TestEventConfig(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		args  []string
-		qps   float32
-		burst int
-	}{
-		"by default":                   {qps: eventQPS, burst: eventBurst},
-		"a limit for all that is less": {args: []string{"-kube-api-qps=20", "-kube-api-burst=30"}, qps: 20, burst: 30},
-		"a limit for all that is more": {args: []string{"-kube-api-qps=200"}, qps: eventQPS, burst: eventBurst},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			config, _, err := kubeConfig(parsed(t, append([]string{"-kubeconfig", kubeconfigFor(t, "http://"+nowhere, "")}, tc.args...)...))
-			if err != nil {
-				t.Fatal(err)
-			}
-			before := *config
-			if got := eventConfig(config); got.QPS != tc.qps || got.Burst != tc.burst {
-				t.Errorf("%v per second, burst %d", got.QPS, got.Burst)
-			}
-			if config.QPS != before.QPS || config.Burst != before.Burst {
-				t.Error("the limit of everything else has changed too")
-			}
-		})
-	}
-}
-
 func TestKubeConfigRefused(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "") // not in a cluster
 	for name, tc := range map[string]struct{ path, want string }{
