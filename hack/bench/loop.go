@@ -27,11 +27,13 @@ const bareGroup = "bench.storageos.com"
 
 // bareLoop makes records as the controller makes them and does nothing else.
 type bareLoop struct {
-	b      *bench
-	turn   int                                                 // how many it makes at a time
+	b       *bench
+	turn    int  // how many it makes at a time
+	patches bool // it makes the controller's own requests, not what is usual
+
 	client *gentype.ClientWithList[*v1.Volume, *v1.VolumeList] // nil before the first turn
 	models []v1.Volume                                         // what the controller has made
-	last   []*v1.Volume                                        // the last turn\'s
+	last   []*v1.Volume                                        // what the last turn has made
 	made   int
 	took   time.Duration
 }
@@ -84,10 +86,10 @@ func (l *bareLoop) run(ctx context.Context) error {
 		model := &l.models[i%len(l.models)]
 		made, err := l.client.Create(ctx, &v1.Volume{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: fmt.Sprintf("%s-%d", model.Name, l.made+i), Labels: model.Labels, Annotations: model.Annotations,
+				Name: fmt.Sprintf("%s-%t-%d", model.Name, l.patches, l.made+i), Labels: model.Labels, Annotations: model.Annotations,
 			},
 			Spec: model.Spec,
-		}, metav1.CreateOptions{})
+		}, metav1.CreateOptions{FieldValidation: l.validation()})
 		if err != nil {
 			return err
 		}
@@ -99,16 +101,28 @@ func (l *bareLoop) run(ctx context.Context) error {
 	return err
 }
 
-// setStatus writes a status by the request that the controller makes, too: a merge
-// patch of one resourceVersion.
+// validation is what the API server is to make of unknown fields, "" for its default.
+func (l *bareLoop) validation() string {
+	if l.patches {
+		return metav1.FieldValidationIgnore
+	}
+	return ""
+}
+
+// setStatus writes a status: by an update, as is usual, or by a merge patch of one
+// resourceVersion, as the controller does.
 func (l *bareLoop) setStatus(ctx context.Context, of *v1.Volume, status v1.VolumeStatus) (*v1.Volume, error) {
+	if !l.patches {
+		of.Status = status
+		return l.client.UpdateStatus(ctx, of, metav1.UpdateOptions{})
+	}
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"resourceVersion": of.ResourceVersion}, "status": status,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return l.client.Patch(ctx, of.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	return l.client.Patch(ctx, of.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldValidation: l.validation()}, "status")
 }
 
 // again writes the status of the records of the last turn once more, changed, and
@@ -124,7 +138,13 @@ func (l *bareLoop) again(ctx context.Context) (time.Duration, error) {
 	return time.Since(begun), err
 }
 
-// clean deletes what it has made.
+// beside says what its pace is, and the ratio to it of n volumes that took so long.
+func (l *bareLoop) beside(does string, n int, took time.Duration) (text, ratio string) {
+	return perSecond(l.made, l.took) + " by a loop that " + does,
+		times(l.took.Seconds()/float64(l.made), took.Seconds()/float64(n))
+}
+
+// clean deletes what every loop has made.
 func (l *bareLoop) clean(ctx context.Context) error {
 	if l.client == nil {
 		return nil
