@@ -7,8 +7,6 @@ import (
 	"slices"
 	"syscall"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // largestPaced is up to how many volumes the pace of a cold start is compared.
@@ -21,7 +19,7 @@ const longestTurn = 10 * time.Second
 // beside a loop that does nothing but that. The two take turns, the controller standing
 // still while the loop writes: a machine does not stay as fast as it was.
 func (b *bench) coldStart(ctx context.Context, n int) error {
-	if err := b.records.StorageOSV1().Volumes().DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+	if err := b.deleteAll(ctx, b.records.StorageOSV1().Volumes()); err != nil {
 		return err
 	}
 	c, err := b.controller(5 * time.Second)
@@ -29,7 +27,7 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 		return err
 	}
 	defer c.stop()
-	usual, same := &bareLoop{b: b, turn: n / 10}, &bareLoop{b: b, turn: n / 10, patches: true}
+	usual, same := &bareLoop{b: b, turn: n / 20}, &bareLoop{b: b, turn: n / 20, patches: true}
 	looks, err := c.records(ctx, n, func(ctx context.Context) error {
 		if n > largestPaced {
 			return nil
@@ -59,7 +57,7 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 	pace.beside, pace.ratio = same.beside("only creates and patches the status", n, took)
 	pace.target = "-"
 	b.row(pace)
-	return usual.clean(ctx)
+	return b.deleteAll(ctx, usual.client)
 }
 
 func perSecond(n int, took time.Duration) string {

@@ -144,10 +144,19 @@ func (l *bareLoop) beside(does string, n int, took time.Duration) (text, ratio s
 		times(l.took.Seconds()/float64(l.made), took.Seconds()/float64(n))
 }
 
-// clean deletes what every loop has made.
-func (l *bareLoop) clean(ctx context.Context) error {
-	if l.client == nil {
-		return nil
+// deletable is a client of records, or of the loops'.
+type deletable interface {
+	List(ctx context.Context, o metav1.ListOptions) (*v1.VolumeList, error)
+	Delete(ctx context.Context, name string, o metav1.DeleteOptions) error
+}
+
+// deleteAll deletes one by one: the API server has a minute for a whole collection.
+func (b *bench) deleteAll(ctx context.Context, of deletable) error {
+	list, err := of.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
 	}
-	return l.client.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{})
+	return b.each(ctx, "deletions", len(list.Items), func(ctx context.Context, i int) error {
+		return of.Delete(ctx, list.Items[i].Name, metav1.DeleteOptions{})
+	})
 }

@@ -95,7 +95,7 @@ func (b *bench) churn(ctx context.Context, c *controller, n int, count func(what
 		return err
 	}
 	bare, err := loop.again(ctx)
-	if err := errors.Join(err, loop.clean(ctx)); err != nil {
+	if err := errors.Join(err, b.deleteAll(ctx, loop.client)); err != nil {
 		return err
 	}
 	b.row(row{
