@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -86,7 +87,9 @@ func (m *memory) Create(_ context.Context, r *v1.Volume, _ metav1.CreateOptions)
 		return nil, apierrors.NewAlreadyExists(volumesResource, r.Name)
 	}
 	r = r.DeepCopy()
-	r.Status = v1.VolumeStatus{}
+	if !reflect.DeepEqual(r.Status, v1.VolumeStatus{}) {
+		return nil, apierrors.NewBadRequest("the API server would read this status and drop it")
+	}
 	r.UID = types.UID(fmt.Sprint("uid-", m.version))
 	r.CreationTimestamp = metav1.NewTime(time.Now())
 	return m.store(nil, r), nil

@@ -47,6 +47,9 @@ type Options struct {
 	Lease *corev1.ObjectReference
 	// Metrics defaults to metrics.Default.
 	Metrics *metrics.Metrics
+	// OnWrite is told of every write of a record, by the verb under which it is
+	// counted. It is called by many goroutines; nil if nobody wants to know.
+	OnWrite func(verb, record string)
 }
 
 // Reconciler keeps the records true. One Reconciler is for one run.
@@ -57,6 +60,7 @@ type Reconciler struct {
 	events   EventRecorder
 	lease    *corev1.ObjectReference
 	metrics  *metrics.Metrics
+	onWrite  func(verb, record string)
 	logger   klog.Logger // Start's
 
 	pvInformer     cache.SharedIndexInformer
@@ -102,6 +106,9 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	if o.Metrics == nil {
 		o.Metrics = metrics.Default
 	}
+	if o.OnWrite == nil {
+		o.OnWrite = func(verb, record string) {}
+	}
 	r := &Reconciler{
 		settings:  o.Settings,
 		api:       o.StorageOS,
@@ -109,6 +116,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		events:    o.Events,
 		lease:     o.Lease,
 		metrics:   o.Metrics,
+		onWrite:   o.OnWrite,
 		logger:    klog.Background(),
 		view:      newView(),
 		tracks:    newTracks(&o.Settings, o.Metrics),

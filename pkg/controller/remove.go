@@ -52,7 +52,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.name, err))
 	}
 	r.tracks.deleted(id, time.Now())
-	r.metrics.Wrote(metrics.VerbDelete)
+	r.wrote(metrics.VerbDelete, o.record.name)
 	r.metrics.DeleteDuration.Observe(time.Since(begun))
 	logger.V(2).Info("Deleted record: its volume is gone", "record", o.record.name)
 	return nil

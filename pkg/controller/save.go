@@ -141,16 +141,18 @@ func (r *Reconciler) isOurs(live *v1.Volume, id string) bool {
 func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Volume, err error) {
 	record := &v1.Volume{}
 	w.apply(record)
-	labels := record.Spec.ConfigLabels
-	names := recordNames(w.id, w.content.name, labels)
+	status := record.Status
+	record.Status = v1.VolumeStatus{} // the API server would read it, check it and drop it
+	names := recordNames(w.id, w.content.name, record.Spec.ConfigLabels)
 	for _, name := range names {
 		record.Name = name
 		created, err := r.records.StorageOSV1().Volumes().Create(ctx, record,
 			metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: fieldValidation})
 		if err == nil {
-			r.metrics.Wrote(metrics.VerbCreate)
+			r.wrote(metrics.VerbCreate, name)
 			klog.FromContext(ctx).V(2).Info("Created record", "record", name)
-			after, err = r.complete(ctx, w, created)
+			// It has no status yet: there is nothing to compare.
+			after, err = r.patchOne(ctx, created, map[string]any{"status": status}, metrics.VerbPatchStatus, "status")
 			return nil, after, err
 		}
 		if !apierrors.IsAlreadyExists(err) {
@@ -170,14 +172,6 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 		return live, after, err
 	}
 	return nil, nil, fmt.Errorf("every name that its record could have is taken by another: %.80q", names)
-}
-
-// complete writes the status of a record that was just made. It has none yet, so
-// there is nothing to compare.
-func (r *Reconciler) complete(ctx context.Context, w *write, created *v1.Volume) (*v1.Volume, error) {
-	want := created.DeepCopy()
-	w.apply(want)
-	return r.patchOne(ctx, created, map[string]any{"status": want.Status}, metrics.VerbPatchStatus, "status")
 }
 
 // patch writes what differs, the resource first, then its status.
@@ -212,9 +206,15 @@ func (r *Reconciler) patchOne(ctx context.Context, live *v1.Volume, patch map[st
 	if err != nil {
 		return nil, fmt.Errorf("writing record %s (%s): %w", live.Name, verb, err)
 	}
-	r.metrics.Wrote(verb)
+	r.wrote(verb, live.Name)
 	klog.FromContext(ctx).V(2).Info("Wrote record", "record", live.Name, "verb", verb)
 	return after, nil
+}
+
+// wrote counts a write of a record and hands it on.
+func (r *Reconciler) wrote(verb, record string) {
+	r.metrics.Wrote(verb)
+	r.onWrite(verb, record)
 }
 
 // saved remembers and says what a save has changed.

@@ -1,13 +1,12 @@
 package app
 
 import (
-	"encoding/json"
-	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
 // maxChanges is how many changes are remembered for the status page.
@@ -51,43 +50,14 @@ func (c *changes) said(e *corev1.Event) {
 	c.add(e.InvolvedObject.Kind+" "+e.InvolvedObject.Name, e.Reason+": "+e.Message, e.Type == corev1.EventTypeWarning)
 }
 
-// recordsPath is that of the records in the API.
-const recordsPath = "/apis/api.storageos.com/v1/volumes"
-
-// transport takes note of the writes of records that the API server has taken.
-func (c *changes) transport(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := next.RoundTrip(req)
-		if err != nil || resp.StatusCode >= 300 || req.Method == http.MethodGet || req.URL.Query().Has("dryRun") {
-			return resp, err
-		}
-		_, path, ok := strings.Cut(req.URL.Path, recordsPath)
-		if !ok {
-			return resp, err
-		}
-		name, sub, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-		switch {
-		case req.Method == http.MethodPost:
-			c.add("Volume "+nameIn(req), "created", false)
-		case req.Method == http.MethodDelete:
-			c.add("Volume "+name, "deleted", false)
-		case sub == "status":
-			c.add("Volume "+name, "status changed", false)
-		default:
-			c.add("Volume "+name, "changed", false)
-		}
-		return resp, err
-	})
+// whats says a write of a record in the words of the status page.
+var whats = map[string]string{
+	metrics.VerbCreate:      "created",
+	metrics.VerbPatch:       "changed",
+	metrics.VerbPatchStatus: "status changed",
+	metrics.VerbDelete:      "deleted",
 }
 
-// nameIn is the name of the object that a request creates.
-func nameIn(req *http.Request) string {
-	var object struct{ Metadata struct{ Name string } }
-	if req.GetBody != nil {
-		if body, err := req.GetBody(); err == nil {
-			_ = json.NewDecoder(body).Decode(&object) // without a name it is still a change
-			body.Close()
-		}
-	}
-	return object.Metadata.Name
+func (c *changes) wrote(verb, record string) {
+	c.add("Volume "+record, whats[verb], false)
 }

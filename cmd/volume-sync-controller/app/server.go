@@ -96,6 +96,7 @@ func newServer(o *options) (*server, error) {
 		Events:     s.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
 		Lease:      s.lease(),
 		Metrics:    &measured,
+		OnWrite:    s.changes.wrote,
 	})
 	if err != nil {
 		return nil, err
@@ -131,7 +132,6 @@ func (s *server) newClients() error {
 		s.fence = &fence{leaseDuration: s.options.leaseDuration}
 		s.config.Wrap(s.fence.transport)
 	}
-	s.config.Wrap(s.changes.transport)
 	var err error
 	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", err)}
