@@ -1,31 +1,52 @@
 package main
 
 import (
+	"slices"
 	"testing"
-	"time"
 )
 
-func TestAtPace(t *testing.T) {
+func TestRatios(t *testing.T) {
 	t.Parallel()
-	at := func(seconds float64, writes float64) look {
-		return look{time.Duration(seconds * float64(time.Second)), writes}
-	}
-	for _, tc := range []struct {
-		name  string
-		looks []look
-		want  time.Duration
-	}{
-		{"no look", nil, 0},
-		{"the look that finds all does not count", []look{at(3, 10), at(4, 20), at(5, 30), at(9, 100)}, 10 * time.Second},
-		{"a pause in between counts", []look{at(0, 10), at(1, 90), at(9, 90), at(10, 100)}, 9 * time.Second * 100 / 80},
-		{"too few before", []look{at(1, 50), at(2, 100)}, 2 * time.Second},
-		{"nothing but the end", []look{at(1, 100)}, 0},
+	for name, tc := range map[string]struct{ these, those, want []float64 }{
+		"none":                         {nil, nil, nil},
+		"each to the one that follows": {[]float64{90, 40}, []float64{100, 50}, []float64{0.9, 0.8}},
+		"the last had nothing after":   {[]float64{90, 40, 7}, []float64{100, 50}, []float64{0.9, 0.8}},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := atPace(tc.looks, 100); got != tc.want {
+			if got := ratios(tc.these, tc.those); !slices.Equal(got, tc.want) {
 				t.Errorf("%v, want %v", got, tc.want)
 			}
 		})
 	}
+}
+
+func TestPercentile(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		all     []int
+		percent int
+		want    int
+	}{
+		"one":                  {[]int{7}, 99, 7},
+		"the median of three":  {[]int{9, 1, 5}, 50, 5},
+		"the 99th of a few":    {[]int{1, 2, 3}, 99, 3},
+		"of a hundred":         {hundred(), 99, 99},
+		"the first percentile": {hundred(), 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := percentile(tc.all, tc.percent); got != tc.want {
+				t.Errorf("%d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func hundred() []int {
+	var all []int
+	for i := range 100 {
+		all = append(all, 100-i)
+	}
+	return all
 }

@@ -59,19 +59,41 @@ func (c *controller) metric(name string) (float64, error) {
 	return total(resp.Body, name, nil)
 }
 
-func total(r io.Reader, name string, labels map[string]string) (float64, error) {
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(r)
+// listings is the time that all listings took, until they were worked off.
+func (c *controller) listings() (time.Duration, error) {
+	resp, err := http.Get(c.url + "/metrics")
 	if err != nil {
 		return 0, err
 	}
+	defer resp.Body.Close()
+	seconds := 0.0
+	err = each(resp.Body, "storageos_sync_volume_duration_seconds", func(m *dto.Metric) {
+		seconds += m.GetHistogram().GetSampleSum()
+	})
+	return time.Duration(seconds * float64(time.Second)), err
+}
+
+func total(r io.Reader, name string, labels map[string]string) (float64, error) {
 	sum := 0.0
-	for _, m := range families[name].GetMetric() {
+	err := each(r, name, func(m *dto.Metric) {
 		if hasLabels(m, labels) {
 			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
+	})
+	return sum, err
+}
+
+// each looks at the series of a metric.
+func each(r io.Reader, name string, look func(*dto.Metric)) error {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(r)
+	if err != nil {
+		return err
 	}
-	return sum, nil
+	for _, m := range families[name].GetMetric() {
+		look(m)
+	}
+	return nil
 }
 
 func hasLabels(m *dto.Metric, want map[string]string) bool {

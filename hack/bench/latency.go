@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,18 +20,23 @@ import (
 // samples is how many changes are waited for, one at a time.
 const samples = 100
 
-// latency measures how long it takes from a change to the record that says it.
-func (b *bench) latency(ctx context.Context, c *controller, n int) error {
+// watch watches the records.
+func (b *bench) watch(ctx context.Context) (watch.Interface, error) {
 	list, err := b.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w, err := b.records.StorageOSV1().Volumes().Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	return b.records.StorageOSV1().Volumes().Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+}
+
+// changes measures how long it takes from a change in StorageOS to the record that
+// says it.
+func (b *bench) changes(ctx context.Context, _ *controller, n int) error {
+	w, err := b.watch(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.Stop()
-
 	changes := make([]time.Duration, 0, samples)
 	for range samples {
 		f := b.filled[rand.IntN(len(b.filled))]
@@ -58,6 +64,16 @@ func (b *bench) latency(ctx context.Context, c *controller, n int) error {
 		fmt.Sprintf("≤ the interval + 100 ms: %.2f", (interval+100*time.Millisecond).Seconds()/interval.Seconds()),
 	})
 
+	return nil
+}
+
+// joins measures how long it takes from a PersistentVolume to the record that says it.
+func (b *bench) joins(ctx context.Context, c *controller, n int) error {
+	w, err := b.watch(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
 	joins := make([]time.Duration, 0, samples)
 	added := b.sim.Fill(simulator.FillOptions{Volumes: samples, CSI: -1})
 	if err := c.atRest(ctx); err != nil {
@@ -104,7 +120,7 @@ func (b *bench) awaited(ctx context.Context, w watch.Interface, f simulator.Fill
 }
 
 // percentile is the smallest value that so many percent do not exceed.
-func percentile(all []time.Duration, percent int) time.Duration {
+func percentile[T cmp.Ordered](all []T, percent int) T {
 	all = slices.Sorted(slices.Values(all))
 	return all[(len(all)*percent+99)/100-1]
 }

@@ -35,7 +35,7 @@ type bareLoop struct {
 	models []v1.Volume                                         // what the controller has made
 	last   []*v1.Volume                                        // what the last turn has made
 	made   int
-	took   time.Duration
+	paces  []float64 // how many it made in a second of each turn
 }
 
 // bareCRD writes the manifest of the loop's CRD.
@@ -97,7 +97,7 @@ func (l *bareLoop) run(ctx context.Context) error {
 		return err
 	})
 	l.made += l.turn
-	l.took += time.Since(begun)
+	l.paces = append(l.paces, float64(l.turn)/time.Since(begun).Seconds())
 	return err
 }
 
@@ -138,10 +138,10 @@ func (l *bareLoop) again(ctx context.Context) (time.Duration, error) {
 	return time.Since(begun), err
 }
 
-// beside says what its pace is, and the ratio to it of n volumes that took so long.
-func (l *bareLoop) beside(does string, n int, took time.Duration) (text, ratio string) {
-	return perSecond(l.made, l.took) + " by a loop that " + does,
-		times(l.took.Seconds()/float64(l.made), took.Seconds()/float64(n))
+// beside says what its pace is, and the ratio to it of what had the turns before its own.
+func (l *bareLoop) beside(does string, paces []float64) (text, ratio string) {
+	return perSecond(percentile(l.paces, 50)) + " by a loop that " + does,
+		times(percentile(ratios(paces, l.paces), 50), 1)
 }
 
 // deletable is a client of records, or of the loops'.

@@ -107,7 +107,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		o.Metrics = metrics.Default
 	}
 	if o.OnWrite == nil {
-		o.OnWrite = func(verb, record string) {}
+		o.OnWrite = func(string, string) {}
 	}
 	r := &Reconciler{
 		settings:  o.Settings,

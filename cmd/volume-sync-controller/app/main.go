@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"k8s.io/klog/v2"
@@ -24,10 +23,6 @@ const (
 	exitError = 1 // could not go on: the lease was lost, a port is taken
 	exitUsage = 2 // a flag makes no sense
 )
-
-// gcPercent is how much garbage there may be beside what is in use. Most of that is
-// caches, which stay: half of Go's default costs little time and spares much memory.
-const gcPercent = 50
 
 // Main is the program without its end: it returns the exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -43,9 +38,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	setLogger(o.loggingFormat, stderr)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	spareMemory()
 
 	defer klog.StopFlushDaemon() // flushes files, if klog writes any
 	ctx, stop := untilSignal()

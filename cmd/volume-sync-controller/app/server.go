@@ -67,8 +67,8 @@ func newServer(o *options) (*server, error) {
 	}
 	metrics.RegisterMetrics()
 	measured := *metrics.Default
-	took := &lastLatency{LatencyMetric: measured.SyncDuration}
-	measured.SyncDuration = took // the page shows it too
+	took := &lastLatency{LatencyMetric: measured.SyncDuration} // the page shows it too
+	measured.SyncDuration = &firstLatency{LatencyMetric: took, then: returnMemory}
 	s.storageos, err = storageos.New(storageos.Config{
 		Endpoint:        o.endpoint,
 		SecretPath:      o.apiSecretPath,
@@ -136,7 +136,7 @@ func (s *server) newClients() error {
 	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", err)}
 	}
-	if s.records, err = versioned.NewForConfig(s.config); err != nil {
+	if s.records, err = controller.NewRecordClient(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", err)}
 	}
 	return nil
