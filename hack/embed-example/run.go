@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller"
-	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -58,7 +57,7 @@ func addVolumeSync(mgr manager.Manager, o options) error {
 	if err != nil {
 		return fmt.Errorf("making a Kubernetes client: %w", err)
 	}
-	records, err := versioned.NewForConfig(config)
+	records, err := controller.NewRecordClient(config)
 	if err != nil {
 		return fmt.Errorf("making a client for records: %w", err)
 	}

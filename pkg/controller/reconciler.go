@@ -37,7 +37,7 @@ type Options struct {
 	Settings Settings
 	// Kubernetes reads PersistentVolumes.
 	Kubernetes kubernetes.Interface
-	// Records reads and writes the records.
+	// Records reads and writes the records; NewRecordClient makes one.
 	Records versioned.Interface
 	// StorageOS is the API that knows the volumes.
 	StorageOS storageos.Lister

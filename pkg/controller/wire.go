@@ -22,6 +22,9 @@ import (
 func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
 	c := rest.CopyConfig(config)
 	c.GroupVersion, c.APIPath = &v1.SchemeGroupVersion, "/apis"
+	if c.UserAgent == "" {
+		c.UserAgent = rest.DefaultKubernetesUserAgent()
+	}
 	c.NegotiatedSerializer = wire{generatedSerializer()}
 	client, err := rest.RESTClientFor(c)
 	if err != nil {
