@@ -56,25 +56,34 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "bench: %5.0f s  %s\n", time.Since(b.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// sizes are the numbers of volumes at which everything is measured.
-func (o options) sizes() []int {
+// sizes are the numbers of volumes at which everything is measured, each larger than
+// what is left of the one before.
+func (o options) sizes() ([]int, error) {
+	const least = 1_000
+	if o.volumes < least {
+		return nil, fmt.Errorf("-volumes must be at least %s: fewer are not to be measured", thousands(least))
+	}
 	var sizes []int
-	for _, n := range []int{1_000, 10_000} {
-		if n < o.volumes {
+	for _, n := range []int{least, 10_000} {
+		if n+samples < o.volumes {
 			sizes = append(sizes, n)
 		}
 	}
-	return append(sizes, o.volumes)
+	return append(sizes, o.volumes), nil
 }
 
 // run measures with more and more volumes.
 func (o options) run(ctx context.Context) error {
+	sizes, err := o.sizes()
+	if err != nil {
+		return err
+	}
 	b := &bench{options: o, begun: time.Now()}
 	if err := b.open(ctx); err != nil {
 		return errors.Join(err, b.close())
 	}
-	err := func() error {
-		for _, n := range o.sizes() {
+	err = func() error {
+		for _, n := range sizes {
 			if err := b.measure(ctx, n); err != nil {
 				return fmt.Errorf("with %d volumes: %w", n, err)
 			}

@@ -77,6 +77,7 @@ func (c *controller) records(ctx context.Context, n int, pause func(context.Cont
 	}
 	turn := min(time.Duration(n)*time.Millisecond, longestTurn)
 	var paces []float64
+	still := 0
 	for begun := time.Now(); ; begun = time.Now() {
 		select {
 		case <-ctx.Done():
@@ -86,6 +87,12 @@ func (c *controller) records(ctx context.Context, n int, pause func(context.Cont
 		now, err := c.metric(writes)
 		if err != nil {
 			return nil, err
+		}
+		if still++; now > before {
+			still = 0
+		}
+		if time.Duration(still)*turn > time.Minute {
+			return nil, fmt.Errorf("nothing has been written for a minute, after %.0f writes", now)
 		}
 		pace := (now - before) / 2 / time.Since(begun).Seconds()
 		before = now

@@ -59,6 +59,33 @@ func (c *controller) metric(name string) (float64, error) {
 	return total(resp.Body, name, nil)
 }
 
+// longestListing is how long the longest listing took, until it was worked off, of those
+// that ended while something was done.
+func (c *controller) longestListing(ctx context.Context, do func(context.Context) error) (time.Duration, error) {
+	last, err := c.listings()
+	if err != nil {
+		return 0, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- do(ctx) }()
+	longest := time.Duration(0)
+	// Often enough for two listings not to end in between, and seldom enough not to be felt.
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-done:
+			return longest, err
+		case <-ticker.C:
+		}
+		now, err := c.listings()
+		if err != nil {
+			return 0, errors.Join(err, <-done)
+		}
+		longest, last = max(longest, now-last), now
+	}
+}
+
 // listings is the time that all listings took, until they were worked off.
 func (c *controller) listings() (time.Duration, error) {
 	resp, err := http.Get(c.url + "/metrics")

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	pkgcontroller "github.com/storageos/volume-sync-controller/pkg/controller"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
@@ -69,6 +70,31 @@ func TestDescribe(t *testing.T) {
 	e.must(err)
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
 		t.Errorf("kubectl describe (-want +got):\n%s", diff)
+	}
+	e.readOnce(r)
+}
+
+// readOnce checks that the controller's client reads what the API server really writes,
+// in an answer and in a watch, without falling back to the generated client's decoder:
+// that would read the managed fields too.
+func (e *env) readOnce(want *v1.Volume) {
+	e.t.Helper()
+	if len(want.ManagedFields) == 0 {
+		e.t.Error("the generated client reads no managed fields")
+	}
+	want = want.DeepCopy()
+	want.ManagedFields = nil
+	client, err := pkgcontroller.NewRecordClient(e.config)
+	e.must(err)
+	answer, err := client.StorageOSV1().Volumes().Get(context.Background(), want.Name, metav1.GetOptions{})
+	e.must(err)
+	w, err := client.StorageOSV1().Volumes().Watch(context.Background(), metav1.ListOptions{})
+	e.must(err)
+	defer w.Stop()
+	for where, got := range map[string]any{"an answer": answer, "a watch": (<-w.ResultChan()).Object} {
+		if diff := cmp.Diff(any(want), got); diff != "" {
+			e.t.Errorf("the record in %s (-want +got):\n%s", where, diff)
+		}
 	}
 }
 

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for volumes, want := range map[int][]int{
+		999:     nil,
+		1_000:   {1_000},
+		1_100:   {1_100}, // what the first leaves is as many
+		1_101:   {1_000, 1_101},
+		10_000:  {1_000, 10_000},
+		100_000: {1_000, 10_000, 100_000},
+	} {
+		got, err := options{volumes: volumes}.sizes()
+		if !slices.Equal(got, want) || (err != nil) != (want == nil) {
+			t.Errorf("%d: %v, %v; want %v", volumes, got, err, want)
+		}
+	}
+}
