@@ -83,7 +83,7 @@ func (e *env) readOnce(want *v1.Volume) {
 		e.t.Error("the generated client reads no managed fields")
 	}
 	want = want.DeepCopy()
-	want.ManagedFields = nil
+	want.ManagedFields, want.TypeMeta = nil, metav1.TypeMeta{} // a list tells the kind of each of its items
 	client, err := pkgcontroller.NewRecordClient(e.config)
 	e.must(err)
 	answer, err := client.StorageOSV1().Volumes().Get(context.Background(), want.Name, metav1.GetOptions{})
