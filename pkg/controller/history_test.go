@@ -270,3 +270,27 @@ func TestHistoryNewerCRD(t *testing.T) {
 		}
 	})
 }
+
+// Whoever wants to know is told of every write, and of nothing else.
+func TestHistoryWrites(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		verbs := map[string]int{}
+		h.leader.onWrite = func(verb, record string) { verbs[verb+" "+record]++ }
+		before := h.records.writes
+		h.api.volumes["one"] = []string{"v0 7", "v1 1", "new 1"} // one larger, one gone, one new
+		h.polls(60)
+		all := 0
+		for _, n := range verbs {
+			all += n
+		}
+		if writes := h.records.writes - before; all != writes {
+			t.Errorf("told of %d of %d writes: %v", all, writes, verbs)
+		}
+		for _, want := range []string{"patch v0", "patch_status v0", "delete v2", "create new", "patch_status new"} {
+			if verbs[want] == 0 {
+				t.Errorf("not told of %s: %v", want, verbs)
+			}
+		}
+	})
+}
