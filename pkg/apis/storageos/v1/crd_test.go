@@ -65,6 +65,7 @@ type schemaNode struct {
 	IntOrString          bool                   `json:"x-kubernetes-int-or-string"`
 	ListType             string                 `json:"x-kubernetes-list-type"`
 	ListMapKeys          []string               `json:"x-kubernetes-list-map-keys"`
+	MapType              string                 `json:"x-kubernetes-map-type"`
 	Properties           map[string]*schemaNode `json:"properties"`
 	AdditionalProperties *schemaNode            `json:"additionalProperties"`
 	Items                *schemaNode            `json:"items"`
@@ -88,7 +89,7 @@ func (n *schemaNode) restrictions() []string {
 	for key := range n.keys {
 		switch key {
 		case "description", "type", "format", "properties", "items", "additionalProperties",
-			"x-kubernetes-list-type", "x-kubernetes-list-map-keys":
+			"x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type":
 		default:
 			keys = append(keys, key)
 		}
@@ -318,6 +319,24 @@ func TestCRDConditionsAreAMap(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"type"}, conditions.ListMapKeys); diff != "" {
 		t.Errorf("list map keys (-want +got):\n%s", diff)
+	}
+}
+
+// What one writer writes as a whole need not be noted field by field, label by label:
+// the API server keeps those notes with every record and compares them at every write.
+func TestCRDIsWrittenAsAWhole(t *testing.T) {
+	t.Parallel()
+	_, v := readCRD(t)
+
+	got := map[string]string{}
+	v.Schema.OpenAPIV3Schema.walk("", func(path string, n *schemaNode) {
+		if n.MapType != "" {
+			got[path] = n.MapType
+		}
+	})
+	want := map[string]string{"spec": "atomic", "status.master": "atomic", "status.persistentVolume": "atomic"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("map types (-want +got):\n%s", diff)
 	}
 }
 

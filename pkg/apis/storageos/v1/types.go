@@ -41,6 +41,7 @@ type Volume struct {
 
 	// Spec is how the volume is configured in StorageOS.
 	// +optional
+	// +structType=atomic
 	Spec VolumeSpec `json:"spec,omitempty"`
 
 	// Status is the state that the volume was last seen in.
@@ -201,6 +202,7 @@ type VolumeStatus struct {
 
 	// Master is the copy of the data that serves reads and writes.
 	// +optional
+	// +structType=atomic
 	Master *Master `json:"master,omitempty"`
 
 	// Replicas are the copies of the data that follow the master.
@@ -230,6 +232,7 @@ type VolumeStatus struct {
 	// last one stays here after it is gone, until StorageOS has been seen to
 	// keep the volume without it.
 	// +optional
+	// +structType=atomic
 	PersistentVolume *PersistentVolumeStatus `json:"persistentVolume,omitempty"`
 
 	// Conditions are the current states of the volume: Present (StorageOS has
