@@ -145,7 +145,13 @@ func (c content) apply(r *v1.Volume, now metav1.Time) {
 var hashSeed = maphash.MakeSeed()
 
 func (c content) digest() digest {
-	d := digest{health: share(healthOfContent(c))}
+	d, _ := c.hash()
+	return d
+}
+
+// hash gives the digest, and the hash of the spec alone.
+func (c content) hash() (d digest, spec uint64) {
+	d.health = share(healthOfContent(c))
 	var progress []*v1.SyncProgress
 	replicas := make([]v1.Replica, len(c.Status.Replicas))
 	for i, r := range c.Status.Replicas {
@@ -153,10 +159,14 @@ func (c content) digest() digest {
 		r.SyncProgress = nil
 		replicas[i] = r
 	}
-	c.Status.Replicas = replicas
-	d.content = hashOf(c)
+	spec = hashOf(c.Spec)
+	c.Spec, c.Status.Replicas = v1.VolumeSpec{}, replicas
+	d.content = hashOf(struct {
+		content
+		Spec uint64
+	}{c, spec})
 	d.progress = hashOf(progress)
-	return d
+	return d, spec
 }
 
 // hashOf hashes the JSON of a value: what the API server stores and no more, so

@@ -25,7 +25,7 @@
 //	rules.go      when a record may be deleted
 //	breaker.go    when too many would be deleted at once
 //	track.go      what is remembered of a volume between two decisions
-//	save.go       creating and patching a record (names.go, patch.go)
+//	save.go       creating and patching a record (names.go, outline.go, patch.go)
 //	remove.go     proving that a volume is gone, deleting its record
 //	probe.go      whether the CRD knows what was added
 //	events.go     what is said on the objects themselves

@@ -18,7 +18,7 @@ type fakeAPI struct {
 	cluster    string
 	nodes      map[string]string
 	namespaces []string
-	volumes    map[string][]string // by namespace: "<id> <size>"
+	volumes    map[string][]string // by namespace: what entry reads
 	hidden     map[string]bool     // IDs that no list shows, though they are there
 	elsewhere  map[string][]string // volumes, while another cluster answers
 	takes      time.Duration       // of each call
@@ -128,14 +128,16 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 	return nil, nil, notFound
 }
 
+// entry is a volume of the tests in a list: "<id> <size>", and maybe the health of its
+// master and the node that it is on.
 func entry(ns, v string) storageos.Entry {
-	var id, size string
-	_, _ = fmt.Sscan(v, &id, &size) // the tests' own
+	id, size, health, node := "", "", "online", "n1"
+	_, _ = fmt.Sscan(v, &id, &size, &health, &node) // the tests' own
 	if id == "-" {
 		return storageos.Entry{Raw: []byte(`{"name":"it has no ID"}`)}
 	}
 	return storageos.Entry{Raw: fmt.Appendf(nil,
-		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":"online","nodeID":"n1"}}`, id, id, ns, size)}
+		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":%q,"nodeID":%q}}`, id, id, ns, size, health, node)}
 }
 
 var (

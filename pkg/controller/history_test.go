@@ -40,6 +40,7 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 			api: newFakeAPI(map[string][]string{"one": nil}), pvs: map[string]*persistentVolume{},
 			records: &memory{records: map[string]*v1.Volume{}, deleted: func(*v1.Volume) {}},
 		}}
+		h.api.nodes["n1"] = "host-1"
 		if change != nil {
 			change(&h.settings)
 		}

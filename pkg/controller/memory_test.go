@@ -27,6 +27,7 @@ type memory struct {
 	version int
 	history []recordChange
 	writes  int
+	reads   int
 	pruned  bool // its CRD is the older one
 	fail    func(verb string) error
 	deleted func(r *v1.Volume)
@@ -73,6 +74,7 @@ func (m *memory) store(old, obj *v1.Volume) *v1.Volume {
 }
 
 func (m *memory) Get(_ context.Context, name string, _ metav1.GetOptions) (*v1.Volume, error) {
+	m.reads++
 	if r, ok := m.records[name]; ok {
 		return r.DeepCopy(), nil
 	}

@@ -14,14 +14,17 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 	"pgregory.net/rapid"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // model is a StorageOS, a Kubernetes and one or two controllers between them.
@@ -40,6 +43,7 @@ type model struct {
 	changes  int      // that writes may follow
 	upgraded bool     // the older CRD was replaced
 	deleted  []time.Time
+	foreign  map[types.UID]bool // records with a condition of somebody else
 }
 
 type pvChange struct{ old, obj *persistentVolume }
@@ -61,7 +65,9 @@ func newModel(t *rapid.T) *model {
 		t: t, ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(), pvs: map[string]*persistentVolume{},
 		api:     newFakeAPI(map[string][]string{"one": nil, "two": nil, "three": nil}),
 		records: &memory{records: map[string]*v1.Volume{}},
+		foreign: map[types.UID]bool{},
 	}
+	m.api.nodes = map[string]string{"n1": "host-1", "n2": "host-2"} // nobody knows n3
 	m.settings.MassOrphanHold = time.Minute
 	m.settings.MaxOrphanCount = 2
 	m.settings.ResyncInterval = rapid.SampledFrom([]time.Duration{10 * time.Minute, 20 * time.Second}).Draw(t, "resync")
@@ -259,7 +265,8 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			ns, i := m.place()
 			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
 			volumes := slices.Clone(m.api.volumes[ns])
-			volumes[i] = fmt.Sprintf("%s %d", id, rapid.IntRange(1, 3).Draw(t, "size")) // and back
+			volumes[i] = fmt.Sprintf("%s %d %s %s", id, rapid.IntRange(1, 3).Draw(t, "size"), // and back
+				rapid.SampledFrom([]string{"online", "offline"}).Draw(t, "health"), rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "node"))
 			m.setVolumes(ns, volumes)
 		},
 		"a volume goes": func(*rapid.T) {
@@ -290,6 +297,20 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		},
 		"a PersistentVolume goes": func(*rapid.T) { m.setPV(m.somePV(), nil) },
 		"a record is edited":      func(*rapid.T) { edit(func(r *v1.Volume) { r.Spec.SizeBytes = -1 }) },
+		"a status is edited": func(*rapid.T) {
+			edit(func(r *v1.Volume) {
+				r.Status.AttachedOn, r.Status.Ready, r.Status.Replicas = "x", "7/7", []v1.Replica{{ID: "x"}}
+			})
+		},
+		"somebody adds a condition": func(t *rapid.T) {
+			if m.records.pruned {
+				t.Skip("the older CRD has none")
+			}
+			edit(func(r *v1.Volume) {
+				meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{Type: "Theirs", Status: metav1.ConditionTrue, Reason: "Theirs"})
+				m.foreign[r.UID] = true
+			})
+		},
 		"a mark is set by hand": func(*rapid.T) {
 			edit(func(r *v1.Volume) {
 				r.Annotations = map[string]string{v1.AnnotationAbsentSince: "2001-01-01T00:00:00Z", v1.AnnotationClusterID: "cluster"}
@@ -461,13 +482,20 @@ func (m *model) agree() {
 	}
 	for ns, volumes := range m.api.volumes {
 		for _, v := range volumes {
-			id, size, _ := strings.Cut(v, " ")
+			is, err := storageos.DecodeVolume(entry(ns, v).Raw)
+			must(m.t, err)
+			should, err := contentOf(is, ns, m.api.nodes)
+			must(m.t, err)
+			id := is.Id
 			r := byID[id]
 			if r == nil {
 				m.t.Fatalf("volume %s has no record", id)
 			}
 			delete(byID, id)
-			if fmt.Sprint(r.Spec.SizeBytes) != size || r.Labels[v1.LabelVolumeID] != id || r.Annotations[v1.AnnotationNamespaceID] != ns || r.Annotations[v1.AnnotationAbsentSince] != "" {
+			if !m.records.pruned && contentOfRecord(r).digest() != should.digest() || m.foreign[r.UID] != meta.IsStatusConditionTrue(r.Status.Conditions, "Theirs") {
+				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)
+			}
+			if r.Spec.SizeBytes != should.Spec.SizeBytes || r.Labels[v1.LabelVolumeID] != id || r.Annotations[v1.AnnotationNamespaceID] != ns || r.Annotations[v1.AnnotationAbsentSince] != "" {
 				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
 			want := join{}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	stdjson "encoding/json"
+	"maps"
 	"reflect"
 
 	"k8s.io/apimachinery/pkg/util/json"
@@ -17,12 +18,17 @@ type patches struct {
 	status   any
 }
 
+func (p patches) empty() bool { return len(p.resource) == 0 && p.status == nil }
+
 // diff makes the patches. Fields that neither of the two states knows, those of
-// others, are in neither patch.
-func diff(from, to *v1.Volume) (patches, error) {
+// others, are in neither patch. What is unread of the first status is written.
+func diff(from, to *v1.Volume, unread map[string]any) (patches, error) {
 	a, err := asMap(from)
 	if err != nil {
 		return patches{}, err
+	}
+	if status, ok := a["status"].(map[string]any); ok {
+		maps.Copy(status, unread)
 	}
 	b, err := asMap(to)
 	if err != nil {

@@ -35,7 +35,7 @@ func TestDiff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := diff(&tc.from, &tc.to)
+			got, err := diff(&tc.from, &tc.to, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

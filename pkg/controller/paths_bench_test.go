@@ -10,7 +10,7 @@ import (
 )
 
 // aVolume is a volume and what its record should say of it.
-func aVolume(b *testing.B) (*storageos.Volume, content) {
+func aVolume(b testing.TB) (*storageos.Volume, content) {
 	b.Helper()
 	v, err := storageos.DecodeVolume(listedVolume("ns", 1, 1))
 	if err != nil {
@@ -58,7 +58,7 @@ func BenchmarkPatch(b *testing.B) {
 	for b.Loop() {
 		want := is.DeepCopy()
 		w.apply(want)
-		p, err := diff(is, want)
+		p, err := diff(is, want, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -20,6 +20,7 @@ type record struct {
 	resourceVersion string
 	created         int64 // Unix seconds
 	terminating     bool
+	plain           bool // nobody else has written into it: its outline says it all
 
 	labelID     string         // from the label, its identity
 	statusID    string         // from status.volumeId: all that the replaced program wrote
@@ -28,6 +29,11 @@ type record struct {
 	state       state
 	progress    uint64 // hash of the sync progress
 	health      shared[v1.Health]
+
+	// What a write has to know, so that it need not read the record.
+	spec    uint64    // hash of the spec
+	healthy statement // condition Healthy
+	times   times     // of the conditions
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
@@ -86,8 +92,9 @@ func (r *record) identity(lists func(id string) bool) string {
 
 // newRecord takes down what the cache keeps of a record.
 func newRecord(obj *v1.Volume) *record {
-	d := contentOfRecord(obj).digest()
-	return &record{
+	c := contentOfRecord(obj)
+	d, spec := c.hash()
+	r := &record{
 		name:            obj.Name,
 		uid:             packUID(obj.UID),
 		resourceVersion: obj.ResourceVersion,
@@ -100,7 +107,12 @@ func newRecord(obj *v1.Volume) *record {
 		state:           stateOf(obj, d.content),
 		progress:        d.progress,
 		health:          d.health,
+		spec:            spec,
+		healthy:         stated(c.Healthy),
+		times:           timesOf(obj),
 	}
+	r.plain = plain(obj)
+	return r
 }
 
 // trimRecord is the transform of the informer. What is known of the record or of

@@ -29,6 +29,7 @@ const fieldValidation = metav1.FieldValidationIgnore
 type write struct {
 	id      string
 	content *content // nil: the content is right as it is
+	spec    uint64   // hash of its spec
 	state   state
 	cluster string // "" leaves it as it is
 	now     metav1.Time
@@ -57,15 +58,16 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		if err != nil || c == nil {
 			return r.failed(ctx, metrics.StageSave, err)
 		}
-		w.content = c
-		if is := c.digest().content; is != d.want.content {
+		is, spec := c.hash()
+		w.content, w.spec = c, spec
+		if is.content != d.want.content {
 			// It has changed since it was listed: what is written now is looked at
 			// again when the next listing has shown it, or has not.
-			d.want.content = is
+			d.want.content = is.content
 			r.waiting.add(id)
 		}
 	}
-	before, after, err := r.write(ctx, w, o.record)
+	was, after, err := r.write(ctx, w, o.record)
 	if refused(err) {
 		r.refuse(ctx, id, o, err)
 		return nil
@@ -73,10 +75,10 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, err)
 	}
-	if before == nil || before.ResourceVersion != after.ResourceVersion {
+	if was == nil || was.resourceVersion != after.ResourceVersion {
 		r.metrics.SaveDuration.Observe(time.Since(begun))
 	}
-	r.saved(id, o, d, before, after)
+	r.saved(id, o, d, was, after)
 	return nil
 }
 
@@ -108,12 +110,25 @@ func (r *Reconciler) volume(ctx context.Context, id, namespaceID string, raw []b
 	return v, err
 }
 
-// write brings a record to what it should say. It returns the record before and
-// after; both are nil if there was nothing that could be written now: the
+// write brings a record to what it should say. It returns what the record was before
+// and is after; both are nil if there was nothing that could be written now: the
 // record's own event will bring its ID back.
-func (r *Reconciler) write(ctx context.Context, w *write, known *record) (before, after *v1.Volume, err error) {
+func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *record, after *v1.Volume, err error) {
 	if known == nil {
 		return r.create(ctx, w)
+	}
+	if w.outlined(known) {
+		p, err := w.patchesOf(known)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !p.empty() {
+			after, err := r.patch(ctx, known.name, known.resourceVersion, p)
+			if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+				return known, after, err
+			}
+			// The cache is behind.
+		}
 	}
 	// Not older than what is known will do: the API server then need not ask etcd.
 	// Should it be older than what is stored, the patch is refused.
@@ -124,11 +139,23 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (before
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading record %s: %w", known.name, err)
 	}
+	return r.writeLive(ctx, w, live)
+}
+
+// writeLive brings a record that was read to what it should say, if it is the volume's.
+func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (was *record, after *v1.Volume, err error) {
 	if !r.isOurs(live, w.id) {
 		return nil, nil, nil
 	}
-	after, err = r.patch(ctx, w, live)
-	return live, after, err
+	p, err := w.patches(live, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	after = live
+	if !p.empty() {
+		after, err = r.patch(ctx, live.Name, live.ResourceVersion, p)
+	}
+	return newRecord(live), after, err
 }
 
 // isOurs tells whether a record is the volume's and may be written.
@@ -138,7 +165,7 @@ func (r *Reconciler) isOurs(live *v1.Volume, id string) bool {
 
 // create makes a record under the first name that is free. A record under that
 // name that is the volume's own is written instead: the cache was behind.
-func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Volume, err error) {
+func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *v1.Volume, err error) {
 	record := &v1.Volume{}
 	w.apply(record)
 	status := record.Status
@@ -152,7 +179,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 			r.wrote(metrics.VerbCreate, name)
 			klog.FromContext(ctx).V(2).Info("Created record", "record", name)
 			// It has no status yet: there is nothing to compare.
-			after, err = r.patchOne(ctx, created, map[string]any{"status": status}, metrics.VerbPatchStatus, "status")
+			after, err = r.patch(ctx, name, created.ResourceVersion, patches{status: status})
 			return nil, after, err
 		}
 		if !apierrors.IsAlreadyExists(err) {
@@ -165,49 +192,45 @@ func (r *Reconciler) create(ctx context.Context, w *write) (before, after *v1.Vo
 		if newRecord(live).identity(r.view.lists) != w.id {
 			continue
 		}
-		if !r.isOurs(live, w.id) {
-			return nil, nil, nil
-		}
-		after, err = r.patch(ctx, w, live)
-		return live, after, err
+		return r.writeLive(ctx, w, live)
 	}
 	return nil, nil, fmt.Errorf("every name that its record could have is taken by another: %.80q", names)
 }
 
-// patch writes what differs, the resource first, then its status.
-func (r *Reconciler) patch(ctx context.Context, w *write, live *v1.Volume) (*v1.Volume, error) {
-	want := live.DeepCopy()
-	w.apply(want)
-	p, err := diff(live, want)
-	if err != nil {
-		return nil, err
-	}
-	if len(p.resource) > 0 {
-		if live, err = r.patchOne(ctx, live, p.resource, metrics.VerbPatch); err != nil {
-			return nil, err
-		}
-	}
-	if p.status != nil {
-		patch := map[string]any{"status": p.status}
-		if live, err = r.patchOne(ctx, live, patch, metrics.VerbPatchStatus, "status"); err != nil {
-			return nil, err
-		}
-	}
-	return live, nil
+// patches lead from a record to what it should say.
+func (w *write) patches(from *v1.Volume, unread map[string]any) (patches, error) {
+	to := from.DeepCopy()
+	w.apply(to)
+	return diff(from, to, unread)
 }
 
-func (r *Reconciler) patchOne(ctx context.Context, live *v1.Volume, patch map[string]any, verb string, subresources ...string) (*v1.Volume, error) {
-	body, err := pinned(patch, live.ResourceVersion)
+// patch writes what differs from a version of a record, the resource first, then its
+// status.
+func (r *Reconciler) patch(ctx context.Context, name, version string, p patches) (after *v1.Volume, err error) {
+	if len(p.resource) > 0 {
+		if after, err = r.patchOne(ctx, name, version, p.resource, metrics.VerbPatch); err != nil {
+			return nil, err
+		}
+		version = after.ResourceVersion
+	}
+	if p.status != nil {
+		after, err = r.patchOne(ctx, name, version, map[string]any{"status": p.status}, metrics.VerbPatchStatus, "status")
+	}
+	return after, err
+}
+
+func (r *Reconciler) patchOne(ctx context.Context, name, version string, patch map[string]any, verb string, subresources ...string) (*v1.Volume, error) {
+	body, err := pinned(patch, version)
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.records.StorageOSV1().Volumes().Patch(ctx, live.Name, types.MergePatchType, body,
+	after, err := r.records.StorageOSV1().Volumes().Patch(ctx, name, types.MergePatchType, body,
 		metav1.PatchOptions{FieldManager: fieldManager, FieldValidation: fieldValidation}, subresources...)
 	if err != nil {
-		return nil, fmt.Errorf("writing record %s (%s): %w", live.Name, verb, err)
+		return nil, fmt.Errorf("writing record %s (%s): %w", name, verb, err)
 	}
-	r.wrote(verb, live.Name)
-	klog.FromContext(ctx).V(2).Info("Wrote record", "record", live.Name, "verb", verb)
+	r.wrote(verb, name)
+	klog.FromContext(ctx).V(2).Info("Wrote record", "record", name, "verb", verb)
 	return after, nil
 }
 
@@ -218,11 +241,7 @@ func (r *Reconciler) wrote(verb, record string) {
 }
 
 // saved remembers and says what a save has changed.
-func (r *Reconciler) saved(id string, o observation, d decision, before, after *v1.Volume) {
-	var was *record
-	if before != nil {
-		was = newRecord(before)
-	}
+func (r *Reconciler) saved(id string, o observation, d decision, was *record, after *v1.Volume) {
 	is := newRecord(after)
 	quiet := false
 	r.tracks.update(id, o.now, func(t track, _ string) track {

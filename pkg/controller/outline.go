@@ -1,0 +1,116 @@
+package controller
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// times are those of a record's conditions, in Unix seconds, 0 if there is none:
+// Healthy, Present and Bound.
+type times [3]uint32
+
+func timesOf(r *v1.Volume) times {
+	var t times
+	for i, kind := range conditionTypes {
+		if c := meta.FindStatusCondition(r.Status.Conditions, kind); c != nil && fits(c.LastTransitionTime.Unix()) {
+			t[i] = uint32(c.LastTransitionTime.Unix())
+		}
+	}
+	return t
+}
+
+// conditionTypes are in the order in which they are written.
+var conditionTypes = [3]string{v1.ConditionHealthy, v1.ConditionPresent, v1.ConditionBound}
+
+// outline is a record as far as the cache knows it: who it is, and what its status says
+// beside what the volume decides.
+func (r *record) outline() *v1.Volume {
+	v := &v1.Volume{}
+	v.Name, v.UID, v.ResourceVersion = r.name, r.uid.unpack(), r.resourceVersion
+	if r.labelID != "" {
+		metav1.SetMetaDataLabel(&v.ObjectMeta, v1.LabelVolumeID, r.labelID)
+	}
+	for key, value := range map[string]string{
+		v1.AnnotationNamespaceID: r.namespaceID.get(),
+		v1.AnnotationClusterID:   r.clusterID.get(),
+		v1.AnnotationAbsentSince: string(r.state.mark),
+	} {
+		if value != "" {
+			metav1.SetMetaDataAnnotation(&v.ObjectMeta, key, value)
+		}
+	}
+	v.Status.PersistentVolume = r.state.join.persistentVolume()
+	for i, s := range []statement{r.healthy, r.state.present, r.state.bound} {
+		s.get().apply(v, conditionTypes[i], time.Unix(int64(r.times[i]), 0))
+	}
+	return v
+}
+
+// plain tells whether a record's outline says all that its status does, beside what the
+// volume decides. Otherwise somebody else has written into it.
+func plain(v *v1.Volume) bool {
+	if v.Spec.Strategy != 0 || v.Status.ConsumerCount != 0 {
+		return false
+	}
+	if pv := v.Status.PersistentVolume; pv != nil && (pv.Name == "" || pv.Claim != nil && pv.Claim.Name == "") {
+		return false
+	}
+	left := conditionTypes[:]
+	for _, c := range v.Status.Conditions {
+		i := slices.Index(left, c.Type)
+		if i < 0 || c.Status == "" || c.ObservedGeneration != 0 || !fits(c.LastTransitionTime.Unix()) {
+			return false
+		}
+		left = left[i+1:]
+	}
+	return true
+}
+
+// fits tells whether times can hold a time.
+func fits(seconds int64) bool { return seconds > 0 && seconds <= math.MaxUint32 }
+
+// outlined tells whether a record's outline is enough to write to it. It is not if
+// somebody else has written into the record, if labels of the volume may have to go, or
+// if host names are to be kept that only the record tells.
+func (w *write) outlined(known *record) bool {
+	return known.plain && (w.content == nil || known.spec == w.spec && w.content.namesHosts())
+}
+
+// namesHosts tells whether each node of the volume has its host name.
+func (c content) namesHosts() bool {
+	s := c.Status
+	ok := (s.AttachedOn == "" || s.AttachedOnHost != "") && (s.Master == nil || s.Master.NodeID == "" || s.Master.Hostname != "")
+	for _, d := range s.Replicas {
+		ok = ok && (d.NodeID == "" || d.Hostname != "")
+	}
+	return ok
+}
+
+// unread is in the place of a value that is not known: it equals none.
+type unread struct{}
+
+// unreadContent is a status of which nothing is known that the volume decides.
+var unreadContent = map[string]any{
+	"attachedOn": unread{}, "attachedOnHost": unread{}, "attachmentType": unread{}, "capacity": unread{},
+	"health": unread{}, "ready": unread{}, "replicas": unread{}, "volumeId": unread{},
+	"master": map[string]any{
+		"health": unread{}, "hostname": unread{}, "id": unread{}, "nodeID": unread{}, "promotable": unread{},
+	},
+}
+
+// patchesOf are the patches of a record of which only the outline is known: what the
+// volume decides of its status is written as a whole.
+func (w *write) patchesOf(known *record) (patches, error) {
+	from := known.outline()
+	if w.content == nil {
+		return w.patches(from, nil)
+	}
+	w.content.Spec.DeepCopyInto(&from.Spec)
+	return w.patches(from, unreadContent)
+}

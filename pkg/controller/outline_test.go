@@ -1,0 +1,288 @@
+package controller
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// anOutlined is a record as the controller has left it, and its content.
+func anOutlined(t *testing.T) (*v1.Volume, content) {
+	t.Helper()
+	_, c := aVolume(t)
+	for _, host := range []*string{&c.Status.AttachedOnHost, &c.Status.Master.Hostname} {
+		*host = "host"
+	}
+	for i := range c.Status.Replicas {
+		c.Status.Replicas[i].Hostname = "host"
+	}
+	r := writtenRecord(c, "cluster", &persistentVolume{join: join{name: "pv", claimName: "data", phase: share(corev1.VolumeBound)}})
+	for i := range r.Status.Conditions {
+		r.Status.Conditions[i].LastTransitionTime = metav1.Unix(1_700_000_000+int64(i), 0)
+	}
+	return r, c
+}
+
+// Whatever is written, a record comes to say the same by the patches of its outline as
+// by those of the record itself.
+func TestPatchesOfAnOutline(t *testing.T) {
+	t.Parallel()
+	bound := join{name: "pv", claimName: "data", phase: share(corev1.VolumeBound)}
+	for name, tc := range map[string]struct {
+		before  func(*v1.Volume) // the record
+		content func(*content)   // nil: it is not written
+		state   func(*state)
+	}{
+		"a master offline": {content: func(c *content) {
+			c.Status.Master.Health, c.Status.Health, c.Status.Ready = "offline", v1.HealthOffline, "1/2"
+			c.Healthy = healthyCondition(v1.HealthOffline, "1/2")
+		}},
+		"fewer copies, and as healthy": {content: func(c *content) {
+			c.Status.Ready, c.Healthy = "1/1", healthyCondition(v1.HealthHealthy, "1/1")
+		}},
+		"detached":             {content: func(c *content) { c.Status.AttachedOn, c.Status.AttachedOnHost, c.Status.AttachmentType = "", "", "" }},
+		"no replicas any more": {content: func(c *content) { c.Status.Replicas = nil }},
+		"another replica":      {content: func(c *content) { c.Status.Replicas = []v1.Replica{{ID: "new", Promotable: true}} }},
+		"a master less":        {content: func(c *content) { c.Status.Master = &v1.Master{Health: "unknown"} }},
+		"a master promotable":  {content: func(c *content) { c.Status.Master.Promotable = true }},
+		"one not promotable": {
+			before:  func(r *v1.Volume) { r.Status.Master.Promotable = true },
+			content: func(*content) {},
+		},
+		"a status that was not written yet": {
+			before:  func(r *v1.Volume) { r.Status = v1.VolumeStatus{} },
+			content: func(*content) {},
+		},
+		"a status that somebody has edited": {
+			before: func(r *v1.Volume) {
+				r.Status.AttachedOn, r.Status.VolumeID, r.Status.Replicas = "x", "x", []v1.Replica{{ID: "x"}}
+				r.Status.Master = &v1.Master{Hostname: "x", NodeID: "y"}
+				q := resource.MustParse("7Ti")
+				r.Status.Capacity = &q
+			},
+			content: func(*content) {},
+		},
+		"a label that somebody has edited": {
+			before: func(r *v1.Volume) { r.Labels[v1.LabelVolumeID] = "x" }, content: func(*content) {},
+		},
+		"labels and annotations of others": {
+			before:  func(r *v1.Volume) { r.Labels["a"], r.Annotations["b"], r.Finalizers = "1", "2", []string{"c"} },
+			content: func(*content) {},
+			state:   func(s *state) { s.mark = "2026-01-02T03:04:05Z" },
+		},
+		"released":                {state: func(s *state) { s.join.phase, s.bound = share(corev1.VolumeReleased), boundUnclaimed }},
+		"no PersistentVolume":     {state: func(s *state) { s.join, s.bound = join{}, boundNone }},
+		"another":                 {state: func(s *state) { s.join = join{name: "other"} }},
+		"absent":                  {state: func(s *state) { s.present, s.mark = presentFalse, "2026-01-02T03:04:05Z" }},
+		"absent, and no content":  {before: func(r *v1.Volume) { r.Status.AttachedOn = "x" }, state: func(s *state) { s.present = presentFalse }},
+		"there again":             {before: func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "x" }},
+		"nothing of its own time": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, c := anOutlined(t)
+			w := &write{id: c.VolumeID, cluster: "cluster", now: metav1.Unix(1_800_000_000, 0),
+				state: state{join: bound, bound: boundTrue, present: presentTrue}}
+			if tc.before != nil {
+				tc.before(r)
+			}
+			if tc.content != nil {
+				tc.content(&c)
+				w.content = &c
+				_, w.spec = c.hash()
+			}
+			if tc.state != nil {
+				tc.state(&w.state)
+			}
+			known := newRecord(r)
+			if !w.outlined(known) {
+				t.Fatal("the outline is taken not to be enough")
+			}
+			p, err := w.patchesOf(known)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q, err := w.patches(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(having(t, r, q), having(t, r, p)); diff != "" {
+				t.Errorf("after the patches of the outline (-want +got):\n%s", diff)
+			}
+			if len(p.resource) > 0 && len(q.resource) == 0 || p.status != nil && q.status == nil && w.content == nil {
+				t.Errorf("a patch that the record does not need: %v", p)
+			}
+		})
+	}
+}
+
+// having is a record after its patches.
+func having(t *testing.T, r *v1.Volume, p patches) *v1.Volume {
+	t.Helper()
+	both := maps.Clone(p.resource)
+	if p.status != nil {
+		both["status"] = p.status
+	}
+	raw, err := json.Marshal(both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := map[string]any{}
+	if err := json.Unmarshal(raw, &patch); err != nil {
+		t.Fatal(err)
+	}
+	is, err := patched(r, patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return is
+}
+
+// Where the outline does not say all that a write has to know, it is not enough.
+func TestOutlined(t *testing.T) {
+	t.Parallel()
+	condition := metav1.Condition{Type: "Theirs", Status: metav1.ConditionTrue, Reason: "R", LastTransitionTime: metav1.Unix(1_700_000_000, 0)}
+	for name, tc := range map[string]struct {
+		record  func(*v1.Volume)
+		content func(*content)
+	}{
+		"a condition of somebody else":    {record: func(r *v1.Volume) { r.Status.Conditions = append(r.Status.Conditions, condition) }},
+		"conditions in another order":     {record: func(r *v1.Volume) { slices.Reverse(r.Status.Conditions) }},
+		"a condition twice":               {record: func(r *v1.Volume) { r.Status.Conditions[1] = r.Status.Conditions[0] }},
+		"a condition of a generation":     {record: func(r *v1.Volume) { r.Status.Conditions[0].ObservedGeneration = 1 }},
+		"a condition without a time":      {record: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Time{} }},
+		"a condition of times to come":    {record: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Unix(1<<32, 0) }},
+		"a condition without a status":    {record: func(r *v1.Volume) { r.Status.Conditions[0].Status = "" }},
+		"half a claim":                    {record: func(r *v1.Volume) { r.Status.PersistentVolume.Claim.Name = "" }},
+		"a PersistentVolume with no name": {record: func(r *v1.Volume) { r.Status.PersistentVolume.Name = "" }},
+		"a strategy":                      {record: func(r *v1.Volume) { r.Spec.Strategy = 1 }},
+		"consumers":                       {record: func(r *v1.Volume) { r.Status.ConsumerCount = 1 }},
+		"a spec that differs":             {content: func(c *content) { c.Spec.SizeBytes++ }},
+		"a label that has gone":           {content: func(c *content) { c.Spec.ConfigLabels = nil }},
+		"a host without a name":           {content: func(c *content) { c.Status.AttachedOn, c.Status.AttachedOnHost = "n", "" }},
+		"a master without a host name":    {content: func(c *content) { c.Status.Master.Hostname = "" }},
+		"a replica without a host name":   {content: func(c *content) { c.Status.Replicas[0].Hostname = "" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, c := anOutlined(t)
+			if tc.record != nil {
+				tc.record(r)
+			}
+			if tc.content != nil {
+				tc.content(&c)
+			}
+			w := &write{content: &c}
+			_, w.spec = c.hash()
+			if w.outlined(newRecord(r)) {
+				t.Error("the outline is taken to be enough")
+			}
+		})
+	}
+}
+
+// A plain record's outline says of its status all that the volume does not decide.
+func TestOutline(t *testing.T) {
+	t.Parallel()
+	r, _ := anOutlined(t)
+	r.Labels["other"], r.Annotations["other"], r.Annotations[v1.AnnotationAbsentSince] = "x", "x", "2026-01-02T03:04:05Z"
+	got := newRecord(r).outline()
+	want := &v1.Volume{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: r.Name, UID: r.UID, ResourceVersion: r.ResourceVersion,
+			Labels: map[string]string{v1.LabelVolumeID: r.Labels[v1.LabelVolumeID]}, Annotations: maps.Clone(r.Annotations),
+		},
+		Status: v1.VolumeStatus{PersistentVolume: r.Status.PersistentVolume, Conditions: r.Status.Conditions},
+	}
+	delete(want.Annotations, "other")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("outline (-want +got):\n%s", diff)
+	}
+}
+
+// No field that the volume decides is left out where all of them are written.
+func TestUnreadContent(t *testing.T) {
+	t.Parallel()
+	fields := func(of any, but ...string) map[string]bool {
+		all := map[string]bool{}
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(of)) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); !slices.Contains(but, name) {
+				all[name] = true
+			}
+		}
+		return all
+	}
+	known := func(m any) map[string]bool {
+		all := map[string]bool{}
+		for name := range m.(map[string]any) {
+			all[name] = true
+		}
+		return all
+	}
+	if diff := cmp.Diff(fields(v1.VolumeStatus{}, "consumerCount", "persistentVolume", "conditions"), known(unreadContent)); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(fields(v1.Master{}), known(unreadContent["master"])); diff != "" {
+		t.Errorf("master (-want +got):\n%s", diff)
+	}
+}
+
+// A status that has changed is written without being read; what somebody else has made
+// of the record is read first, and so is a record that the cache is behind with.
+func TestHistoryReads(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		edit   func(*history, *v1.Volume) // before the health changes
+		told   bool                       // of the edit
+		reads  int
+		writes int // tried
+	}{
+		"nobody else has written": {reads: 0, writes: 1},
+		"somebody has a condition there": {told: true, reads: 1, writes: 1, edit: func(_ *history, r *v1.Volume) {
+			r.Status.Conditions = append(r.Status.Conditions, metav1.Condition{Type: "Theirs"})
+		}},
+		"somebody has just set a label": {reads: 1, writes: 2, edit: func(_ *history, r *v1.Volume) { r.Labels["x"] = "y" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				h.sleep(time.Minute)
+				if tc.edit != nil {
+					old := h.records.records["v0"]
+					obj := old.DeepCopy()
+					tc.edit(h, obj)
+					h.records.store(old, obj)
+				}
+				if tc.told {
+					h.round()
+				}
+				reads, writes := h.records.reads, h.records.writes
+				h.api.volumes["one"] = []string{"v0 1 offline", "v1 1", "v2 1"}
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+				if n := h.records.reads - reads; n != tc.reads {
+					t.Errorf("%d reads, want %d", n, tc.reads)
+				}
+				if n := h.records.writes - writes; n != tc.writes {
+					t.Errorf("%d writes, want %d", n, tc.writes)
+				}
+				is := h.records.records["v0"]
+				if got := fmt.Sprint(is.Status.Health, is.Labels["x"]); is.Status.Health != v1.HealthOffline || tc.writes == 2 && is.Labels["x"] != "y" {
+					t.Errorf("the record says %s", got)
+				}
+			})
+		})
+	}
+}
