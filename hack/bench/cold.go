@@ -28,11 +28,12 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 	}
 	defer c.stop()
 	usual, same := &bareLoop{b: b, turn: n / 20}, &bareLoop{b: b, turn: n / 20, patches: true}
+	watched := &bareLoop{b: b, turn: n / 20, patches: true, watched: true}
 	paces, err := c.records(ctx, n, func(ctx context.Context) error {
 		if n > largestPaced {
 			return nil
 		}
-		return c.still(func() error { return errors.Join(usual.run(ctx), same.run(ctx)) })
+		return c.still(func() error { return errors.Join(usual.run(ctx), same.run(ctx), watched.run(ctx)) })
 	})
 	if err != nil {
 		return err
@@ -52,9 +53,12 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 	}
 	pace.beside, pace.ratio = usual.beside("only creates and sets the status", paces)
 	b.row(pace)
-	pace.what += ", against the same requests"
+	what := pace.what
+	pace.what, pace.target = what+", against the same requests", "-"
 	pace.beside, pace.ratio = same.beside("only creates and patches the status", paces)
-	pace.target = "-"
+	b.row(pace)
+	pace.what = what + ", against the same requests, watched"
+	pace.beside, pace.ratio = watched.beside("does that while somebody watches", paces)
 	b.row(pace)
 	return b.deleteAll(ctx, usual.client)
 }

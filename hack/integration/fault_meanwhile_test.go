@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,35 +24,40 @@ import (
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
-// hook does something once, just before a request is sent.
+// hook does something just before some requests are sent.
 type hook struct {
 	mu      sync.Mutex
-	matches func(*http.Request) bool
+	matches []func(*http.Request) bool
 	do      func()
+	done    chan struct{}
 }
 
-// before arms it; what it returns is closed when it was done.
-func (h *hook) before(matches func(*http.Request) bool, do func()) <-chan struct{} {
+// before arms it for one request that matches, then for another, and so on; what it
+// returns is closed when it was done before the last.
+func (h *hook) before(do func(), matches ...func(*http.Request) bool) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	done := make(chan struct{})
-	h.matches, h.do = matches, func() { do(); close(done) }
-	return done
+	h.matches, h.do, h.done = matches, do, make(chan struct{})
+	return h.done
 }
 
 func (h *hook) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		h.mu.Lock()
-		var do func()
-		if h.matches != nil && h.matches(req) {
-			do, h.matches, h.do = h.do, nil, nil
-		}
-		h.mu.Unlock()
-		if do != nil {
-			do()
-		}
+		h.meet(req)
 		return next.RoundTrip(req)
 	})
+}
+
+func (h *hook) meet(req *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.matches) == 0 || !h.matches[0](req) {
+		return
+	}
+	h.do()
+	if h.matches = h.matches[1:]; len(h.matches) == 0 {
+		close(h.done)
+	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -89,6 +95,16 @@ func (e *env) reconciler(h *hook) {
 	})
 }
 
+// meets waits until a hook was done.
+func meets(t *testing.T, done <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the request did not come")
+	}
+}
+
 // What others write between our read and our write is neither lost nor left.
 func TestFaultMeanwhile(t *testing.T) {
 	t.Parallel()
@@ -100,9 +116,11 @@ func TestFaultMeanwhile(t *testing.T) {
 	e.eventually("it is recorded", 15*time.Second, func() error {
 		return e.want(f.ID, func(r *v1.Volume) bool { return boundReason(r) == "Unclaimed" })
 	})
+	size := 0
 	edit := func() {
+		size++
 		_, err := volumes.Patch(context.Background(), f.Name, types.MergePatchType,
-			[]byte(`{"spec":{"sizeBytes":1},"metadata":{"labels":{"theirs":"x"}}}`), metav1.PatchOptions{})
+			fmt.Appendf(nil, `{"spec":{"sizeBytes":%d},"metadata":{"labels":{"theirs":"x"}}}`, size), metav1.PatchOptions{})
 		e.must(err)
 	}
 	request := func(method, suffix string) func(*http.Request) bool {
@@ -115,45 +133,42 @@ func TestFaultMeanwhile(t *testing.T) {
 			})
 		}
 	}
+	read, written := request(http.MethodGet, "/volumes/"+f.Name), request(http.MethodPatch, "/"+f.Name+"/status")
 	for _, tc := range []struct {
 		name    string
 		trigger func()
-		meets   func(*http.Request) bool
+		meets   []func(*http.Request) bool
 		pv      bool
 	}{
-		{"before it is read", func() { e.persistentVolume(f) }, request(http.MethodGet, "/volumes/"+f.Name), true},
-		{"between read and write", func() { e.deletePersistentVolume(f.Name) }, request(http.MethodPatch, "/"+f.Name+"/status"), false},
+		{"before it is written", func() { e.persistentVolume(f) }, []func(*http.Request) bool{written}, true},
+		{"before it is read", func() { e.deletePersistentVolume(f.Name) }, []func(*http.Request) bool{written, read}, false},
+		{"between read and write", func() { e.persistentVolume(f) }, []func(*http.Request) bool{written, written}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			edited := h.before(tc.meets, edit)
+			edited := h.before(edit, tc.meets...)
 			tc.trigger()
-			select {
-			case <-edited:
-			case <-time.After(10 * time.Second):
-				t.Fatal("the request did not come")
-			}
+			meets(t, edited)
 			eventually(t, "it is right again", 10*time.Second, right(tc.pv))
 		})
 	}
-	t.Run("it is deleted before it is read", func(t *testing.T) {
-		deleted := h.before(request(http.MethodGet, "/volumes/"+f.Name), func() {
+	t.Run("it is deleted before it is written", func(t *testing.T) {
+		deleted := h.before(func() {
 			e.must(volumes.Delete(context.Background(), f.Name, metav1.DeleteOptions{}))
-		})
-		e.persistentVolume(f)
-		<-deleted
+		}, written)
+		e.deletePersistentVolume(f.Name)
+		meets(t, deleted)
 		eventually(t, "it is made again", 10*time.Second, func() error {
-			return e.want(f.ID, func(r *v1.Volume) bool { return r.Status.VolumeID == f.ID && r.Status.PersistentVolume != nil })
+			return e.want(f.ID, func(r *v1.Volume) bool { return r.Status.VolumeID == f.ID && r.Status.PersistentVolume == nil })
 		})
 	})
 	t.Run("it is written before it is deleted", func(t *testing.T) {
-		e.deletePersistentVolume(f.Name)
-		written := h.before(request(http.MethodDelete, "/volumes/"+f.Name), func() {
+		written := h.before(func() {
 			_, err := volumes.Patch(context.Background(), f.Name, types.MergePatchType,
 				[]byte(`{"metadata":{"labels":{"theirs":"y"}}}`), metav1.PatchOptions{})
 			e.must(err)
-		})
+		}, request(http.MethodDelete, "/volumes/"+f.Name))
 		e.must(e.sim.RemoveVolume(f.NamespaceID, f.ID))
-		<-written
+		meets(t, written)
 		eventually(t, "it is deleted all the same", 10*time.Second, func() error { return e.names() })
 	})
 }
