@@ -177,7 +177,7 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 		d.want.join = join{}
 	}
 
-	said := o.record != nil && o.record.state.bound.get().reason == ReasonUnclaimed
+	said := o.record != nil && o.record.state.bound.get().Reason == ReasonUnclaimed
 	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
 	switch {
 	case said:
@@ -207,7 +207,7 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 	}
 	t.unreferenced.said = true
 	d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
-		boundUnclaimed.get().message))
+		boundUnclaimed.get().Message))
 }
 
 // decideInvalid: the volume is there, but it cannot be recorded. Its record

@@ -65,9 +65,9 @@ func healthyCondition(h v1.Health, ready string) condition {
 	c := condition{metav1.ConditionFalse, string(h), ready + " copies are usable"}
 	switch h {
 	case v1.HealthHealthy:
-		c.status = metav1.ConditionTrue
+		c.Status = metav1.ConditionTrue
 	case v1.HealthUnknown:
-		c.status = metav1.ConditionUnknown
+		c.Status = metav1.ConditionUnknown
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/klog/v2"
 
@@ -199,6 +202,70 @@ func TestHistoryEditedRecord(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whatever a hand edits of what the controller writes is put back; what is not the
+// controller's stays.
+func TestHistoryPutBack(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*v1.Volume){
+		"the spec":   func(r *v1.Volume) { r.Spec.SizeBytes = 7 },
+		"the status": func(r *v1.Volume) { r.Status.AttachedOn, r.Status.Ready = "x", "7/7" },
+		"the label":  func(r *v1.Volume) { r.Labels[v1.LabelVolumeID] = "x" },
+		"no annotation but a mark": func(r *v1.Volume) {
+			r.Annotations = map[string]string{v1.AnnotationAbsentSince: "2001-01-01T00:00:00Z"}
+		},
+		"no conditions":                 func(r *v1.Volume) { r.Status.Conditions = nil },
+		"a condition less":              func(r *v1.Volume) { r.Status.Conditions = r.Status.Conditions[1:] },
+		"the message of Healthy":        func(r *v1.Volume) { r.Status.Conditions[0].Message = "x" },
+		"the status of Healthy":         func(r *v1.Volume) { r.Status.Conditions[0].Status = metav1.ConditionFalse },
+		"the reason of Present":         func(r *v1.Volume) { r.Status.Conditions[1].Reason = "x" },
+		"the status of Bound":           func(r *v1.Volume) { r.Status.Conditions[2].Status = metav1.ConditionUnknown },
+		"the PersistentVolume":          func(r *v1.Volume) { r.Status.PersistentVolume = nil },
+		"the claim of PersistentVolume": func(r *v1.Volume) { r.Status.PersistentVolume.Claim.Name = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				old := h.records.records["v0"]
+				obj := old.DeepCopy()
+				edit(obj)
+				metav1.SetMetaDataAnnotation(&obj.ObjectMeta, "theirs", "x")
+				h.records.store(old, obj)
+				h.polls(2)
+				want, got := old.DeepCopy(), h.records.records["v0"].DeepCopy()
+				metav1.SetMetaDataAnnotation(&want.ObjectMeta, "theirs", "x")
+				for _, r := range []*v1.Volume{want, got} {
+					r.ResourceVersion = ""
+					slices.SortFunc(r.Status.Conditions, func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) })
+					for i := range r.Status.Conditions {
+						r.Status.Conditions[i].LastTransitionTime = metav1.Time{}
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("record (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// A mark that was the only annotation of ours goes without those of others.
+func TestHistoryLastAnnotation(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		old := h.records.records["v0"]
+		obj := old.DeepCopy()
+		obj.Annotations = map[string]string{v1.AnnotationAbsentSince: "2001-01-01T00:00:00Z", "theirs": "x"}
+		h.records.store(old, obj)
+		h.api.cluster = ""                                                         // it does not tell which it is
+		h.api.volumes["one"] = []string{"v0 18446744073709551615", "v1 1", "v2 1"} // it cannot be recorded
+		h.polls(3)
+		got := h.records.records["v0"].Annotations
+		if diff := cmp.Diff(map[string]string{"theirs": "x"}, got); diff != "" {
+			t.Errorf("annotations (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // What Kubernetes would not take is written when it does.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -127,6 +128,9 @@ func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data [
 	}
 	if dry {
 		return m.prune(obj), nil
+	}
+	if m.prune(obj); equality.Semantic.DeepEqual(old, obj) {
+		return old.DeepCopy(), nil // nothing is stored
 	}
 	return m.store(old, obj), nil
 }

@@ -44,6 +44,8 @@ type model struct {
 	upgraded bool     // the older CRD was replaced
 	deleted  []time.Time
 	foreign  map[types.UID]bool // records with a condition of somebody else
+
+	annotated map[types.UID]bool // records with an annotation of somebody else
 }
 
 type pvChange struct{ old, obj *persistentVolume }
@@ -65,7 +67,7 @@ func newModel(t *rapid.T) *model {
 		t: t, ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(), pvs: map[string]*persistentVolume{},
 		api:     newFakeAPI(map[string][]string{"one": nil, "two": nil, "three": nil}),
 		records: &memory{records: map[string]*v1.Volume{}},
-		foreign: map[types.UID]bool{},
+		foreign: map[types.UID]bool{}, annotated: map[types.UID]bool{},
 	}
 	m.api.nodes = map[string]string{"n1": "host-1", "n2": "host-2"} // nobody knows n3
 	m.settings.MassOrphanHold = time.Minute
@@ -302,6 +304,26 @@ func (m *model) actions() map[string]func(*rapid.T) {
 				r.Status.AttachedOn, r.Status.Ready, r.Status.Replicas = "x", "7/7", []v1.Replica{{ID: "x"}}
 			})
 		},
+		"conditions are edited": func(t *rapid.T) {
+			edit(func(r *v1.Volume) {
+				c := r.Status.Conditions
+				switch {
+				case len(c) == 0:
+				case rapid.Bool().Draw(t, "all go"):
+					r.Status.Conditions = nil
+					delete(m.foreign, r.UID)
+				default:
+					c[0].Status, c[0].Message = metav1.ConditionUnknown, "x"
+					slices.Reverse(c)
+				}
+			})
+		},
+		"all annotations but a mark go, and others come": func(*rapid.T) {
+			edit(func(r *v1.Volume) {
+				r.Annotations = map[string]string{"theirs": "x", v1.AnnotationAbsentSince: time.Now().UTC().Format(time.RFC3339)}
+				m.annotated[r.UID] = true
+			})
+		},
 		"somebody adds a condition": func(t *rapid.T) {
 			if m.records.pruned {
 				t.Skip("the older CRD has none")
@@ -314,6 +336,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"a mark is set by hand": func(*rapid.T) {
 			edit(func(r *v1.Volume) {
 				r.Annotations = map[string]string{v1.AnnotationAbsentSince: "2001-01-01T00:00:00Z", v1.AnnotationClusterID: "cluster"}
+				delete(m.annotated, r.UID)
 			})
 		},
 		"the namespace of a record is edited": func(*rapid.T) {
@@ -494,6 +517,9 @@ func (m *model) agree() {
 			delete(byID, id)
 			if !m.records.pruned && contentOfRecord(r).digest() != should.digest() || m.foreign[r.UID] != meta.IsStatusConditionTrue(r.Status.Conditions, "Theirs") {
 				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)
+			}
+			if m.annotated[r.UID] && r.Annotations["theirs"] == "" {
+				m.t.Fatalf("volume %s: its record has lost an annotation of somebody else: %+v", v, r)
 			}
 			if r.Spec.SizeBytes != should.Spec.SizeBytes || r.Labels[v1.LabelVolumeID] != id || r.Annotations[v1.AnnotationNamespaceID] != ns || r.Annotations[v1.AnnotationAbsentSince] != "" {
 				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)

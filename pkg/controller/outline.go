@@ -25,14 +25,13 @@ func timesOf(r *v1.Volume) times {
 	return t
 }
 
-// conditionTypes are in the order in which they are written.
-var conditionTypes = [3]string{v1.ConditionHealthy, v1.ConditionPresent, v1.ConditionBound}
+// conditionTypes are in the order of times.
+var conditionTypes = []string{v1.ConditionHealthy, v1.ConditionPresent, v1.ConditionBound}
 
-// outline is a record as far as the cache knows it: who it is, and what its status says
-// beside what the volume decides.
+// outline is a record as far as the cache knows it: our labels and annotations, and what
+// its status says beside what the volume decides.
 func (r *record) outline() *v1.Volume {
 	v := &v1.Volume{}
-	v.Name, v.UID, v.ResourceVersion = r.name, r.uid.unpack(), r.resourceVersion
 	if r.labelID != "" {
 		metav1.SetMetaDataLabel(&v.ObjectMeta, v1.LabelVolumeID, r.labelID)
 	}
@@ -52,22 +51,24 @@ func (r *record) outline() *v1.Volume {
 	return v
 }
 
-// plain tells whether a record's outline says all that its status does, beside what the
-// volume decides. Otherwise somebody else has written into it.
+// plain tells whether a record is as this program writes it, but for what the volume
+// decides and the labels and annotations of others: whether its outline tells the rest.
+// An annotation that stays keeps those of others: a patch that takes away the last one
+// that is known would take theirs too.
 func plain(v *v1.Volume) bool {
-	if v.Spec.Strategy != 0 || v.Status.ConsumerCount != 0 {
+	if v.Annotations[v1.AnnotationNamespaceID] == "" || v.Spec.Strategy != 0 || v.Status.ConsumerCount != 0 {
 		return false
 	}
 	if pv := v.Status.PersistentVolume; pv != nil && (pv.Name == "" || pv.Claim != nil && pv.Claim.Name == "") {
 		return false
 	}
-	left := conditionTypes[:]
+	left := slices.Clone(conditionTypes)
 	for _, c := range v.Status.Conditions {
 		i := slices.Index(left, c.Type)
 		if i < 0 || c.Status == "" || c.ObservedGeneration != 0 || !fits(c.LastTransitionTime.Unix()) {
 			return false
 		}
-		left = left[i+1:]
+		left = slices.Delete(left, i, i+1)
 	}
 	return true
 }
@@ -75,9 +76,9 @@ func plain(v *v1.Volume) bool {
 // fits tells whether times can hold a time.
 func fits(seconds int64) bool { return seconds > 0 && seconds <= math.MaxUint32 }
 
-// outlined tells whether a record's outline is enough to write to it. It is not if
-// somebody else has written into the record, if labels of the volume may have to go, or
-// if host names are to be kept that only the record tells.
+// outlined tells whether a record's outline is enough to write to it. It is not if the
+// record says what no outline does, if its spec differs, of which labels may have to go,
+// or if host names are to be kept that only the record tells.
 func (w *write) outlined(known *record) bool {
 	return known.plain && (w.content == nil || known.spec == w.spec && w.content.namesHosts())
 }

@@ -21,14 +21,14 @@ type patches struct {
 func (p patches) empty() bool { return len(p.resource) == 0 && p.status == nil }
 
 // diff makes the patches. Fields that neither of the two states knows, those of
-// others, are in neither patch. What is unread of the first status is written.
-func diff(from, to *v1.Volume, unread map[string]any) (patches, error) {
+// others, are in neither patch. What is in anew is written of the status, whatever it was.
+func diff(from, to *v1.Volume, anew map[string]any) (patches, error) {
 	a, err := asMap(from)
 	if err != nil {
 		return patches{}, err
 	}
 	if status, ok := a["status"].(map[string]any); ok {
-		maps.Copy(status, unread)
+		maps.Copy(status, anew)
 	}
 	b, err := asMap(to)
 	if err != nil {

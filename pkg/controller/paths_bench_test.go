@@ -10,15 +10,15 @@ import (
 )
 
 // aVolume is a volume and what its record should say of it.
-func aVolume(b testing.TB) (*storageos.Volume, content) {
-	b.Helper()
+func aVolume(t testing.TB) (*storageos.Volume, content) {
+	t.Helper()
 	v, err := storageos.DecodeVolume(listedVolume("ns", 1, 1))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	c, err := contentOf(v, "ns", nil)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return v, c
 }

@@ -20,7 +20,7 @@ type record struct {
 	resourceVersion string
 	created         int64 // Unix seconds
 	terminating     bool
-	plain           bool // nobody else has written into it: its outline says it all
+	plain           bool // its outline tells what a write has to know
 
 	labelID     string         // from the label, its identity
 	statusID    string         // from status.volumeId: all that the replaced program wrote
@@ -94,7 +94,7 @@ func (r *record) identity(lists func(id string) bool) string {
 func newRecord(obj *v1.Volume) *record {
 	c := contentOfRecord(obj)
 	d, spec := c.hash()
-	r := &record{
+	return &record{
 		name:            obj.Name,
 		uid:             packUID(obj.UID),
 		resourceVersion: obj.ResourceVersion,
@@ -110,9 +110,8 @@ func newRecord(obj *v1.Volume) *record {
 		spec:            spec,
 		healthy:         stated(c.Healthy),
 		times:           timesOf(obj),
+		plain:           plain(obj),
 	}
-	r.plain = plain(obj)
-	return r
 }
 
 // trimRecord is the transform of the informer. What is known of the record or of

@@ -117,6 +117,7 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *r
 	if known == nil {
 		return r.create(ctx, w)
 	}
+	version := known.resourceVersion
 	if w.outlined(known) {
 		p, err := w.patchesOf(known)
 		if err != nil {
@@ -127,12 +128,12 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *r
 			if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 				return known, after, err
 			}
-			// The cache is behind.
+			version = "" // the cache is behind, and maybe the API server's too
 		}
 	}
 	// Not older than what is known will do: the API server then need not ask etcd.
 	// Should it be older than what is stored, the patch is refused.
-	live, err := r.records.StorageOSV1().Volumes().Get(ctx, known.name, metav1.GetOptions{ResourceVersion: known.resourceVersion})
+	live, err := r.records.StorageOSV1().Volumes().Get(ctx, known.name, metav1.GetOptions{ResourceVersion: version})
 	if apierrors.IsNotFound(err) {
 		return nil, nil, nil // the cache is behind
 	}
@@ -198,10 +199,10 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *
 }
 
 // patches lead from a record to what it should say.
-func (w *write) patches(from *v1.Volume, unread map[string]any) (patches, error) {
+func (w *write) patches(from *v1.Volume, anew map[string]any) (patches, error) {
 	to := from.DeepCopy()
 	w.apply(to)
-	return diff(from, to, unread)
+	return diff(from, to, anew)
 }
 
 // patch writes what differs from a version of a record, the resource first, then its
@@ -229,8 +230,10 @@ func (r *Reconciler) patchOne(ctx context.Context, name, version string, patch m
 	if err != nil {
 		return nil, fmt.Errorf("writing record %s (%s): %w", name, verb, err)
 	}
-	r.wrote(verb, name)
-	klog.FromContext(ctx).V(2).Info("Wrote record", "record", name, "verb", verb)
+	if after.ResourceVersion != version { // otherwise it said so already
+		r.wrote(verb, name)
+		klog.FromContext(ctx).V(2).Info("Wrote record", "record", name, "verb", verb)
+	}
 	return after, nil
 }
 

@@ -30,11 +30,12 @@ type join struct {
 	claimName      string
 }
 
-// condition is a metav1.Condition without its type and time.
+// condition is a metav1.Condition without its type and time. It is hashed as JSON, as a
+// part of the content.
 type condition struct {
-	status  metav1.ConditionStatus
-	reason  string
-	message string
+	Status  metav1.ConditionStatus
+	Reason  string
+	Message string
 }
 
 // statement is a condition that many records have in common. It is kept once for
@@ -170,7 +171,7 @@ func (c condition) apply(r *v1.Volume, kind string, now time.Time) {
 		return
 	}
 	meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{
-		Type: kind, Status: c.status, Reason: c.reason, Message: c.message,
+		Type: kind, Status: c.Status, Reason: c.Reason, Message: c.Message,
 		LastTransitionTime: metav1.NewTime(now),
 	})
 }
