@@ -27,8 +27,9 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 		return err
 	}
 	defer c.stop()
-	usual, same := &bareLoop{b: b, turn: n / 20}, &bareLoop{b: b, turn: n / 20, patches: true}
-	watched := &bareLoop{b: b, turn: n / 20, patches: true, watched: true}
+	turn := max(n/40, 50)
+	usual, same := &bareLoop{b: b, turn: turn}, &bareLoop{b: b, turn: turn, patches: true}
+	watched := &bareLoop{b: b, turn: turn, patches: true, watched: true}
 	paces, err := c.records(ctx, n, func(ctx context.Context) error {
 		if n > largestPaced {
 			return nil

@@ -515,7 +515,7 @@ func (m *model) agree() {
 				m.t.Fatalf("volume %s has no record", id)
 			}
 			delete(byID, id)
-			if !m.records.pruned && contentOfRecord(r).digest() != should.digest() || m.foreign[r.UID] != meta.IsStatusConditionTrue(r.Status.Conditions, "Theirs") {
+			if !m.records.pruned && contentOfRecord(r).digest() != should.digest() || m.foreign[r.UID] != (meta.FindStatusCondition(r.Status.Conditions, "Theirs") != nil) {
 				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
 			if m.annotated[r.UID] && r.Annotations["theirs"] == "" {
