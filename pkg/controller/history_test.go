@@ -268,6 +268,23 @@ func TestHistoryLastAnnotation(t *testing.T) {
 	})
 }
 
+// A patch after which the record is what it was before is no write.
+func TestHistoryWriteOfNothing(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		verbs := map[string]int{}
+		h.leader.onWrite = func(verb, record string) { verbs[verb+" "+record]++ }
+		old := h.records.records["v0"]
+		obj := old.DeepCopy()
+		obj.Labels[v1.LabelVolumeID] = "x" // the content is written, and its status is right
+		h.records.store(old, obj)
+		h.polls(3)
+		if diff := cmp.Diff(map[string]int{"patch v0": 1}, verbs); diff != "" {
+			t.Errorf("writes told (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // What Kubernetes would not take is written when it does.
 func TestHistoryRefused(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,240 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// place picks a volume: its namespace and its place there.
+func (m *model) place() (string, int) {
+	type place struct {
+		ns string
+		i  int
+	}
+	var all []place
+	for _, ns := range m.api.namespaces {
+		for i := range m.api.volumes[ns] {
+			all = append(all, place{ns, i})
+		}
+	}
+	if len(all) == 0 {
+		m.t.Skip("no volumes")
+	}
+	p := rapid.SampledFrom(all).Draw(m.t, "volume")
+	return p.ns, p.i
+}
+
+func (m *model) setVolumes(ns string, volumes []string) {
+	m.changes++
+	m.api.volumes[ns] = volumes
+}
+
+func (m *model) setPV(old, obj *persistentVolume) {
+	m.changes++
+	m.pvTold = append(m.pvTold, pvChange{old, obj})
+	if obj != nil {
+		m.pvs[obj.name] = obj
+	} else {
+		delete(m.pvs, old.name)
+	}
+}
+
+func (m *model) somePV() *persistentVolume {
+	if len(m.pvs) == 0 {
+		m.t.Skip("no PersistentVolumes")
+	}
+	return m.pvs[rapid.SampledFrom(slices.Sorted(maps.Keys(m.pvs))).Draw(m.t, "PersistentVolume")]
+}
+
+func (m *model) someRecord() *v1.Volume {
+	if len(m.records.records) == 0 {
+		m.t.Skip("no records")
+	}
+	return m.records.records[rapid.SampledFrom(slices.Sorted(maps.Keys(m.records.records))).Draw(m.t, "record")]
+}
+
+// actions are what may happen.
+func (m *model) actions() map[string]func(*rapid.T) {
+	edit := func(change func(*v1.Volume)) {
+		old := m.someRecord()
+		obj := old.DeepCopy()
+		change(obj)
+		m.changes++
+		m.records.store(old, obj)
+	}
+	return map[string]func(*rapid.T){
+		"": func(t *rapid.T) { m.t = t },
+		"a volume is made": func(t *rapid.T) {
+			ns := rapid.SampledFrom(m.api.namespaces).Draw(t, "namespace")
+			m.named++
+			m.setVolumes(ns, append(slices.Clone(m.api.volumes[ns]), fmt.Sprintf("v%d 1", m.named)))
+		},
+		"a volume changes": func(t *rapid.T) {
+			ns, i := m.place()
+			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
+			volumes := slices.Clone(m.api.volumes[ns])
+			volumes[i] = fmt.Sprintf("%s %d %s %s", id, rapid.IntRange(1, 3).Draw(t, "size"), // and back
+				rapid.SampledFrom([]string{"online", "offline"}).Draw(t, "health"), rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "node"))
+			m.setVolumes(ns, volumes)
+		},
+		"a volume goes": func(*rapid.T) {
+			ns, i := m.place()
+			m.setVolumes(ns, slices.Delete(slices.Clone(m.api.volumes[ns]), i, i+1))
+		},
+		"a namespace loses its volumes": func(t *rapid.T) {
+			m.setVolumes(rapid.SampledFrom(m.api.namespaces).Draw(t, "namespace"), nil)
+		},
+		"a PersistentVolume comes": func(t *rapid.T) {
+			ns, i := m.place()
+			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
+			m.named++
+			m.setPV(nil, &persistentVolume{
+				join: join{
+					name: fmt.Sprintf("pv%d", m.named), phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
+					reclaimPolicy: share(rapid.SampledFrom([]corev1.PersistentVolumeReclaimPolicy{"Delete", "Retain"}).Draw(t, "policy")),
+				},
+				uid: uid(fmt.Sprint(m.named)), created: time.Now().Unix(),
+				namespaceID: share(ns), volumeID: id,
+			})
+		},
+		"a PersistentVolume is released": func(*rapid.T) {
+			old := m.somePV()
+			obj := *old
+			obj.phase = share(corev1.VolumeReleased)
+			m.setPV(old, &obj)
+		},
+		"a PersistentVolume goes": func(*rapid.T) { m.setPV(m.somePV(), nil) },
+		"a record is edited":      func(*rapid.T) { edit(func(r *v1.Volume) { r.Spec.SizeBytes = -1 }) },
+		"a status is edited": func(*rapid.T) {
+			edit(func(r *v1.Volume) {
+				r.Status.AttachedOn, r.Status.Ready, r.Status.Replicas = "x", "7/7", []v1.Replica{{ID: "x"}}
+			})
+		},
+		"conditions are edited": func(t *rapid.T) {
+			edit(func(r *v1.Volume) {
+				c := r.Status.Conditions
+				switch {
+				case len(c) == 0:
+				case rapid.Bool().Draw(t, "all go"):
+					r.Status.Conditions = nil
+					delete(m.foreign, r.UID)
+				default:
+					c[0].Status, c[0].Message = metav1.ConditionUnknown, "x"
+					slices.Reverse(c)
+				}
+			})
+		},
+		"all annotations but a mark go, and others come": func(*rapid.T) {
+			edit(func(r *v1.Volume) {
+				r.Annotations = map[string]string{"theirs": "x", v1.AnnotationAbsentSince: time.Now().UTC().Format(time.RFC3339)}
+				m.annotated[r.UID] = true
+			})
+		},
+		"somebody adds a condition": func(t *rapid.T) {
+			if m.records.pruned {
+				t.Skip("the older CRD has none")
+			}
+			edit(func(r *v1.Volume) {
+				meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{Type: "Theirs", Status: metav1.ConditionTrue, Reason: "Theirs"})
+				m.foreign[r.UID] = true
+			})
+		},
+		"a mark is set by hand": func(*rapid.T) {
+			edit(func(r *v1.Volume) {
+				r.Annotations = map[string]string{v1.AnnotationAbsentSince: "2001-01-01T00:00:00Z", v1.AnnotationClusterID: "cluster"}
+				delete(m.annotated, r.UID)
+			})
+		},
+		"the namespace of a record is edited": func(*rapid.T) {
+			edit(func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationNamespaceID, "nowhere") })
+		},
+		"the ID in the status of a record is edited": func(*rapid.T) {
+			edit(func(r *v1.Volume) { r.Status.VolumeID = "not-" + r.Name }) // no two are made one
+		},
+		"a record is deleted by hand": func(*rapid.T) {
+			m.changes++
+			m.records.store(m.someRecord(), nil)
+		},
+		"a call fails": func(t *rapid.T) {
+			call := rapid.SampledFrom([]string{"cluster", "nodes", "namespaces", "volumes one", "volumes two"}).Draw(t, "call")
+			err := rapid.SampledFrom([]error{errDown, notFound, forbidden}).Draw(t, "error")
+			old := m.api.fail
+			m.api.fail = func(c string, n int) error {
+				if c == call {
+					return err
+				}
+				if strings.HasPrefix(c, "volume ") && call == "nodes" && !errors.Is(err, notFound) {
+					return err // a 404 would be the truth
+				}
+				if old != nil {
+					return old(c, n)
+				}
+				return nil
+			}
+			m.changes++
+		},
+		"another node answers without a volume": func(t *rapid.T) {
+			ns, i := m.place()
+			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
+			m.api.hidden = map[string]bool{id: true}
+			m.changes++
+		},
+		"another cluster answers": func(*rapid.T) {
+			if m.api.cluster == "cluster" {
+				m.api.cluster, m.api.elsewhere, m.api.volumes = "other", m.api.volumes, map[string][]string{}
+				m.changes += m.named
+			}
+		},
+		"Kubernetes refuses writes": func(t *rapid.T) {
+			n := rapid.IntRange(1, 5).Draw(t, "writes")
+			m.records.fail = func(string) error {
+				if n--; n >= 0 {
+					return errDown
+				}
+				return nil
+			}
+		},
+		"Kubernetes takes writes for invalid": func(t *rapid.T) {
+			n := rapid.IntRange(1, 5).Draw(t, "writes")
+			m.records.fail = func(string) error {
+				if n--; n >= 0 {
+					return apierrors.NewInvalid(v1.SchemeGroupVersion.WithKind("Volume").GroupKind(), "x", nil)
+				}
+				return nil
+			}
+			m.changes++
+		},
+		"the newer CRD is installed": func(t *rapid.T) {
+			if !m.records.pruned {
+				t.Skip("it is")
+			}
+			m.records.pruned, m.upgraded = false, true
+			m.changes += m.named
+		},
+		"faults end":    func(*rapid.T) { m.heal() },
+		"a listing":     func(*rapid.T) { _ = m.leader.poller.poll(m.ctx) },
+		"some is told":  func(t *rapid.T) { m.tell(m.leader, rapid.IntRange(1, 5).Draw(t, "changes")) },
+		"some is done":  func(t *rapid.T) { m.work(m.leader, rapid.IntRange(1, 10).Draw(t, "keys")) },
+		"all is done":   func(*rapid.T) { m.round() },
+		"time passes":   func(t *rapid.T) { m.sleep(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second) },
+		"another leads": func(*rapid.T) { m.failOver() },
+		"the zombie works": func(t *rapid.T) {
+			if m.zombie == nil {
+				t.Skip("there is none")
+			}
+			m.work(m.zombie, 5)
+		},
+	}
+}
