@@ -100,7 +100,7 @@ func meets(t *testing.T, done <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience * 10 * time.Second):
 		t.Fatal("the request did not come")
 	}
 }

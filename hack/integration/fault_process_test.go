@@ -146,7 +146,7 @@ func TestFaultGivenBack(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 5, CSI: -1})
-	rarely := append(slices.Clone(electing), "-lease-duration", "60s", "-renew-deadline", "50s", "-retry-period", "20s")
+	rarely := append(slices.Clone(electing), "-lease-duration", "600s", "-renew-deadline", "500s", "-retry-period", "200s")
 	leader := e.controller(rarely...)
 	e.eventually("5 records", 20*time.Second, func() error { return e.right(filled, 0) })
 	standby := e.controller(rarely...)
@@ -159,5 +159,5 @@ func TestFaultGivenBack(t *testing.T) {
 	leader.stop()
 	begun := time.Now()
 	e.eventually("the standby leads", 10*time.Second, standby.leads)
-	t.Logf("it led %v after the other had ended, with a retry period of 20s", time.Since(begun).Round(10*time.Millisecond))
+	t.Logf("it led %v after the other had ended, with a retry period of 200s", time.Since(begun).Round(10*time.Millisecond))
 }
