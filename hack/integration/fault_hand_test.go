@@ -21,6 +21,46 @@ func (e *env) patch(name, patch string) {
 	e.must(err)
 }
 
+// A hand writes what the API server takes and no typed client can read, while the
+// controller runs and while it does not.
+func TestFaultUnreadable(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 3, CSI: -1})
+	spoil := func() {
+		e.t.Helper()
+		for _, f := range filled[:2] {
+			e.must(e.records.StorageOSV1().RESTClient().Patch(types.MergePatchType).Resource("volumes").Name(f.Name).SubResource("status").
+				Body([]byte(`{"status":{"conditions":[{"type":"Present","status":"True","reason":"Listed","message":"","lastTransitionTime":"2026-01-02t03:04:05z"}]}}`)).
+				Do(context.Background()).Error())
+		}
+		if _, err := e.record(filled[0].ID); err == nil {
+			e.t.Error("the record can be read")
+		}
+	}
+	readable := func() error {
+		for _, f := range filled {
+			if err := e.want(f.ID, func(r *v1.Volume) bool { return len(r.Status.Conditions) == 3 }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	c := e.controller()
+	e.eventually("3 records", 20*time.Second, readable)
+	c.stop()
+	spoil()
+	begun := time.Now()
+	c = e.controller()
+	e.eventually("what it finds is mended", 20*time.Second, readable)
+	healed(t, "Input: a record that no typed client can read, at start", "the others are recorded", begun)
+	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
+	spoil()
+	begun = time.Now()
+	e.eventually("what it hears of is mended", 15*time.Second, readable)
+	healed(t, "Input: a record that no typed client can read", "the others are recorded", begun)
+}
+
 // What a hand may do to a record.
 func TestFaultHand(t *testing.T) {
 	t.Parallel()

@@ -16,9 +16,10 @@ import (
 
 // NewRecordClient makes a client for records that reads them off the wire once. The
 // generated one parses each event of a watch five times, mostly to find out what kind
-// of object it is, and keeps who wrote which field, which nobody here asks for. Where
-// an answer does not begin as the API server writes a record, it is left to the
-// generated client's decoder.
+// of object it is, and keeps who wrote which field, which nobody here asks for. It also
+// fails at one value that no field can hold, and with it the watch of all records. Where
+// an answer does not begin as the API server writes a record, or is not a list of them,
+// it is left to the generated client's decoder.
 func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
 	c := rest.CopyConfig(config)
 	c.GroupVersion, c.APIPath = &v1.SchemeGroupVersion, "/apis"
@@ -72,15 +73,22 @@ func (s eventSerializer) Decode(data []byte, defaults *schema.GroupVersionKind, 
 	return s.Serializer.Decode(data, defaults, into)
 }
 
-// recordDecoder reads records.
+// recordDecoder reads records, and lists of them.
 type recordDecoder struct{ runtime.Decoder }
 
 var (
 	recordStart = []byte(`{"apiVersion":"` + v1.SchemeGroupVersion.String() + `","kind":"Volume",`)
 	recordKind  = v1.SchemeGroupVersion.WithKind("Volume")
+	listKind    = v1.SchemeGroupVersion.WithKind("VolumeList")
 )
 
 func (d recordDecoder) Decode(data []byte, defaults *schema.GroupVersionKind, into runtime.Object) (runtime.Object, *schema.GroupVersionKind, error) {
+	if list, ok := into.(*v1.VolumeList); ok {
+		if l, err := readRecords(data); err == nil {
+			*list = *l
+			return list, &listKind, nil
+		}
+	}
 	v, ok := into.(*v1.Volume)
 	if (ok || into == nil) && bytes.HasPrefix(data, recordStart) {
 		if r, err := readRecord(data); err == nil {
@@ -93,23 +101,3 @@ func (d recordDecoder) Decode(data []byte, defaults *schema.GroupVersionKind, in
 	}
 	return d.Decoder.Decode(data, defaults, into)
 }
-
-// readRecord reads a record, but for who wrote which of its fields.
-func readRecord(data []byte) (*v1.Volume, error) {
-	v := &v1.Volume{}
-	w := struct {
-		Metadata struct {
-			*metav1.ObjectMeta
-			ManagedFields skipped `json:"managedFields"`
-		} `json:"metadata"`
-		Spec   *v1.VolumeSpec   `json:"spec"`
-		Status *v1.VolumeStatus `json:"status"`
-	}{Spec: &v.Spec, Status: &v.Status}
-	w.Metadata.ObjectMeta = &v.ObjectMeta
-	return v, json.Unmarshal(data, &w)
-}
-
-// skipped is a value that is not read.
-type skipped struct{}
-
-func (*skipped) UnmarshalJSON([]byte) error { return nil }

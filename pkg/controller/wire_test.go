@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -57,7 +61,6 @@ func TestWireAnswers(t *testing.T) {
 		"a record":                        {200, aRecord, true},
 		"a record without a status":       {201, `{"apiVersion":"api.storageos.com/v1","kind":"Volume","metadata":{"name":"r"},"spec":null}`, true},
 		"a record in another order":       {200, `{"kind":"Volume","apiVersion":"api.storageos.com/v1","metadata":{"name":"r","managedFields":[{"manager":"m"}]}}`, false},
-		"a field of another type":         {200, `{"apiVersion":"api.storageos.com/v1","kind":"Volume","metadata":{"name":"r"},"spec":{"sizeBytes":"many"}}`, false},
 		"names that differ by their case": {200, `{"apiVersion":"api.storageos.com/v1","kind":"Volume","metadata":{"NAME":"r"}}`, true},
 		"a cut answer":                    {200, aRecord[:400], false},
 		"no JSON":                         {200, `upstream connect error`, false},
@@ -84,6 +87,116 @@ func TestWireAnswers(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("record (-want +got):\n%s", diff)
 			}
+		})
+	}
+}
+
+// A list is read as the generated client reads it, but for the fields that are skipped.
+func TestWireList(t *testing.T) {
+	t.Parallel()
+	const start = `{"apiVersion":"api.storageos.com/v1","items":`
+	for name, tc := range map[string]struct {
+		body string
+		lean bool
+	}{
+		"records":        {start + "[" + aRecord + "," + aRecord + `],"kind":"VolumeList","metadata":{"continue":"c","remainingItemCount":3,"resourceVersion":"9"}}`, true},
+		"no records":     {start + `[],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, true},
+		"null":           {start + `null,"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, true},
+		"another kind":   {start + "[" + aRecord + `],"kind":"Strangers","metadata":{"resourceVersion":"9"}}`, false},
+		"no list at all": {start + `{"a":1},"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, false},
+		"a number in it": {start + `[5],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, false},
+		"a cut answer":   {start + "[" + aRecord, false},
+		"a failure":      {notFoundStatus, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ours, generated := wireClients(t, 200, tc.body)
+			got, err := ours.StorageOSV1().Volumes().List(t.Context(), metav1.ListOptions{})
+			want, wantErr := generated.StorageOSV1().Volumes().List(t.Context(), metav1.ListOptions{})
+			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
+				t.Fatalf("error %v, want %v", err, wantErr)
+			}
+			if err != nil {
+				return
+			}
+			for i := range want.Items {
+				if tc.lean && got.Items[i].ManagedFields != nil {
+					t.Error("it was left to the generated client's decoder")
+				}
+				want.Items[i].ManagedFields = nil
+			}
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreTypes(metav1.TypeMeta{})); diff != "" {
+				t.Errorf("list (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the API server takes and no field can hold counts as missing, wherever a record
+// is read: one of them must not end the watch of all.
+func TestWireUnreadable(t *testing.T) {
+	t.Parallel()
+	good := func() *v1.Volume {
+		v, err := readRecord([]byte(aRecord))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	const time = `"lastTransitionTime":"2026-01-02T03:04:05Z"`
+	for name, tc := range map[string]struct {
+		was, is string // in aRecord
+		change  func(*v1.Volume)
+	}{
+		"a capacity that takes for ever":     {`"5Gi"`, `"1e-999999999"`, func(v *v1.Volume) { v.Status.Capacity = nil }},
+		"a capacity with two points":         {`"5Gi"`, `"1e1.5"`, func(v *v1.Volume) { v.Status.Capacity = nil }},
+		"a capacity that is no whole number": {`"5Gi"`, `"5368709119500m"`, func(v *v1.Volume) { v.Status.Capacity = nil }},
+		"a capacity beyond 64 bits":          {`"5Gi"`, `"18446744079078260736"`, func(v *v1.Volume) { v.Status.Capacity = nil }},
+		"a capacity beyond 63 bits":          {`"5Gi"`, `"9999999999999999999"`, func(v *v1.Volume) { v.Status.Capacity = nil }},
+		"a capacity that is a list":          {`"5Gi"`, `["5Gi"]`, func(v *v1.Volume) { v.Status.Capacity = nil }},
+		"the largest capacity":               {`"5Gi"`, `"9223372036854775807"`, func(v *v1.Volume) { v.Status.Capacity = resource.NewQuantity(math.MaxInt64, resource.BinarySI) }},
+		"a capacity that is a number":        {`"5Gi"`, `5368709120`, func(*v1.Volume) {}},
+		"a size beyond 63 bits":              {`9007199254740993`, `1e30`, func(v *v1.Volume) { v.Spec.SizeBytes = 0 }},
+		"a size of another type":             {`9007199254740993`, `"many"`, func(v *v1.Volume) { v.Spec.SizeBytes = 0 }},
+		"a master of another type":           {`{"health":"online","promotable":true}`, `"none"`, func(v *v1.Volume) { v.Status.Master = &v1.Master{} }},
+		"a time of ours in small letters":    {time, `"lastTransitionTime":"2026-01-02t03:04:05z"`, func(v *v1.Volume) { v.Status.Conditions = nil }},
+		"a time of ours that is a number":    {time, `"lastTransitionTime":5`, func(v *v1.Volume) { v.Status.Conditions = nil }},
+		"a time of others in a zone of no one": {time + `,"message":"m","reason":"R","status":"True","type":"Present"`, `"lastTransitionTime":"2026-01-02T03:04:05+99:99","message":"m","reason":"R","status":"True","type":"Theirs"`, func(v *v1.Volume) {
+			v.Status.Conditions[0].Type, v.Status.Conditions[0].LastTransitionTime = "Theirs", metav1.Unix(0, 0)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := strings.Replace(aRecord, tc.was, tc.is, 1)
+			if body == aRecord {
+				t.Fatalf("%s is not in the record", tc.was)
+			}
+			want := good()
+			tc.change(want)
+			check := func(how string, got runtime.Object, err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatalf("%s: %v", how, err)
+				}
+				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreTypes(metav1.TypeMeta{})); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", how, diff)
+				}
+			}
+			one, _ := wireClients(t, 200, body)
+			got, err := one.StorageOSV1().Volumes().Get(t.Context(), "r", metav1.GetOptions{})
+			check("get", got, err)
+			list, _ := wireClients(t, 200, `{"apiVersion":"api.storageos.com/v1","items":[`+body+`],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`)
+			all, err := list.StorageOSV1().Volumes().List(t.Context(), metav1.ListOptions{})
+			if err != nil || len(all.Items) != 1 {
+				t.Fatalf("list: %v, %v", all, err)
+			}
+			check("list", &all.Items[0], nil)
+			stream, _ := wireClients(t, 200, `{"type":"ADDED","object":`+body+"}")
+			events := watched(t, stream)
+			if len(events) != 1 {
+				t.Fatalf("%d events", len(events))
+			}
+			check("watch", events[0].Object, nil)
 		})
 	}
 }
