@@ -129,8 +129,8 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
 		d.withoutContent(o)
 	}
-	if d.verdict == save && o.sight.settling {
-		t.quiet = true
+	if d.verdict == save && o.record != nil && o.sight.settling {
+		t.quiet = true // of a new record, nothing is said: it needs no memory of every volume
 	}
 }
 
@@ -336,10 +336,11 @@ func (d *decision) compare(o observation) {
 	if c := o.sight.cluster; o.sight.presence == present && c != "" && o.record.clusterID.get() != c {
 		d.verdict = save // adopt it, or take over what another cluster held
 	}
-	if o.track.settled.want == d.want && o.track.settled.got == has {
-		return
-	}
-	if has != d.want {
+	switch {
+	case has == d.want:
+		d.track.settled = settlement{}
+	case o.track.settled == settlement{d.want, has}:
+	default:
 		d.verdict = save
 		d.content = has.content != d.want.content
 	}

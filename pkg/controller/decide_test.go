@@ -78,6 +78,7 @@ func TestDecide(t *testing.T) {
 		reports []string
 		after   time.Duration
 		next    bool
+		forgets bool // all that was remembered
 	}{
 		"a record that says the right thing is not written": {
 			o: observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState())},
@@ -159,6 +160,21 @@ func TestDecide(t *testing.T) {
 				track: track{settled: settlement{want: rightState(), got: unclaimed}},
 			},
 			verdict: save, content: true, want: ptr(rightState()),
+		},
+		"what was settled is forgotten when the record is right": {
+			o: observation{
+				sight: seen(noon), pv: pvBound(), record: recordOf(rightState()),
+				track: track{settled: settlement{want: unclaimed, got: rightState()}},
+			},
+			forgets: true,
+		},
+		"a first record needs no memory": {
+			o: func() observation {
+				s := seen(noon)
+				s.settling = true
+				return observation{sight: s, pv: pvBound()}
+			}(),
+			verdict: save, content: true, want: ptr(rightState()), forgets: true,
 		},
 		"a record that Kubernetes refused is tried again after a while": {
 			o:       observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Minute)}}},
@@ -393,6 +409,9 @@ func TestDecide(t *testing.T) {
 				if diff := cmp.Diff(*tc.want, d.want, compared); diff != "" {
 					t.Errorf("the record should say (-want +got):\n%s", diff)
 				}
+			}
+			if tc.forgets && d.track != (track{}) {
+				t.Errorf("remembered: %+v", d.track)
 			}
 			levels := d.track.levels
 			levels.absence, levels.namespace = notAbsent, "" // TestExplained

@@ -83,6 +83,7 @@ func (m *model) check() {
 		m.sleep(m.settings.PollInterval)
 	}
 	m.agree()
+	m.remembered()
 	writes := m.records.writes
 	for range 3 {
 		m.round()
@@ -93,6 +94,19 @@ func (m *model) check() {
 	}
 	if most := 6*m.changes + 20; m.records.writes > most {
 		m.t.Fatalf("%d writes for %d changes", m.records.writes, m.changes)
+	}
+}
+
+// remembered: nothing that the cache knows, for every volume that ever was.
+func (m *model) remembered() {
+	for id, t := range m.leader.tracks.all {
+		o := m.leader.observe(id)
+		if t.written.record != nil && (o.record == nil || t.written.newest(o.record) == o.record || t.written.record.resourceVersion == o.record.resourceVersion) {
+			m.t.Errorf("volume %s: what was written last is remembered, and known: %+v", id, t.written.record)
+		}
+		if t.settled != (settlement{}) && o.record != nil && o.record.state == t.settled.want {
+			m.t.Errorf("volume %s: it is remembered as settled, and is right: %+v", id, t.settled)
+		}
 	}
 }
 
@@ -126,12 +140,12 @@ func (m *model) agree() {
 			if r.Spec.SizeBytes != should.Spec.SizeBytes || r.Labels[v1.LabelVolumeID] != id || r.Annotations[v1.AnnotationNamespaceID] != ns || r.Annotations[v1.AnnotationAbsentSince] != "" {
 				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
-			want := join{}
+			want, bounds := join{}, []statement{boundNone, boundUnclaimed}
 			if pv := m.pvOf(id); pv != nil {
-				want = pv.join
+				want, bounds = pv.join, []statement{boundOf(pv)}
 			}
-			if got := stateOf(r, 0).join; got != want && !m.records.pruned {
-				m.t.Fatalf("volume %s: its record names %+v, not %+v", id, got, want)
+			if got := stateOf(r, 0); !m.records.pruned && (got.join != want || got.present != presentTrue || !slices.Contains(bounds, got.bound)) {
+				m.t.Fatalf("volume %s: its record says %+v, %+v and %+v, not %+v and one of %+v", id, got.join, got.present.get(), got.bound.get(), want, bounds)
 			}
 		}
 	}

@@ -27,12 +27,12 @@ const fieldValidation = metav1.FieldValidationIgnore
 
 // write is one record on its way to what it should say.
 type write struct {
-	id      string
-	content *content // nil: the content is right as it is
-	spec    uint64   // hash of its spec
-	state   state
-	cluster string // "" leaves it as it is
-	now     metav1.Time
+	id       string
+	content  *content // nil: the content is right as it is
+	specHash uint64
+	state    state
+	cluster  string // "" leaves it as it is
+	now      metav1.Time
 }
 
 // apply changes a record to what it should say.
@@ -59,7 +59,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 			return r.failed(ctx, metrics.StageSave, err)
 		}
 		is, spec := c.hash()
-		w.content, w.spec = c, spec
+		w.content, w.specHash = c, spec
 		if is.content != d.want.content {
 			// It has changed since it was listed: what is written now is looked at
 			// again when the next listing has shown it, or has not.
@@ -252,7 +252,10 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		t.quiet = false
 		t.refused = refusal{}
 		t.settled = settle(d, was, is)
-		t.written = written{is, o.cached}
+		t.written = written{}
+		if is.resourceVersion != o.cached { // otherwise the cache has it
+			t.written = written{is, o.cached}
+		}
 		if d.content {
 			t.progressed = time.Time{}
 			if syncing(after) {
