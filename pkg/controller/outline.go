@@ -28,8 +28,8 @@ func timesOf(r *v1.Volume) times {
 // conditionTypes are in the order of times.
 var conditionTypes = []string{v1.ConditionHealthy, v1.ConditionPresent, v1.ConditionBound}
 
-// outline is a record as far as the cache knows it: our labels and annotations, and what
-// its status says beside what the volume decides.
+// outline is a record as far as the cache knows it: our label and annotations, its
+// PersistentVolume and our conditions.
 func (r *record) outline() *v1.Volume {
 	v := &v1.Volume{}
 	if r.labelID != "" {
@@ -80,7 +80,7 @@ func fits(seconds int64) bool { return seconds > 0 && seconds <= math.MaxUint32 
 // record says what no outline does, if its spec differs, of which labels may have to go,
 // or if host names are to be kept that only the record tells.
 func (w *write) outlined(known *record) bool {
-	return known.plain && (w.content == nil || known.spec == w.spec && w.content.namesHosts())
+	return known.plain && (w.content == nil || known.specHash == w.specHash && w.content.namesHosts())
 }
 
 // namesHosts tells whether each node of the volume has its host name.
@@ -96,7 +96,7 @@ func (c content) namesHosts() bool {
 // unread is in the place of a value that is not known: it equals none.
 type unread struct{}
 
-// unreadContent is a status of which nothing is known that the volume decides.
+// unreadContent are the fields of a status that the volume decides, none of which is known.
 var unreadContent = map[string]any{
 	"attachedOn": unread{}, "attachedOnHost": unread{}, "attachmentType": unread{}, "capacity": unread{},
 	"health": unread{}, "ready": unread{}, "replicas": unread{}, "volumeId": unread{},

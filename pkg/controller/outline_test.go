@@ -105,7 +105,7 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			if tc.content != nil {
 				tc.content(&c)
 				w.content = &c
-				_, w.spec = c.hash()
+				_, w.specHash = c.hash()
 			}
 			if tc.state != nil {
 				tc.state(&w.state)
@@ -191,7 +191,7 @@ func TestOutlined(t *testing.T) {
 				tc.content(&c)
 			}
 			w := &write{content: &c}
-			_, w.spec = c.hash()
+			_, w.specHash = c.hash()
 			if w.outlined(newRecord(r)) {
 				t.Error("the outline is taken to be enough")
 			}

@@ -11,11 +11,11 @@ import (
 )
 
 // patches are the JSON merge patches that lead from one state of a record to
-// another: one for the resource, one for its status. Nil where there is no
-// difference. They do not say yet which resourceVersion they are for.
+// another: one for the resource, empty if it does not differ, and one for its status,
+// nil if that does not. They do not say yet which resourceVersion they are for.
 type patches struct {
 	resource map[string]any
-	status   any
+	status   any // a map, or the whole status of a new record
 }
 
 func (p patches) empty() bool { return len(p.resource) == 0 && p.status == nil }

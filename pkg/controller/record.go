@@ -31,9 +31,9 @@ type record struct {
 	health      shared[v1.Health]
 
 	// What a write has to know, so that it need not read the record.
-	spec    uint64    // hash of the spec
-	healthy statement // condition Healthy
-	times   times     // of the conditions
+	specHash uint64
+	healthy  statement // condition Healthy
+	times    times     // of the conditions
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
@@ -107,7 +107,7 @@ func newRecord(obj *v1.Volume) *record {
 		state:           stateOf(obj, d.content),
 		progress:        d.progress,
 		health:          d.health,
-		spec:            spec,
+		specHash:        spec,
 		healthy:         stated(c.Healthy),
 		times:           timesOf(obj),
 		plain:           plain(obj),

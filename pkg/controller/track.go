@@ -25,7 +25,7 @@ type track struct {
 
 // refusal is that the API server did not take what was written.
 type refusal struct {
-	content uint64 // hash of the content, 0 if none was written
+	content uint64 // hash of the content that the volume had
 	at      time.Time
 }
 
@@ -59,9 +59,9 @@ type since struct {
 	pending bool
 }
 
-// settlement remembers a record that does not say what was last written to it:
-// the API server dropped fields that its CRD does not know, or refused the
-// content. Writing the same again would change nothing.
+// settlement remembers a record that does not say what was last written to it: the
+// API server dropped fields that its CRD does not know, or a host name that nobody
+// tells any more was kept. Writing the same again would change nothing.
 type settlement struct {
 	want state // what was written
 	got  state // what the record said after it

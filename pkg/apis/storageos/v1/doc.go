@@ -6,8 +6,8 @@
 // every field meaning what its comment says.
 //
 // The kind is a superset of the one that earlier releases of the product
-// installed: the fields known from there keep their names and types, every
-// field is optional, and no value is restricted to a list. A record written by
+// installed: the fields known from there keep their names and types, are all
+// optional, and have no value restricted to a list. A record written by
 // an older program is therefore always a valid record.
 //
 // +k8s:deepcopy-gen=package

@@ -9,8 +9,8 @@ import (
 // PersistentVolume that uses it.
 //
 // Records are written by the volume sync controller alone, which puts back what
-// anyone else changes in spec or status; editing or deleting a record does
-// nothing to the volume.
+// anyone else changes of what StorageOS or the PersistentVolume says; editing or
+// deleting a record does nothing to the volume.
 //
 // +genclient
 // +genclient:nonNamespaced
