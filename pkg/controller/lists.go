@@ -20,8 +20,10 @@ type nodesAnswer struct {
 	err   error
 }
 
-// nodesPatience is for how long a listing waits for the nodes.
-const nodesPatience = time.Second
+// nodesPatience is for how long a listing waits for the nodes. The first one of a
+// process waits longer: where StorageOS leaves out host names, every record that tells
+// some would have to be read without them.
+const nodesPatience, firstNodesPatience = time.Second, 5 * time.Second
 
 // list asks for everything that a listing consists of.
 func (p *poller) list(ctx context.Context, l *listing) error {
@@ -57,6 +59,10 @@ func (p *poller) listNodes(ctx context.Context) {
 			answer <- nodesAnswer{names, err}
 		})
 	}
+	patience := nodesPatience
+	if !p.waited {
+		p.waited, patience = true, firstNodesPatience
+	}
 	select {
 	case answer := <-p.nodes:
 		p.nodes = nil
@@ -67,7 +73,7 @@ func (p *poller) listNodes(ctx context.Context) {
 			p.metrics.Error(metrics.StageList)
 			klog.FromContext(ctx).V(2).Info("The nodes of StorageOS could not be listed", "err", answer.err)
 		}
-	case <-time.After(nodesPatience):
+	case <-time.After(patience):
 	case <-ctx.Done():
 	}
 }

@@ -45,6 +45,7 @@ type poller struct {
 	alive func(until time.Time)
 
 	nodes  chan nodesAnswer // what the nodes are listed with; nil while they are not
+	waited bool             // for the nodes, once
 	asking sync.WaitGroup
 
 	failing string // the last failure that was logged, "" while all is well

@@ -185,7 +185,7 @@ func TestPollNodes(t *testing.T) {
 func TestPollerRun(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		takes  time.Duration // of each of the five calls; the nodes are not waited for beyond a second
+		takes  time.Duration // of each of the five calls; the nodes are not waited for beyond a second, 5 s at first
 		slow   map[string]time.Duration
 		fail   func(call string, n int) error
 		begins []time.Duration
@@ -193,7 +193,7 @@ func TestPollerRun(t *testing.T) {
 	}{
 		"at the interval":      {takes: 0, begins: []time.Duration{0, 5, 10, 15}},
 		"from begin to begin":  {takes: 500 * time.Millisecond, begins: []time.Duration{0, 5, 10, 15}},
-		"slower than that":     {takes: 2 * time.Second, begins: []time.Duration{0, 9, 17}},
+		"slower than that":     {takes: 2 * time.Second, begins: []time.Duration{0, 10, 19}},
 		"the nodes hang":       {slow: map[string]time.Duration{"nodes": 12 * time.Second}, begins: []time.Duration{0, 5, 10, 15}},
 		"and after a failure":  {fail: func(string, int) error { return errBroken }, begins: []time.Duration{0, 7, 14}, logged: []string{"incomplete"}},
 		"one that ends by day": {fail: failFirst("namespaces", 2), begins: []time.Duration{0, 7, 14, 19}, logged: []string{"incomplete", "completely again"}},
