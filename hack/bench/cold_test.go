@@ -1,23 +1,18 @@
 package main
 
 import (
-	"slices"
 	"testing"
+	"time"
 )
 
-func TestRatios(t *testing.T) {
+// Turns count by how long they took.
+func TestPace(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct{ these, those, want []float64 }{
-		"none":                         {nil, nil, nil},
-		"each to the one that follows": {[]float64{90, 40}, []float64{100, 50}, []float64{0.9, 0.8}},
-		"the last had nothing after":   {[]float64{90, 40, 7}, []float64{100, 50}, []float64{0.9, 0.8}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := ratios(tc.these, tc.those); !slices.Equal(got, tc.want) {
-				t.Errorf("%v, want %v", got, tc.want)
-			}
-		})
+	var p pace
+	p.add(100, time.Second)
+	p.add(100, 4*time.Second)
+	if got := p.String(); got != "40/s" {
+		t.Errorf("%s, want 40/s", got)
 	}
 }
 

@@ -36,7 +36,7 @@ type bareLoop struct {
 	models []v1.Volume                                         // what the controller has made
 	last   []*v1.Volume                                        // what the last turn has made
 	made   int
-	paces  []float64 // how many it made in a second of each turn
+	pace   pace
 }
 
 // bareCRD writes the manifest of the loop's CRD.
@@ -105,7 +105,7 @@ func (l *bareLoop) run(ctx context.Context) error {
 		return err
 	})
 	l.made += l.turn
-	l.paces = append(l.paces, float64(l.turn)/time.Since(begun).Seconds())
+	l.pace.add(float64(l.turn), time.Since(begun))
 	return err
 }
 
@@ -161,12 +161,6 @@ func (l *bareLoop) again(ctx context.Context) (time.Duration, error) {
 		return err
 	})
 	return time.Since(begun), err
-}
-
-// beside says what its pace is, and the ratio to it of what had the turns before its own.
-func (l *bareLoop) beside(does string, paces []float64) (text, ratio string) {
-	return perSecond(percentile(l.paces, 50)) + " by a loop that " + does,
-		times(percentile(ratios(paces, l.paces), 50), 1)
 }
 
 // deletable is a client of records, or of the loops'.
