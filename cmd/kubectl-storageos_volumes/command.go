@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 )
 
@@ -58,7 +59,7 @@ func (c *cli) clients() (kubernetes.Interface, versioned.Interface, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	records, err := versioned.NewForConfig(config)
+	records, err := controller.NewRecordClient(config) // which reads also what somebody spoiled
 	return kube, records, err
 }
 

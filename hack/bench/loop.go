@@ -30,7 +30,6 @@ type bareLoop struct {
 	b       *bench
 	turn    int  // how many it makes at a time
 	patches bool // it makes the controller's own requests, not what is usual
-	watched bool // somebody watches what it makes, as every controller does
 
 	client *gentype.ClientWithList[*v1.Volume, *v1.VolumeList] // nil before the first turn
 	models []v1.Volume                                         // what the controller has made
@@ -81,20 +80,13 @@ func (l *bareLoop) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if l.watched {
-		stop, err := l.watch(ctx)
-		if err != nil {
-			return err
-		}
-		defer stop()
-	}
 	l.last = make([]*v1.Volume, l.turn)
 	begun := time.Now()
 	err := l.b.each(ctx, "records by a bare loop", l.turn, func(ctx context.Context, i int) error {
 		model := &l.models[i%len(l.models)]
 		made, err := l.client.Create(ctx, &v1.Volume{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: fmt.Sprintf("%s-%t-%t-%d", model.Name, l.patches, l.watched, l.made+i), Labels: model.Labels, Annotations: model.Annotations,
+				Name: fmt.Sprintf("%s-%t-%d", model.Name, l.patches, l.made+i), Labels: model.Labels, Annotations: model.Annotations,
 			},
 			Spec: model.Spec,
 		}, metav1.CreateOptions{FieldValidation: l.validation()})
@@ -107,23 +99,6 @@ func (l *bareLoop) run(ctx context.Context) error {
 	l.made += l.turn
 	l.pace.add(float64(l.turn), time.Since(begun))
 	return err
-}
-
-// watch reads what happens to the records from now on and makes nothing of it.
-func (l *bareLoop) watch(ctx context.Context) (stop func(), err error) {
-	list, err := l.client.List(ctx, metav1.ListOptions{Limit: 1})
-	if err != nil {
-		return nil, err
-	}
-	w, err := l.client.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
-	if err != nil {
-		return nil, err
-	}
-	go func() {
-		for range w.ResultChan() { //nolint:revive // they are read, that is all
-		}
-	}()
-	return w.Stop, nil
 }
 
 // validation is what the API server is to make of unknown fields, "" for its default.
