@@ -38,26 +38,36 @@ func TestFaultUnreadable(t *testing.T) {
 			e.t.Error("the record can be read")
 		}
 	}
-	readable := func() error {
-		for _, f := range filled {
-			if err := e.want(f.ID, func(r *v1.Volume) bool { return len(r.Status.Conditions) == 3 }); err != nil {
+	size := uint64(5 << 30)
+	change := func() { // of the one whose record is whole
+		size += 1 << 30
+		e.must(e.sim.UpdateVolume(filled[2].NamespaceID, filled[2].ID, func(v *simulator.Volume) { v.SizeBytes = size }))
+	}
+	right := func() error {
+		for i, f := range filled {
+			if err := e.want(f.ID, func(r *v1.Volume) bool {
+				return len(r.Status.Conditions) == 3 && (i < 2 || r.Spec.SizeBytes == int64(size))
+			}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
+	change()
 	c := e.controller()
-	e.eventually("3 records", 20*time.Second, readable)
+	e.eventually("3 records", 20*time.Second, right)
 	c.stop()
 	spoil()
+	change()
 	begun := time.Now()
 	c = e.controller()
-	e.eventually("what it finds is mended", 20*time.Second, readable)
+	e.eventually("what it finds is mended", 20*time.Second, right)
 	healed(t, "Input: a record that no typed client can read, at start", "the others are recorded", begun)
 	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
 	spoil()
+	change()
 	begun = time.Now()
-	e.eventually("what it hears of is mended", 15*time.Second, readable)
+	e.eventually("what it hears of is mended", 15*time.Second, right)
 	healed(t, "Input: a record that no typed client can read", "the others are recorded", begun)
 }
 

@@ -129,7 +129,7 @@ func TestFaultFailOver(t *testing.T) {
 			for _, f := range filled {
 				e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
 			}
-			eventually(t, "the standby leads", tc.most, standby.leads)
+			promptly(t, "the standby leads", tc.most, standby.leads)
 			led := time.Since(begun)
 			eventually(t, "the change is written", poll+2*time.Second, func() error { return e.right(filled, size) })
 			t.Logf("after %v the other led after %v (at most %v) and had written after %v", tc.signal,

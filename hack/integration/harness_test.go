@@ -351,14 +351,20 @@ const patience = 4
 // some time.
 func eventually(t *testing.T, what string, within time.Duration, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience * within)
+	promptly(t, what, patience*within, check)
+}
+
+// promptly waits for a condition that is promised within that time.
+func promptly(t *testing.T, what string, within time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v: %v", what, patience*within, err)
+			t.Fatalf("%s: not within %v: %v", what, within, err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
