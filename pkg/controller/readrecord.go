@@ -53,7 +53,7 @@ func readRecords(data []byte) (*v1.VolumeList, error) {
 	var w struct {
 		metav1.TypeMeta
 		Metadata metav1.ListMeta `json:"metadata"`
-		Items    records         `json:"items"`
+		Items    wireRecords     `json:"items"`
 	}
 	if err := json.Unmarshal(data, &w); err != nil {
 		return nil, err
@@ -64,9 +64,10 @@ func readRecords(data []byte) (*v1.VolumeList, error) {
 	return &v1.VolumeList{TypeMeta: w.TypeMeta, ListMeta: w.Metadata, Items: w.Items}, nil
 }
 
-type records []v1.Volume
+// wireRecords are read one by one: a second copy of a long list would cost memory.
+type wireRecords []v1.Volume
 
-func (r *records) UnmarshalJSON(data []byte) error {
+func (r *wireRecords) UnmarshalJSON(data []byte) error {
 	d := stdjson.NewDecoder(bytes.NewReader(data))
 	if _, err := d.Token(); err != nil {
 		return err
