@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -61,9 +62,17 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	spent, err := c.processor()
+	if err != nil {
+		return err
+	}
 	c.stop()
 	b.row(row{
 		"memory, the most in a cold start", n, mib(most), "190 MiB, the limit", times(float64(most), 190<<20), "≤ 1.5 at 100,000",
+	})
+	own, all := spent/time.Duration(n), time.Duration(float64(runtime.NumCPU())/ours.perSecond()*float64(time.Second))
+	b.row(row{
+		"processor time of a cold start, for each volume", n, ms(own), ms(all) + " that all cores have for one", times(own.Seconds(), all.Seconds()), "-",
 	})
 	const what = "cold start, volumes recorded"
 	if usual.pace.took == 0 {

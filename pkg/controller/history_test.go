@@ -356,6 +356,27 @@ func TestHistoryNewerCRD(t *testing.T) {
 	})
 }
 
+// A first start remembers nothing of the volumes that it has recorded, even before the
+// watch has told of their records: it may take long until their IDs' turn comes again.
+func TestHistoryFirstRecords(t *testing.T) {
+	t.Parallel()
+	told(t, 0, nil, func(h *history) {
+		for n := range 100 {
+			h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("v%d 1", n))
+		}
+		_ = h.leader.poller.poll(h.ctx)
+		h.work(h.leader, 100)
+		if made := len(h.records.records); made != 100 {
+			t.Errorf("%d records, want 100", made)
+		}
+		for id, is := range h.leader.tracks.all {
+			if is.written != (written{}) {
+				t.Errorf("what was written for volume %s is remembered", id)
+			}
+		}
+	})
+}
+
 // Whoever wants to know is told of every write, and of nothing else.
 func TestHistoryWrites(t *testing.T) {
 	t.Parallel()

@@ -106,5 +106,5 @@ func (i *index[T]) text(id string) string {
 func (i *index[T]) allIDs() []string {
 	i.mu.RLock()
 	defer i.mu.RUnlock()
-	return slices.Collect(maps.Keys(i.first))
+	return slices.AppendSeq(make([]string, 0, len(i.first)), maps.Keys(i.first))
 }

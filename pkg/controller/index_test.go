@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 )
@@ -63,7 +64,7 @@ func TestIndex(t *testing.T) {
 				slices.Sort(names)
 				return names
 			}
-			if diff := cmp.Diff([][]string{tc.one, tc.two, tc.all}, [][]string{found("1"), found("2"), i.allIDs()}); diff != "" {
+			if diff := cmp.Diff([][]string{tc.one, tc.two, tc.all}, [][]string{found("1"), found("2"), i.allIDs()}, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("found by 1, by 2, and all IDs (-want +got):\n%s", diff)
 			}
 		})

@@ -253,7 +253,9 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		t.refused = refusal{}
 		t.settled = settle(d, was, is)
 		t.written = written{}
-		if is.resourceVersion != o.cached { // otherwise the cache has it
+		// Of a record that the cache does not know, or has as it is now, what was
+		// written is of no use: a first start would remember every record by it.
+		if o.cached != "" && o.cached != is.resourceVersion {
 			t.written = written{is, o.cached}
 		}
 		if d.content {

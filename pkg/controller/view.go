@@ -211,7 +211,7 @@ func (v *view) namespaceIDs() []string {
 func (v *view) ids() []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return slices.Collect(maps.Keys(v.volumes))
+	return slices.AppendSeq(make([]string, 0, len(v.volumes)), maps.Keys(v.volumes))
 }
 
 // byHealth counts the volumes by health. One that cannot be recorded counts as
