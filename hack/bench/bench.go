@@ -65,7 +65,7 @@ func (o options) sizes() ([]int, error) {
 	}
 	var sizes []int
 	for _, n := range []int{least, 10_000} {
-		if n+samples < o.volumes {
+		if n+joined < o.volumes {
 			sizes = append(sizes, n)
 		}
 	}

@@ -129,10 +129,14 @@ func (l *bareLoop) setStatus(ctx context.Context, of *v1.Volume, status v1.Volum
 // tells how long that took.
 func (l *bareLoop) again(ctx context.Context) (time.Duration, error) {
 	begun := time.Now()
-	err := l.b.each(ctx, "statuses by a bare loop", len(l.last), func(ctx context.Context, i int) error {
+	err := l.b.each(ctx, "statuses by a bare loop", len(l.last), func(ctx context.Context, i int) (err error) {
 		status := l.last[i].Status
-		status.Health = v1.HealthOffline
-		_, err := l.setStatus(ctx, l.last[i], status)
+		if status.Health == v1.HealthOffline {
+			status.Health = v1.HealthHealthy
+		} else {
+			status.Health = v1.HealthOffline
+		}
+		l.last[i], err = l.setStatus(ctx, l.last[i], status)
 		return err
 	})
 	return time.Since(begun), err
