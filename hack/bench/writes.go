@@ -115,7 +115,7 @@ func (b *bench) changed(ctx context.Context, c *controller, churn int) (time.Dur
 			return 0, err
 		}
 	}
-	return c.longestListing(ctx, func(ctx context.Context) error { return c.polls(ctx, 2) })
+	return c.longestListing(ctx, c.atRest)
 }
 
 func timesOver(n int) string {
