@@ -26,8 +26,8 @@ const (
 )
 
 // noSelfCheck keeps the API server from comparing all that it caches with etcd every
-// five minutes or more: with 100,000 records and PersistentVolumes that takes both cores
-// for most of a minute, and whatever is measured then is slower by half.
+// five minutes or more: with 100,000 records and PersistentVolumes that halves the pace of
+// a cold start for a minute or so, and whatever else is measured then would tell of that.
 const noSelfCheck = "--feature-gates=DetectCacheInconsistency=false"
 
 type options struct {
