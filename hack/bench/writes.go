@@ -60,9 +60,9 @@ func (b *bench) writes(ctx context.Context, c *controller, n int) error {
 // turns where their time is compared.
 func (b *bench) churn(ctx context.Context, c *controller, n int) error {
 	churn, turns := n/100, 1
-	loop := &bareLoop{b: b, turn: churn, patches: true}
+	var loop *bareLoop // nil: they are too few to time one
 	if n > largestPaced {
-		turns = 4
+		turns, loop = 4, &bareLoop{b: b, turn: churn, patches: true}
 		if err := loop.run(ctx); err != nil {
 			return err
 		}
@@ -75,8 +75,8 @@ func (b *bench) churn(ctx context.Context, c *controller, n int) error {
 				return err
 			}
 			took = append(took, d)
-			if turns == 1 {
-				break // too few to time a loop
+			if loop == nil {
+				continue
 			}
 			if d, err = loop.again(ctx); err != nil {
 				return err
@@ -93,7 +93,7 @@ func (b *bench) churn(ctx context.Context, c *controller, n int) error {
 		measured += fmt.Sprintf(", %v to %v", ms(slices.Min(took)), ms(slices.Max(took)))
 	}
 	b.row(row{what, n, measured, fmt.Sprintf("%v, the poll interval", usualInterval), times(mean(took).Seconds(), usualInterval.Seconds()), "≤ 1"})
-	if len(bare) == 0 {
+	if loop == nil {
 		return nil
 	}
 	b.row(row{
