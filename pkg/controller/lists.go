@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"sync"
 	"time"
 
@@ -168,7 +167,7 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 	var unread error // of an entry that is some volume, nobody knows which
 	r := p.view.read(l, namespaceID)
 	is, err := p.api.ListVolumes(ctx, namespaceID, r.known(), func(e storageos.Entry) error {
-		raw := max(maphash.Bytes(hashSeed, e.Raw), 1)
+		raw := e.Hash()
 		if r.recognise(raw) {
 			return nil
 		}

@@ -14,7 +14,8 @@ type reading struct {
 	space *space
 	body  *body              // nil until the list is known to be another than before
 	old   []*listed          // what the list showed before
-	at    int                // how much of old was met again, in its order
+	at    int                // how much of old was passed, in its order
+	lost  int                // how many in a row were not met there
 	byRaw map[uint64]*listed // old by hash, once the order has turned out to be another
 }
 
@@ -98,15 +99,25 @@ func (r *reading) recognise(raw uint64) bool {
 	return true
 }
 
-// before finds what the list showed before with that hash.
+// mostLost is after how many volumes that are not where they are expected a list
+// counts as being in another order.
+const mostLost = 3
+
+// before finds what the list showed before with that hash. It looks for it in the order
+// of then, further ahead after some that have changed, come or gone.
 func (r *reading) before(raw uint64) *listed {
 	if r.byRaw == nil {
-		if r.at < len(r.old) && r.old[r.at].raw == raw {
-			r.at++
-			return r.old[r.at-1]
+		for i := r.at; i < min(r.at+2+2*r.lost, len(r.old)); i++ {
+			if r.old[i].raw == raw {
+				r.at, r.lost = i+1, 0
+				return r.old[i]
+			}
 		}
-		r.byRaw = make(map[uint64]*listed, len(r.old)-r.at)
-		for _, e := range r.old[r.at:] {
+		if r.lost++; r.lost <= mostLost {
+			return nil // maybe it is there: its ID will tell
+		}
+		r.byRaw = make(map[uint64]*listed, len(r.old))
+		for _, e := range r.old {
 			r.byRaw[e.raw] = e
 		}
 	}

@@ -148,6 +148,57 @@ func TestViewMoved(t *testing.T) {
 	}
 }
 
+// Volumes that have changed, come or gone do not make a list one of another order:
+// only for that are all that it showed before put into a map.
+func TestReadingOrder(t *testing.T) {
+	t.Parallel()
+	const volumes = 100
+	for name, tc := range map[string]struct {
+		change  func([]shown) []shown
+		decoded int
+		another bool // order
+	}{
+		"one has changed":    {func(l []shown) []shown { l[50].raw = 1000; return l }, 1, false},
+		"neighbours changed": {func(l []shown) []shown { l[50].raw, l[51].raw, l[52].raw = 1000, 1001, 1002; return l }, 3, false},
+		"every tenth changed": {func(l []shown) []shown {
+			for i := 0; i < volumes; i += 10 {
+				l[i].raw += 1000
+			}
+			return l
+		}, 10, false},
+		"the last has changed": {func(l []shown) []shown { l[volumes-1].raw = 1000; return l }, 1, false},
+		"some have come":       {func(l []shown) []shown { return slices.Insert(l, 50, shown{"x", 1000}, shown{"y", 1001}) }, 2, false},
+		"some have gone":       {func(l []shown) []shown { return slices.Delete(l, 50, 53) }, 0, false},
+		"the first have gone":  {func(l []shown) []shown { return l[2:] }, 0, false},
+		"most have gone":       {func(l []shown) []shown { return slices.Delete(l, 10, 90) }, 0, true},
+		"another order":        {func(l []shown) []shown { slices.Reverse(l); return l }, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newView()
+			list := make([]shown, volumes)
+			for i := range list {
+				list[i] = shown{fmt.Sprint("v", i), uint64(i + 1)}
+			}
+			tell(v, at(1), "ns", list, -1)
+			list = tc.change(list)
+			r, decoded := v.read(at(2), "ns"), 0
+			for _, s := range list {
+				if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
+					decoded++
+					r.store(s.id, s.raw, digest{content: s.raw}, "")
+				}
+			}
+			if decoded != tc.decoded || (r.byRaw != nil) != tc.another {
+				t.Errorf("%d were decoded, another order: %v; want %d, %v", decoded, r.byRaw != nil, tc.decoded, tc.another)
+			}
+			if n := len(r.space.order); n != len(list) {
+				t.Errorf("of %d volumes %d are in the order", len(list), n)
+			}
+		})
+	}
+}
+
 // Whatever is listed, in whatever order, and wherever lists are cut: after a
 // complete listing the view has what was listed, and nothing is decoded that is
 // known already.

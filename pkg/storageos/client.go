@@ -46,8 +46,17 @@ type RequestMetrics struct {
 
 // Entry is a volume in a listing, as it was sent.
 type Entry struct {
-	Raw []byte // what should be its JSON; valid only until the callback returns
-	n   int    // its place in the list
+	Raw  []byte // what should be its JSON; valid only until the callback returns
+	n    int    // its place in the list
+	hash uint64 // of Raw, 0 if it was not needed yet
+}
+
+// Hash tells Raw from what it was in other listings of this process. It is never 0.
+func (e Entry) Hash() uint64 {
+	if e.hash == 0 {
+		return hash(e.Raw)
+	}
+	return e.hash
 }
 
 // ID reads the ID of the volume. An entry that has none makes a listing

@@ -12,16 +12,27 @@ import (
 const maxHeld = 8 << 20
 
 // Fingerprint tells whether a list of volumes is byte for byte one that was read
-// before by this process. The zero value is that of none.
+// before by this process. The zero value is that of none. That of a list too large to
+// be held is equal to no other: it tells what its entries were.
 type Fingerprint struct {
+	hash    uint64
+	size    int // bytes
+	entries *[]mark
+}
+
+// mark is what an entry of a list was.
+type mark struct {
 	hash uint64
 	size int // bytes
 }
 
 // FingerprintOf is the fingerprint of the body of a list.
 func FingerprintOf(body []byte) Fingerprint {
-	return Fingerprint{maphash.Bytes(seed, body), len(body)}
+	return Fingerprint{hash: hash(body), size: len(body)}
 }
+
+// hash tells bytes apart. It is never 0.
+func hash(b []byte) uint64 { return max(maphash.Bytes(seed, b), 1) }
 
 // seed makes fingerprints unpredictable.
 var seed = maphash.MakeSeed()
@@ -41,17 +52,34 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 		*b = s.buf
 		l.buffers.Put(b)
 	}()
-	var is Fingerprint
 	if s.hold(known.size) {
-		if is = FingerprintOf(s.buf); is == known && known != (Fingerprint{}) {
+		is := FingerprintOf(s.buf)
+		if is == known {
 			return is, nil
 		}
+		return is.unless(s.list(maxVolumes, func(n int, raw []byte) error { return each(Entry{Raw: raw, n: n}) }))
 	}
-	err := s.list(maxVolumes, func(n int, raw []byte) error { return each(Entry{Raw: raw, n: n}) })
+	if known.entries != nil {
+		s.known = *known.entries
+	}
+	entries := make([]mark, 0, len(s.known))
+	is := Fingerprint{entries: &entries}
+	return is.unless(s.list(maxVolumes, func(n int, raw []byte) error {
+		m := s.met
+		if m.size == 0 {
+			m = mark{hash(raw), len(raw)}
+		}
+		entries = append(entries, m)
+		return each(Entry{Raw: raw, n: n, hash: m.hash})
+	}))
+}
+
+// unless is the fingerprint of a list that was read without an error.
+func (f Fingerprint) unless(err error) (Fingerprint, error) {
 	if err != nil {
 		return Fingerprint{}, err
 	}
-	return is, nil
+	return f, nil
 }
 
 // hold reads less than maxHeld bytes, if the body has no more. It reports whether

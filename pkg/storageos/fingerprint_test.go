@@ -3,8 +3,10 @@ package storageos
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 )
 
@@ -38,6 +40,7 @@ func TestFingerprint(t *testing.T) {
 		"the first was cut":   {`[{"id":"a"},{"id":"b"}`, `[{"id":"a"},{"id":"b"}`, 2, true},
 		"empty, as before":    {``, ``, 0, true},
 		"too long to be held": {long, long, 10, false},
+		"too long and cut":    {long, long[:len(long)-1], 10, true},
 		"no longer too long":  {long, `[{}]`, 1, false},
 		"too long now":        {`[{}]`, long, 10, false},
 	} {
@@ -53,7 +56,7 @@ func TestFingerprint(t *testing.T) {
 				if n != tc.handed || (err != nil) != tc.fails {
 					t.Errorf("%d entries, error %v; want %d, %v", n, err, tc.handed, tc.fails)
 				}
-				if !tc.fails && (again == is) != (tc.first == tc.second) {
+				if known := tc.first == tc.second && tc.handed == 0; !tc.fails && (again == is) != known {
 					t.Errorf("fingerprints %v, %v", is, again)
 				}
 				if tc.fails && again != (Fingerprint{}) {
@@ -61,5 +64,82 @@ func TestFingerprint(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Where an entry of a list was known before, its end is not looked for.
+func TestKnownEntries(t *testing.T) {
+	t.Parallel()
+	const before = `[{"a":1},{"b":[2]} , {"c":"}"},{"d":4}]`
+	for name, tc := range map[string]struct {
+		list string
+		met  []bool
+	}{
+		"the same":            {before, []bool{true, true, true, true}},
+		"other white space":   {`[ {"a":1},{"b":[2]},{"c":"}"},{"d":4} ]`, []bool{true, true, true, true}},
+		"one is another":      {`[{"a":1},{"b":[3]},{"c":"}"},{"d":4}]`, []bool{true, false, true, true}},
+		"one is longer":       {`[{"a":1},{"b":[2,3,4]},{"c":"}"},{"d":4}]`, []bool{true, false, true, true}},
+		"one begins the same": {`[{"a":1},{"b":[2]},{"c":"}"},{"d":4,"e":5}]`, []bool{true, true, true, false}},
+		"one is shorter":      {`[{"a":1},{"b":[2]},{"c":"}"},{}]`, []bool{true, true, true, false}},
+		"one more":            {`[{"a":1},{"b":[2]},{"c":"}"},{"d":4},{"e":5}]`, []bool{true, true, true, true, false}},
+		"one less":            {`[{"a":1},{"c":"}"},{"d":4}]`, []bool{true, false, false}},
+		"none":                {`[]`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var known []mark
+			read := func(body io.Reader, known []mark) (entries []string, marks []mark, met []bool) {
+				s := splitter{r: body, known: known}
+				if err := s.list(10, func(_ int, raw []byte) error {
+					entries, marks = append(entries, string(raw)), append(marks, mark{hash(raw), len(raw)})
+					met = append(met, s.met != mark{})
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+				return entries, marks, met
+			}
+			_, known, _ = read(strings.NewReader(before), nil)
+			want, _, _ := read(strings.NewReader(tc.list), nil)
+			for _, body := range []io.Reader{strings.NewReader(tc.list), iotest.OneByteReader(strings.NewReader(tc.list))} {
+				got, _, met := read(body, known)
+				if !slices.Equal(got, want) || !slices.Equal(met, tc.met) {
+					t.Errorf("entries %q, want %q; known %v, want %v", got, want, met, tc.met)
+				}
+			}
+		})
+	}
+}
+
+// A list that is too long to be held is known by its entries the next time.
+func TestLongList(t *testing.T) {
+	t.Parallel()
+	one := `{"id":"` + strings.Repeat("x", 1<<20) + `"}`
+	body := "[" + strings.Repeat(one+",", 9) + "{}]"
+	var l listing
+	known := Fingerprint{}
+	for n, another := range []string{body, body, strings.Replace(body, "{}", `{"id":"a"}`, 1), "[" + one + "]"} {
+		is, err := l.read(strings.NewReader(another), known, func(e Entry) error {
+			if e.Hash() != hash(e.Raw) {
+				t.Errorf("listing %d: the hash is of something else", n)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if long := len(another) >= maxHeld; (is.entries != nil) != long || long && len(*is.entries) != 10 {
+			t.Errorf("listing %d: %+v", n, is)
+		}
+		known = is
+	}
+	begin := mark{hash([]byte(body[1:11])), 10}
+	if _, err := l.read(strings.NewReader(body), Fingerprint{entries: &[]mark{begin}}, func(e Entry) error {
+		if len(e.Raw) != begin.size {
+			t.Errorf("an entry of %d bytes, not what was known of it", len(e.Raw))
+		}
+		return nil
+	}); err == nil {
+		t.Error("what follows a known entry was not looked at")
 	}
 }

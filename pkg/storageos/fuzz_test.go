@@ -22,31 +22,50 @@ func FuzzReadList(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var got [][]byte
-		err := readList(bytes.NewReader(body), len(body), func(n int, raw []byte) error {
-			if n != len(got) {
-				t.Errorf("entry %d, the %d., is %q", n, len(got), raw)
-			}
-			got = append(got, bytes.Clone(raw))
-			return json.Unmarshal(raw, new(any))
-		})
-		var want []json.RawMessage
-		isList := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) && json.Unmarshal(body, &want) == nil
-		for _, raw := range want {
-			isList = isList && raw[0] == '{'
-		}
-		if (err == nil) != isList {
-			t.Fatalf("%q: error %v, a list: %v", body, err, isList)
-		}
-		if isList && len(got) != len(want) {
-			t.Fatalf("%q: %d entries, want %d", body, len(got), len(want))
-		}
-		for i := range want {
-			if isList && !bytes.Equal(got[i], want[i]) {
-				t.Errorf("%q: entry %d is %q, want %q", body, i, got[i], want[i])
-			}
+		for _, known := range [][]mark{nil, marksOf(body, 0), marksOf(body, 1)} {
+			checkList(t, body, known)
 		}
 	})
+}
+
+// marksOf are what the entries of a list are, but for some at its begin.
+func marksOf(body []byte, without int) (known []mark) {
+	_ = readList(bytes.NewReader(body), len(body), func(n int, raw []byte) error {
+		if n >= without {
+			known = append(known, mark{hash(raw), len(raw)})
+		}
+		return nil
+	})
+	return known
+}
+
+// checkList reads what may be a list, of which something is known.
+func checkList(t *testing.T, body []byte, known []mark) {
+	t.Helper()
+	var got [][]byte
+	err := (&splitter{r: bytes.NewReader(body), known: known}).list(len(body), func(n int, raw []byte) error {
+		if n != len(got) {
+			t.Errorf("entry %d, the %d., is %q", n, len(got), raw)
+		}
+		got = append(got, bytes.Clone(raw))
+		return json.Unmarshal(raw, new(any))
+	})
+	var want []json.RawMessage
+	isList := bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) && json.Unmarshal(body, &want) == nil
+	for _, raw := range want {
+		isList = isList && raw[0] == '{'
+	}
+	if (err == nil) != isList {
+		t.Fatalf("%q: error %v, a list: %v", body, err, isList)
+	}
+	if isList && len(got) != len(want) {
+		t.Fatalf("%q: %d entries, want %d", body, len(got), len(want))
+	}
+	for i := range want {
+		if isList && !bytes.Equal(got[i], want[i]) {
+			t.Errorf("%q: entry %d is %q, want %q", body, i, got[i], want[i])
+		}
+	}
 }
 
 // Whatever a login answers, a token is a part of its header, and its life is

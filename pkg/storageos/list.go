@@ -43,7 +43,7 @@ func (s *splitter) list(most int, each func(n int, raw []byte) error) error {
 		if n == most {
 			return fmt.Errorf("the list has more than %d entries", most)
 		}
-		raw, err := s.entry()
+		raw, err := s.entry(n)
 		if err != nil {
 			return fmt.Errorf("entry %d of the list: %w", n, err)
 		}

@@ -26,6 +26,9 @@ type splitter struct {
 	buf []byte // buf[at:] was read and is not passed yet
 	at  int
 	err error // with which r has ended, io.EOF too
+
+	known []mark // what the entries were when the list was read before
+	met   mark   // what the entry passed last was before; zero if that is not known
 }
 
 // fill reads more. What was not passed yet may move to the front of the buffer.
@@ -75,14 +78,20 @@ func (s *splitter) next() (byte, error) {
 	}
 }
 
-// entry passes an object and returns its bytes, which are valid until the next
-// call.
-func (s *splitter) entry() ([]byte, error) {
+// entry passes entry n, an object, and returns its bytes, which are valid until the
+// next call.
+func (s *splitter) entry(n int) ([]byte, error) {
 	switch c, err := s.next(); {
 	case err != nil:
 		return nil, whole(err)
 	case c != '{':
 		return nil, fmt.Errorf("it is no object: it begins with %q", c)
+	}
+	s.met = mark{}
+	if n < len(s.known) && s.meets(s.known[n]) {
+		s.met = s.known[n]
+		s.at += s.met.size
+		return s.buf[s.at-s.met.size : s.at], nil
 	}
 	depth, text := 0, false // in text, what is read is part of a string
 	for i := s.at; ; {
@@ -105,6 +114,17 @@ func (s *splitter) entry() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// meets tells whether what comes next is the entry that it was before: to hash it is
+// several times as fast as to look for its end.
+func (s *splitter) meets(m mark) bool {
+	for len(s.buf)-s.at < m.size {
+		if s.fill() != nil {
+			return false
+		}
+	}
+	return hash(s.buf[s.at:s.at+m.size]) == m.hash
 }
 
 // scan reads on in an object from b[i], until it ends or b does. It returns where
