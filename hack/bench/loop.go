@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,7 @@ type bareLoop struct {
 	b       *bench
 	turn    int  // how many it makes at a time
 	patches bool // it makes the controller's own requests, not what is usual
+	watches bool // it has its records watched, and throws away what comes
 
 	client *gentype.ClientWithList[*v1.Volume, *v1.VolumeList] // nil before the first turn
 	models []v1.Volume                                         // what the controller has made
@@ -80,6 +82,13 @@ func (l *bareLoop) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.watches {
+		stop, err := l.watch(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	l.last = make([]*v1.Volume, l.turn)
 	begun := time.Now()
 	err := l.b.each(ctx, "records by a bare loop", l.turn, func(ctx context.Context, i int) error {
@@ -99,6 +108,29 @@ func (l *bareLoop) run(ctx context.Context) error {
 	l.made += l.turn
 	l.pace.add(float64(l.turn), time.Since(begun))
 	return err
+}
+
+// watch lets the API server send every event of the records from now on. It takes as
+// little time of the processor as it can: nothing is read but bytes.
+func (l *bareLoop) watch(ctx context.Context) (stop func(), err error) {
+	list, err := l.client.List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	events, err := l.client.GetClient().Get().Resource("volumes").
+		Param("watch", "true").Param("resourceVersion", list.ResourceVersion).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(io.Discard, events)
+	}()
+	return func() {
+		_ = events.Close()
+		<-read
+	}, nil
 }
 
 // validation is what the API server is to make of unknown fields, "" for its default.
