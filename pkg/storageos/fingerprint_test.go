@@ -1,6 +1,7 @@
 package storageos
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"slices"
@@ -141,5 +142,27 @@ func TestLongList(t *testing.T) {
 		return nil
 	}); err == nil {
 		t.Error("what follows a known entry was not looked at")
+	}
+}
+
+// To read a long list that is as it was allocates nothing for each of its entries, only
+// a buffer that may have been thrown away in between, in steps.
+func TestLongListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
+	const entries, most = 40_000, 20
+	body := listOf(entries)
+	if len(body) <= maxHeld {
+		t.Fatalf("a list of %d bytes is held", len(body))
+	}
+	var l listing
+	known := Fingerprint{}
+	read := func() {
+		var err error
+		if known, err = l.read(bytes.NewReader(body), known, func(Entry) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	if n := testing.AllocsPerRun(5, read); n > most {
+		t.Errorf("%.0f allocations for %d entries", n, entries)
 	}
 }
