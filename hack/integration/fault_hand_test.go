@@ -34,9 +34,6 @@ func TestFaultUnreadable(t *testing.T) {
 				Body([]byte(`{"status":{"conditions":[{"type":"Present","status":"True","reason":"Listed","message":"","lastTransitionTime":"2026-01-02t03:04:05z"}]}}`)).
 				Do(context.Background()).Error())
 		}
-		if _, err := e.record(filled[0].ID); err == nil {
-			e.t.Error("the record can be read")
-		}
 	}
 	size := uint64(5 << 30)
 	change := func() { // of the one whose record is whole
@@ -58,6 +55,9 @@ func TestFaultUnreadable(t *testing.T) {
 	e.eventually("3 records", 20*time.Second, right)
 	c.stop()
 	spoil()
+	if _, err := e.record(filled[0].ID); err == nil {
+		e.t.Error("the record can be read")
+	}
 	change()
 	begun := time.Now()
 	c = e.controller()
