@@ -87,6 +87,18 @@ func TestLineFramer(t *testing.T) {
 	}
 }
 
+// It is what a watch of records is read with.
+func TestLineFramerIsUsed(t *testing.T) {
+	t.Parallel()
+	info, ok := runtime.SerializerInfoForMediaType(wire{generatedSerializer()}.SupportedMediaTypes(), runtime.ContentTypeJSON)
+	if !ok || info.StreamSerializer == nil {
+		t.Fatal("no serializer for a stream of JSON")
+	}
+	if _, ours := info.StreamSerializer.Framer.(lineFramer); !ours {
+		t.Errorf("a watch is taken apart by %T", info.StreamSerializer.Framer)
+	}
+}
+
 // noFramer reads nothing.
 type noFramer struct{}
 
