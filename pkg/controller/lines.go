@@ -32,7 +32,8 @@ type eventLines struct {
 	other  io.Reader // by the usual framer; nil while events come as lines
 }
 
-// Read reads an event, or some of it and io.ErrShortBuffer.
+// Read reads an event, or as much of it as there is room for and io.ErrShortBuffer: who
+// reads makes twice the room each time, up to a limit.
 func (l *eventLines) Read(p []byte) (int, error) {
 	if l.other == nil && len(l.rest) == 0 {
 		if err := l.fill(); err != nil {
@@ -42,11 +43,24 @@ func (l *eventLines) Read(p []byte) (int, error) {
 	if l.other != nil {
 		return l.other.Read(p)
 	}
-	n := copy(p, l.rest)
-	if l.rest = l.rest[n:]; len(l.rest) > 0 || l.inside {
+	n := l.take(p)
+	for n < len(p) && l.inside {
+		if err := l.fill(); err != nil {
+			return 0, err
+		}
+		n += l.take(p[n:])
+	}
+	if len(l.rest) > 0 || l.inside {
 		return n, io.ErrShortBuffer
 	}
 	return n, nil
+}
+
+// take hands out what is read already.
+func (l *eventLines) take(p []byte) int {
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n
 }
 
 // fill reads a line, or some of it.

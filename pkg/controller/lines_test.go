@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -12,14 +13,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 )
 
-// frames reads all frames of a stream, as the decoder of a watch does, with a buffer
-// that grows.
+// frames reads all frames of a stream, as the decoder of a watch does: its buffer grows
+// whenever it is said to be short, and must have been filled until then.
 func frames(r io.Reader) (all []string, err error) {
 	buf, base := make([]byte, 16), 0
 	for {
 		n, err := r.Read(buf[base:])
 		base += n
 		switch {
+		case errors.Is(err, io.ErrShortBuffer) && base < len(buf):
+			return all, fmt.Errorf("short is a buffer of %d bytes that holds %d", len(buf), base)
 		case errors.Is(err, io.ErrShortBuffer):
 			buf = append(buf, make([]byte, len(buf))...)
 		case err != nil:

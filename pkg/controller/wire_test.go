@@ -204,10 +204,13 @@ func TestWireUnreadable(t *testing.T) {
 // What is read of a watch is what the generated client reads.
 func TestWireWatch(t *testing.T) {
 	t.Parallel()
+	// Of an event a watch of client-go holds 16 MiB and no more.
+	large := strings.Replace(aRecord, `"a":"b"`, `"a":"`+strings.Repeat("b", 4<<20)+`"`, 1)
 	const bookmark = `{"type":"BOOKMARK","object":{"apiVersion":"api.storageos.com/v1","kind":"Volume","metadata":{"annotations":{"k8s.io/initial-events-end":"true"},"creationTimestamp":null,"resourceVersion":"8"}}}`
 	for name, body := range map[string]string{
 		"nothing":           ``,
 		"events":            `{"type":"ADDED","object":` + aRecord + "}\n" + `{"type":"MODIFIED","object":` + aRecord + "}\n" + `{"type":"DELETED","object":` + aRecord + "}\n" + bookmark,
+		"a large event":     `{"type":"ADDED","object":` + large + "}\n" + `{"type":"MODIFIED","object":` + aRecord + "}\n",
 		"an error":          `{"type":"ERROR","object":` + notFoundStatus + "}\n",
 		"an unknown type":   `{"type":"RENAMED","object":` + aRecord + "}\n",
 		"the object first":  `{"object":` + aRecord + `,"type":"ADDED"}`,
