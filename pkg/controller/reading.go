@@ -12,11 +12,12 @@ type reading struct {
 	view  *view
 	l     *listing
 	space *space
-	body  *body              // nil until the list is known to be another than before
-	old   []*listed          // what the list showed before
-	at    int                // how much of old was passed, in its order
-	lost  int                // how many in a row were not met there
-	byRaw map[uint64]*listed // old by hash, once the order has turned out to be another
+	asked storageos.Fingerprint // of the list that need not be looked into; zero if every list is
+	body  *body                 // nil until the list is known to be another than before
+	old   []*listed             // what the list showed before
+	at    int                   // how much of old was passed, in its order
+	lost  int                   // how many in a row were not met there
+	byRaw map[uint64]*listed    // old by hash, once the order has turned out to be another
 }
 
 // finding is what a listing shows of a volume, against what the view has.
@@ -45,10 +46,10 @@ func (v *view) read(l *listing, namespaceID string) *reading {
 func (r *reading) known() storageos.Fingerprint {
 	r.view.mu.RLock()
 	defer r.view.mu.RUnlock()
-	if r.space.body == nil || len(r.view.doubt) > 0 {
-		return storageos.Fingerprint{}
+	if r.space.body != nil && len(r.view.doubt) == 0 {
+		r.asked = r.space.body.fingerprint
 	}
-	return r.space.body.fingerprint
+	return r.asked
 }
 
 // start begins to look into a list that is another than before. The caller holds
@@ -70,7 +71,7 @@ func (r *reading) close(is storageos.Fingerprint, whole bool) {
 	switch {
 	case !whole:
 		// What it has shown is there; of the rest nothing is known.
-	case r.body == nil && r.space.body != nil && r.space.body.fingerprint == is && is != (storageos.Fingerprint{}):
+	case r.body == nil && r.asked == is && is != (storageos.Fingerprint{}):
 		r.space.body.shown = r.l // and nothing was handed over
 	default:
 		r.start() // it may be empty

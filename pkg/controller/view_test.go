@@ -91,6 +91,40 @@ func TestView(t *testing.T) {
 	}
 }
 
+// A list that is as it was has every volume that it had, also if what is known of it
+// is thrown away while it is read.
+func TestViewKnown(t *testing.T) {
+	t.Parallel()
+	v, first, second := newView(), at(1), at(2)
+	list := []shown{{"a", 1}, {"b", 2}}
+	tell(v, first, "ns", list, -1)
+	v.end(first, true)
+	r := v.read(second, "ns")
+	is := r.known()
+	v.setNodes(map[string]string{"n": "node"})
+	r.close(is, true)
+	if gone, _ := v.end(second, true); gone != nil || !v.lists("a") {
+		t.Errorf("gone are %v", gone)
+	}
+	if n := tell(v, at(3), "ns", list, -1); n != len(list) {
+		t.Errorf("%d were decoded after the nodes have changed", n)
+	}
+}
+
+// A volume that another namespace has shown already is not recognised by its bytes,
+// even if they are the same.
+func TestViewSameBytesElsewhere(t *testing.T) {
+	t.Parallel()
+	v, first, second := newView(), at(1), at(2)
+	tell(v, first, "one", []shown{{"a", 1}}, -1)
+	v.end(first, true)
+	tell(v, second, "two", []shown{{"a", 1}}, -1)
+	tell(v, second, "one", []shown{{"a", 1}, {"b", 2}}, -1)
+	if _, twice := v.end(second, true); twice != 0 || v.look("a").invalid != listedTwice {
+		t.Errorf("%d were found to be listed twice in the end; it is %+v", twice, v.look("a"))
+	}
+}
+
 // One ID in two namespaces that are listed at the same time: both were asked
 // for before one was stored.
 func TestViewShownAtOnce(t *testing.T) {
