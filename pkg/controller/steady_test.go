@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -132,6 +136,128 @@ func TestSteadyPollAllocations(t *testing.T) { // not parallel: allocations are 
 		}
 		if few := allocations[1_000]; allocations[10_000] != few || allocations[100_000] != few {
 			t.Errorf("allocations by number of volumes: %v", allocations)
+		}
+	}
+}
+
+// A volume that has changed is decoded once, to find out whether its record has to.
+func TestDecodedOnce(t *testing.T) { // not parallel: allocations are counted for the whole process
+	l := newLists(1, 20)
+	p, kept := steady(t, l)
+	ctx := t.Context()
+	n := 0
+	poll := func() {
+		n++
+		l.bodies["ns0"][3] = entry("ns0", fmt.Sprint("v3 ", n)).Raw
+		clear(l.whole)
+		if err := p.poll(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	poll()
+	*kept = 0
+	const runs = 20
+	changed := testing.AllocsPerRun(runs, poll)
+	if *kept != runs+1 {
+		t.Fatalf("%d volumes were found changed in %d polls", *kept, runs+1)
+	}
+	raw := l.bodies["ns0"][3]
+	once := testing.AllocsPerRun(runs, func() {
+		if _, err := digestRaw(raw, "ns0", nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	unchanged := testing.AllocsPerRun(runs, func() {
+		l.bodies["ns0"][3] = entry("ns0", fmt.Sprint("v3 ", n)).Raw
+		clear(l.whole)
+		if err := p.poll(ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if more := changed - unchanged; more < once || more >= 2*once {
+		t.Errorf("%.0f allocations more for a volume that has changed; to decode it takes %.0f", more, once)
+	}
+}
+
+// What a poll asks StorageOS for: the cluster before and after, the nodes, the
+// namespaces, and the volumes of each once, a few at a time.
+func TestRequestsOfAPoll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const namespaces, polls = 50, 2
+		api := newFakeAPI(map[string][]string{})
+		want := map[string]int{"cluster": 2 * polls, "nodes": polls, "namespaces": polls}
+		for n := range namespaces {
+			ns := fmt.Sprint("ns", n)
+			api.namespaces = append(api.namespaces, ns)
+			api.volumes[ns] = []string{fmt.Sprintf("v%d 1", n)}
+			want["volumes "+ns] = polls
+		}
+		api.takes = time.Second / 2
+		p := newPolled(api)
+		for range polls {
+			begun := time.Now()
+			if err := p.poll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			const others = 4 // before and after the lists
+			turns := others + (namespaces+parallelLists-1)/parallelLists
+			if took := time.Since(begun); took != time.Duration(turns)*api.takes {
+				t.Errorf("it took %v, want %d times %v", took, turns, api.takes)
+			}
+		}
+		if diff := cmp.Diff(want, api.calls); diff != "" {
+			t.Errorf("requests (-want +got):\n%s", diff)
+		}
+	})
+	if parallelLists < 2 || parallelLists > 8 {
+		t.Errorf("%d lists at a time, and 8 connections are kept", parallelLists)
+	}
+}
+
+// What has changed of no account queues nothing.
+func TestQueuedByACache(t *testing.T) {
+	t.Parallel()
+	r := keepAll(t, 50)
+	r.leading.Store(true)
+	pv := r.pvInformer.GetStore().List()[0].(*persistentVolume)
+	rec := r.recordInformer.GetStore().List()[0].(*record)
+	newPV, newRec := *pv, *rec
+	newPV.resourceVersion, newRec.resourceVersion = "later", "later"
+	r.persistentVolumeChanged(pv, &newPV)
+	r.recordChanged(rec, &newRec)
+	if n := r.queue.Len(); n != 0 {
+		t.Errorf("%d IDs were queued for two new resourceVersions", n)
+	}
+	otherPV, otherRec := newPV, newRec
+	otherPV.claimName, otherRec.state.content = "other", rec.state.content+1
+	r.persistentVolumeChanged(&newPV, &otherPV)
+	if n := r.queue.Len(); n != 1 {
+		t.Errorf("%d IDs were queued for a PersistentVolume", n)
+	}
+	r.recordChanged(&newRec, &otherRec)
+	if n := r.queue.Len(); n != 1 && n != 2 { // they may be of one volume
+		t.Errorf("%d IDs were queued for a PersistentVolume and a record", n)
+	}
+}
+
+// What nobody will ask for is not kept: neither a second copy of an ID nor the content of
+// a volume whose record is right.
+func TestKeptOnce(t *testing.T) {
+	t.Parallel()
+	r := keepAll(t, 50)
+	for _, pv := range r.pvInformer.GetStore().List() {
+		id := pv.(*persistentVolume).volumeID
+		rec, listed := r.recordIndex.of(id)[0], r.view.volumes[id]
+		for what, other := range map[string]string{"record": rec.labelID, "status": rec.statusID, "view": listed.id} {
+			if unsafe.StringData(other) != unsafe.StringData(id) {
+				t.Errorf("the %s has a copy of the ID of its own", what)
+			}
+		}
+		r.contents.put(id, []byte("content"))
+		r.consider(id, nil)
+		if r.contents.take(id) != nil {
+			t.Error("the content of a volume is kept, though its record is right")
 		}
 	}
 }

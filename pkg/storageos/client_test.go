@@ -2,8 +2,13 @@ package storageos
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,5 +160,51 @@ func TestRedirects(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Connections are kept from poll to poll, as many as lists are asked for at a time.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	const parallel, polls = 4, 5
+	var opened atomic.Int32
+	sim := simulator.New(simulator.Options{})
+	sim.Fill(simulator.FillOptions{Volumes: 3})
+	server := httptest.NewUnstartedServer(sim)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	endpoint, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := t.TempDir()
+	writeSecret(t, secret, simulator.DefaultUsername, simulator.DefaultPassword)
+	c, err := New(Config{Endpoint: endpoint, SecretPath: secret, Timeout: time.Minute, RefreshInterval: time.Minute, RetryInterval: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.wire.close)
+	namespaces, err := c.Namespaces(t.Context())
+	if err != nil || len(namespaces) == 0 {
+		t.Fatalf("%d namespaces, error %v", len(namespaces), err)
+	}
+	for range polls {
+		var asked sync.WaitGroup
+		for range parallel {
+			asked.Go(func() {
+				if _, err := listVolumes(t, c, namespaces[0].Id); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		asked.Wait()
+	}
+	if n := opened.Load(); n > parallel+1 {
+		t.Errorf("%d connections for %d requests, %d at a time", n, parallel*polls, parallel)
 	}
 }

@@ -31,7 +31,9 @@ func FingerprintOf(body []byte) Fingerprint {
 	return Fingerprint{hash: hash(body), size: len(body)}
 }
 
-// hash tells bytes apart. It is never 0.
+// hash tells bytes apart. It is never 0. That a changed text has the hash of the one
+// before, 1 in 2^64, is accepted: no one can bring it about (see seed), and it ends with the
+// next change or the next leader.
 func hash(b []byte) uint64 { return max(maphash.Bytes(seed, b), 1) }
 
 // seed makes fingerprints unpredictable.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -164,5 +165,37 @@ func TestLongListAllocations(t *testing.T) { // not parallel: allocations are co
 	read()
 	if n := testing.AllocsPerRun(5, read); n > most {
 		t.Errorf("%.0f allocations for %d entries", n, entries)
+	}
+}
+
+// To read a list that is held and is as it was takes as many allocations for many volumes
+// as for few, and the buffer that the one before had. (The race detector lets some of
+// them be thrown away.)
+func TestHeldListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
+	const runs, most = 40, 5
+	for _, entries := range []int{100, 1_000, 7_000} {
+		body := listOf(entries)
+		if len(body) >= maxHeld {
+			t.Fatalf("a list of %d bytes is not held", len(body))
+		}
+		var l listing
+		known := Fingerprint{}
+		read := func() {
+			var err error
+			if known, err = l.read(bytes.NewReader(body), known, func(Entry) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		n := testing.AllocsPerRun(runs, read)
+		runtime.ReadMemStats(&after)
+		if n > most {
+			t.Errorf("%.0f allocations for %d entries", n, entries)
+		}
+		if bytes := int(after.TotalAlloc - before.TotalAlloc); bytes > runs*len(body)*3/4 {
+			t.Errorf("%d bytes were allocated for %d lists of %d bytes", bytes, runs, len(body))
+		}
 	}
 }
