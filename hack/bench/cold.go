@@ -68,7 +68,7 @@ func (b *bench) coldStart(ctx context.Context, n int) error {
 	}
 	c.stop()
 	b.row(row{
-		"memory, the most in a cold start", n, mib(most), "190 MiB, the limit", times(float64(most), 190<<20), "≤ 1.5 at 100,000",
+		"memory, the most in a cold start", n, mib(most), replacedLimit, times(float64(most), replacedBytes), "≤ 1.5 at 100,000",
 	})
 	own, all := spent/time.Duration(n), time.Duration(float64(runtime.NumCPU())/ours.perSecond()*float64(time.Second))
 	b.row(row{

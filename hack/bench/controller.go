@@ -23,6 +23,13 @@ import (
 // memoryLimit is what deploy/ gives Go of the container's 256 MiB.
 const memoryLimit = "256000000"
 
+// What the container of the replaced program is limited to, which is what the memory is
+// compared with.
+const (
+	replacedBytes = 190 << 20
+	replacedLimit = "190 MiB, the limit of the replaced program"
+)
+
 // controller is a running controller.
 type controller struct {
 	*process
