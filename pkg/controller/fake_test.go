@@ -129,15 +129,19 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 }
 
 // entry is a volume of the tests in a list: "<id> <size>", and maybe the health of its
-// master and the node that it is on.
+// master, the node that it is on and how many bytes its only replica has yet to sync.
 func entry(ns, v string) storageos.Entry {
-	id, size, health, node := "", "", "online", "n1"
-	_, _ = fmt.Sscan(v, &id, &size, &health, &node) // the tests' own
+	id, size, health, node, left := "", "", "online", "n1", ""
+	_, _ = fmt.Sscan(v, &id, &size, &health, &node, &left) // the tests' own
 	if id == "-" {
 		return storageos.Entry{Raw: []byte(`{"name":"it has no ID"}`)}
 	}
+	replicas := ""
+	if left != "" {
+		replicas = `,"replicas":[{"id":"r","health":"syncing","syncProgress":{"bytesRemaining":` + left + `}}]`
+	}
 	return storageos.Entry{Raw: fmt.Appendf(nil,
-		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":%q,"nodeID":%q}}`, id, id, ns, size, health, node)}
+		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":%q,"nodeID":%q}%s}`, id, id, ns, size, health, node, replicas)}
 }
 
 var (

@@ -400,3 +400,34 @@ func TestHistoryWrites(t *testing.T) {
 		}
 	})
 }
+
+// While a replica syncs its record is written once every so often, however often there is
+// something new; in the end it says what is so.
+func TestHistoryProgress(t *testing.T) {
+	t.Parallel()
+	for _, interval := range []time.Duration{10 * time.Second, 30 * time.Second, 2 * time.Minute} {
+		t.Run(interval.String(), func(t *testing.T) {
+			t.Parallel()
+			told(t, 1, func(s *Settings) { s.ProgressInterval = interval }, func(h *history) {
+				const length = 4 * time.Minute
+				written := h.records.writes
+				for left := int(length / h.settings.PollInterval); left > 0; left-- {
+					h.api.volumes["one"] = []string{fmt.Sprint("v0 1 online n1 ", left)}
+					h.polls(1)
+				}
+				if n := h.records.writes - written; n != int(length/interval) {
+					t.Errorf("%d writes in %v", n, length)
+				}
+				h.polls(int(interval / h.settings.PollInterval))
+				if n := h.records.writes - written; n != int(length/interval)+1 {
+					t.Errorf("%d writes until it says what is so", n)
+				}
+				for _, r := range h.records.records {
+					if p := r.Status.Replicas[0].SyncProgress; p == nil || p.BytesRemaining != 1 {
+						t.Errorf("in the end it says %+v", p)
+					}
+				}
+			})
+		})
+	}
+}
