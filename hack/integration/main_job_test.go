@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,21 @@ func TestMainJob(t *testing.T) { // not parallel: what it promises is for a mach
 		}
 		if now := c.metric("workqueue_adds_total"); now != adds {
 			t.Errorf("%v keys queued", now-adds)
+		}
+	})
+
+	t.Run("a replica syncs", func(t *testing.T) { // it is written about twice a minute at most
+		f := filled[slices.IndexFunc(filled, func(f simulator.Filled) bool { return f.Replicas > 0 })]
+		before := c.metric("storageos_volume_writes_total")
+		for left := range uint64(10) {
+			e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) {
+				v.Replicas[0].SyncProgress = &simulator.SyncProgress{BytesRemaining: left + 1, ThroughputBytes: 1, EstimatedSecondsRemaining: left + 1}
+			}))
+			c.polls(1)
+		}
+		e.must(c.atRest(2))
+		if n := c.metric("storageos_volume_writes_total") - before; n != 1 {
+			t.Errorf("%v writes for 10 steps of its progress", n)
 		}
 	})
 
