@@ -154,15 +154,7 @@ func TestLongListAllocations(t *testing.T) { // not parallel: allocations are co
 	if len(body) <= maxHeld {
 		t.Fatalf("a list of %d bytes is held", len(body))
 	}
-	var l listing
-	known := Fingerprint{}
-	read := func() {
-		var err error
-		if known, err = l.read(bytes.NewReader(body), known, func(Entry) error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read()
+	read := rereading(t, body)
 	if n := testing.AllocsPerRun(5, read); n > most {
 		t.Errorf("%.0f allocations for %d entries", n, entries)
 	}
@@ -178,15 +170,7 @@ func TestHeldListAllocations(t *testing.T) { // not parallel: allocations are co
 		if len(body) >= maxHeld {
 			t.Fatalf("a list of %d bytes is not held", len(body))
 		}
-		var l listing
-		known := Fingerprint{}
-		read := func() {
-			var err error
-			if known, err = l.read(bytes.NewReader(body), known, func(Entry) error { return nil }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		read()
+		read := rereading(t, body)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		n := testing.AllocsPerRun(runs, read)
@@ -198,4 +182,19 @@ func TestHeldListAllocations(t *testing.T) { // not parallel: allocations are co
 			t.Errorf("%d bytes were allocated for %d lists of %d bytes", bytes, runs, len(body))
 		}
 	}
+}
+
+// rereading reads a list once, and then again, as often as it is called.
+func rereading(t *testing.T, body []byte) func() {
+	t.Helper()
+	var l listing
+	known := Fingerprint{}
+	read := func() {
+		var err error
+		if known, err = l.read(bytes.NewReader(body), known, func(Entry) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	return read
 }
