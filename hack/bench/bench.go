@@ -61,8 +61,7 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "bench: %5.0f s  %s\n", time.Since(b.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// sizes are the numbers of volumes at which everything is measured, each larger than
-// what is left of the one before.
+// sizes are the numbers of volumes at which everything is measured.
 func (o options) sizes() ([]int, error) {
 	const least = 1_000
 	if o.volumes < least {
@@ -70,7 +69,7 @@ func (o options) sizes() ([]int, error) {
 	}
 	var sizes []int
 	for _, n := range []int{least, 10_000} {
-		if n+joined < o.volumes {
+		if n < o.volumes {
 			sizes = append(sizes, n)
 		}
 	}

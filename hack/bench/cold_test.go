@@ -23,6 +23,7 @@ func TestPercentile(t *testing.T) {
 		percent int
 		want    int
 	}{
+		"none":                 {nil, 99, 0},
 		"one":                  {[]int{7}, 99, 7},
 		"the median of three":  {[]int{9, 1, 5}, 50, 5},
 		"the 99th of a few":    {[]int{1, 2, 3}, 99, 3},

@@ -3,29 +3,29 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-
-	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
-// How many changes of volumes and how many new PersistentVolumes are waited for, one at
+// How many changes of volumes, and how many of PersistentVolumes, are waited for, one at
 // a time.
 const (
-	samples = 100
-	joined  = 300
+	changed = 100
+	joined  = 1000
 )
 
-// watch watches the records.
-func (b *bench) watch(ctx context.Context) (watch.Interface, error) {
+// watchRecords watches the records from now on.
+func (b *bench) watchRecords(ctx context.Context) (watch.Interface, error) {
 	list, err := b.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		return nil, err
@@ -36,13 +36,13 @@ func (b *bench) watch(ctx context.Context) (watch.Interface, error) {
 // changes measures how long it takes from a change in StorageOS to the record that
 // says it.
 func (b *bench) changes(ctx context.Context, _ *controller, n int) error {
-	w, err := b.watch(ctx)
+	w, err := b.watchRecords(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.Stop()
-	changes := make([]time.Duration, 0, samples)
-	for range samples {
+	changes := make([]time.Duration, 0, changed)
+	for range changed {
 		f := b.filled[rand.IntN(len(b.filled))]
 		v, err := b.sim.Volume(f.NamespaceID, f.ID)
 		if err != nil {
@@ -55,7 +55,7 @@ func (b *bench) changes(ctx context.Context, _ *controller, n int) error {
 		if err := b.resize(f); err != nil {
 			return err
 		}
-		if err := b.awaited(ctx, w, f.ID, func(r *v1.Volume) bool {
+		if err := recorded(ctx, w, f.ID, func(r *v1.Volume) bool {
 			return r.Status.Capacity != nil && r.Status.Capacity.Value() == size
 		}); err != nil {
 			return err
@@ -71,85 +71,152 @@ func (b *bench) changes(ctx context.Context, _ *controller, n int) error {
 	return nil
 }
 
-// joins measures how long it takes from a PersistentVolume to the record that says it,
-// and how long the API server takes from a patch of a status to its event, which is
-// part of that.
-func (b *bench) joins(ctx context.Context, c *controller, n int) error {
-	w, err := b.watch(ctx)
+// watchPersistentVolumes watches the PersistentVolumes from now on.
+func (b *bench) watchPersistentVolumes(ctx context.Context) (watch.Interface, error) {
+	list, err := b.kube.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	return b.kube.CoreV1().PersistentVolumes().Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+}
+
+// joins measures how long it takes from an event of a PersistentVolume to the record that
+// says it, and how long the API server takes from a patch of a status to its event, which
+// is part of that.
+func (b *bench) joins(ctx context.Context, _ *controller, n int) error {
+	records, err := b.watchRecords(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.Stop()
+	defer records.Stop()
+	volumes, err := b.watchPersistentVolumes(ctx)
+	if err != nil {
+		return err
+	}
+	defer volumes.Stop()
 	bare := &bareLoop{b: b, turn: 1, patches: true}
 	if err := bare.run(ctx); err != nil {
 		return err
 	}
-	seen, err := bare.client.Watch(ctx, metav1.ListOptions{ResourceVersion: bare.last[0].ResourceVersion})
+	patched, err := bare.client.Watch(ctx, metav1.ListOptions{ResourceVersion: bare.last[0].ResourceVersion})
 	if err != nil {
 		return err
 	}
-	defer seen.Stop()
-	var joins, patches []time.Duration
-	added := b.sim.Fill(simulator.FillOptions{Volumes: joined, CSI: -1})
-	b.filled = append(b.filled, added...)
-	if err := c.atRest(ctx); err != nil {
+	defer patched.Stop()
+	stalls, err := b.stalls(ctx)
+	if err != nil {
 		return err
 	}
-	for _, f := range added {
-		if err := b.persistentVolume(ctx, f); err != nil {
+	var joins, patches []span
+	for range joined {
+		one, err := b.join(ctx, volumes, records)
+		if err != nil {
 			return err
 		}
-		begun := time.Now() // the API server has told everybody who watches, or is about to
-		if err := b.awaited(ctx, w, f.ID, func(r *v1.Volume) bool {
-			return r.Status.PersistentVolume != nil && r.Status.PersistentVolume.Name == f.Name
-		}); err != nil {
+		joins = append(joins, one)
+		if one, err = bare.seen(ctx, patched); err != nil {
 			return err
 		}
-		joins = append(joins, time.Since(begun))
-		begun = time.Now()
-		if _, err := bare.again(ctx); err != nil {
-			return err
-		}
-		if err := b.awaited(ctx, seen, bare.last[0].Labels[v1.LabelVolumeID], func(r *v1.Volume) bool {
-			return r.ResourceVersion == bare.last[0].ResourceVersion
-		}); err != nil {
-			return err
-		}
-		patches = append(patches, time.Since(begun))
+		patches = append(patches, one)
 	}
 	const what = "time from a PersistentVolume's event to its record, 99th percentile"
-	measured := ms(percentile(joins, 99)) + ", median " + ms(percentile(joins, 50))
-	b.row(row{what, n, measured, "50 ms", times(percentile(joins, 99).Seconds(), 0.05), "≤ 1"})
+	const patch = " from a patch to its event"
+	b.row(row{what, n, latency(joins), "50 ms", times(p99(joins).Seconds(), 0.05), "≤ 1"})
 	b.row(row{
-		what + ", against the API server's part", n, measured,
-		ms(percentile(patches, 99)) + ", median " + ms(percentile(patches, 50)) + ", from a patch to its event",
-		times(percentile(joins, 99).Seconds(), percentile(patches, 99).Seconds()), "-",
+		what + ", against the API server's part", n, latency(joins), latency(patches) + patch,
+		times(p99(joins).Seconds(), p99(patches).Seconds()), "-",
 	})
+	if still, err := stalls(); err != nil {
+		b.say("nothing tells when the machine stood still: %v", err)
+	} else {
+		joins, patches = without(joins, still), without(patches, still)
+		b.row(row{
+			what + ", while the machine ran", n, fmt.Sprintf("%s, of %d of %d", latency(joins), len(joins), joined),
+			fmt.Sprintf("50 ms; %s%s, of %d of %d", latency(patches), patch, len(patches), joined),
+			times(p99(joins).Seconds(), 0.05), "≤ 1",
+		})
+	}
 	return b.deleteAll(ctx, bare.client)
 }
 
-// awaited waits for a state of the record of a volume.
-func (b *bench) awaited(ctx context.Context, w watch.Interface, id string, is func(*v1.Volume) bool) error {
+// join has a PersistentVolume kept or deleted once it is released, by turns, and is from
+// its event to the record that says so.
+func (b *bench) join(ctx context.Context, volumes, records watch.Interface) (span, error) {
+	f := b.filled[rand.IntN(len(b.filled))]
+	pv, err := b.kube.CoreV1().PersistentVolumes().Get(ctx, f.Name, metav1.GetOptions{})
+	if err != nil {
+		return span{}, err
+	}
+	policy := corev1.PersistentVolumeReclaimRetain
+	if pv.Spec.PersistentVolumeReclaimPolicy == policy {
+		policy = corev1.PersistentVolumeReclaimDelete
+	}
+	if _, err := b.kube.CoreV1().PersistentVolumes().Patch(ctx, f.Name, types.MergePatchType,
+		fmt.Appendf(nil, `{"spec":{"persistentVolumeReclaimPolicy":%q}}`, policy), metav1.PatchOptions{}); err != nil {
+		return span{}, err
+	}
+	if err := awaited(ctx, volumes, "the PersistentVolume "+f.Name, func(pv *corev1.PersistentVolume) bool {
+		return pv.Name == f.Name && pv.Spec.PersistentVolumeReclaimPolicy == policy
+	}); err != nil {
+		return span{}, err
+	}
+	begun := time.Now()
+	err = recorded(ctx, records, f.ID, func(r *v1.Volume) bool {
+		return r.Status.PersistentVolume != nil && r.Status.PersistentVolume.ReclaimPolicy == string(policy)
+	})
+	return span{begun, time.Now()}, err
+}
+
+// seen is from a patch of the loop's only record to its event.
+func (l *bareLoop) seen(ctx context.Context, patched watch.Interface) (span, error) {
+	begun := time.Now()
+	if _, err := l.again(ctx); err != nil {
+		return span{}, err
+	}
+	err := recorded(ctx, patched, l.last[0].Labels[v1.LabelVolumeID], func(r *v1.Volume) bool {
+		return r.ResourceVersion == l.last[0].ResourceVersion
+	})
+	return span{begun, time.Now()}, err
+}
+
+// recorded waits for a state of the record of a volume.
+func recorded(ctx context.Context, w watch.Interface, id string, is func(*v1.Volume) bool) error {
+	return awaited(ctx, w, "the record of volume "+id, func(r *v1.Volume) bool {
+		return r.Labels[v1.LabelVolumeID] == id && is(r)
+	})
+}
+
+// awaited waits for an event.
+func awaited[T runtime.Object](ctx context.Context, w watch.Interface, what string, is func(T) bool) error {
 	timeout := time.After(time.Minute)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timeout:
-			return fmt.Errorf("the record of volume %s was not written within a minute", id)
+			return fmt.Errorf("%s was not written within a minute", what)
 		case e, ok := <-w.ResultChan():
 			if !ok {
-				return errors.New("the watch of records has ended")
+				return fmt.Errorf("waiting for %s: the watch has ended", what)
 			}
-			if r, ok := e.Object.(*v1.Volume); ok && r.Labels[v1.LabelVolumeID] == id && is(r) {
+			if object, ok := e.Object.(T); ok && is(object) {
 				return nil
 			}
 		}
 	}
 }
 
-// percentile is the smallest value that so many percent do not exceed.
-func percentile[T cmp.Ordered](all []T, percent int) T {
+func p99(spans []span) time.Duration { return percentile(durations(spans), 99) }
+
+func latency(spans []span) string {
+	return ms(p99(spans)) + ", median " + ms(percentile(durations(spans), 50))
+}
+
+// percentile is the smallest value that so many percent do not exceed, zero of none.
+func percentile[T cmp.Ordered](all []T, percent int) (value T) {
+	if len(all) == 0 {
+		return value
+	}
 	all = slices.Sorted(slices.Values(all))
 	return all[(len(all)*percent+99)/100-1]
 }

@@ -24,6 +24,7 @@ func main() {
 	flag.StringVar(&r.endpoint, "endpoint", "", "of StorageOS, for -rival floor and decode")
 	flag.IntVar(&r.polls, "polls", 10, "for -rival floor and decode")
 	flag.StringVar(&r.kubeconfig, "kubeconfig", "", "for -rival informers")
+	stalls := flag.Bool("stalls", false, "only tell when the machine stood still, until the input ends")
 	flag.Parse()
 
 	runtime.LockOSThread() // what it starts dies with this thread
@@ -31,6 +32,9 @@ func main() {
 	run := o.run
 	if *rival != "" {
 		run = func(ctx context.Context) error { return r.run(ctx, *rival) }
+	}
+	if *stalls {
+		run = func(context.Context) error { return printStalls(os.Stdin, os.Stdout) }
 	}
 	err := run(ctx)
 	stop()

@@ -30,7 +30,9 @@ func (b *bench) write(w io.Writer) {
 	fmt.Fprintf(w, "# Benchmarks\n\nWritten by `make bench` on %d cores (%s), %s, %s, in %v.\n\n",
 		runtime.NumCPU(), processorName(), runtime.Version(), clientGo(), time.Since(b.begun).Round(time.Second))
 	fmt.Fprint(w, "Who is compared in a cold start takes turns; a pace is that of all turns together.\n"+
-		"The API server does not compare its caches with etcd meanwhile.\n\n")
+		"The API server does not compare its caches with etcd meanwhile. \"While the machine ran\":\n"+
+		"without what was going on while no processor was to be had, as in a virtual machine\n"+
+		"that has to wait for its own.\n\n")
 	fmt.Fprintln(w, "| what | volumes | measured | beside, in the same run | ratio | wanted |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|")
 	var order []string
