@@ -20,8 +20,8 @@ import (
 // How many changes of volumes, and how many of PersistentVolumes, are waited for, one at
 // a time.
 const (
-	changed = 100
-	joined  = 1000
+	volumeChanges           = 100
+	persistentVolumeChanges = 1000
 )
 
 // watchRecords watches the records from now on.
@@ -41,8 +41,8 @@ func (b *bench) changes(ctx context.Context, _ *controller, n int) error {
 		return err
 	}
 	defer w.Stop()
-	changes := make([]time.Duration, 0, changed)
-	for range changed {
+	changes := make([]time.Duration, 0, volumeChanges)
+	for range volumeChanges {
 		f := b.filled[rand.IntN(len(b.filled))]
 		v, err := b.sim.Volume(f.NamespaceID, f.ID)
 		if err != nil {
@@ -108,7 +108,7 @@ func (b *bench) joins(ctx context.Context, _ *controller, n int) error {
 		return err
 	}
 	var joins, patches []span
-	for range joined {
+	for range persistentVolumeChanges {
 		one, err := b.join(ctx, volumes, records)
 		if err != nil {
 			return err
@@ -131,8 +131,8 @@ func (b *bench) joins(ctx context.Context, _ *controller, n int) error {
 	} else {
 		joins, patches = without(joins, still), without(patches, still)
 		b.row(row{
-			what + ", while the machine ran", n, fmt.Sprintf("%s, of %d of %d", latency(joins), len(joins), joined),
-			fmt.Sprintf("50 ms; %s%s, of %d of %d", latency(patches), patch, len(patches), joined),
+			what + ", while the machine ran", n, fmt.Sprintf("%s, of %d of %d", latency(joins), len(joins), persistentVolumeChanges),
+			fmt.Sprintf("50 ms; %s%s, of %d of %d", latency(patches), patch, len(patches), persistentVolumeChanges),
 			times(p99(joins).Seconds(), 0.05), "≤ 1",
 		})
 	}

@@ -31,7 +31,7 @@ func (b *bench) write(w io.Writer) {
 		runtime.NumCPU(), processorName(), runtime.Version(), clientGo(), time.Since(b.begun).Round(time.Second))
 	fmt.Fprint(w, "Who is compared in a cold start takes turns; a pace is that of all turns together.\n"+
 		"The API server does not compare its caches with etcd meanwhile. \"While the machine ran\":\n"+
-		"without what was going on while no processor was to be had, as in a virtual machine\n"+
+		"without what was going on while a processor was not to be had, as in a virtual machine\n"+
 		"that has to wait for its own.\n\n")
 	fmt.Fprintln(w, "| what | volumes | measured | beside, in the same run | ratio | wanted |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|")
