@@ -68,6 +68,9 @@ func (r *reading) start() {
 func (r *reading) close(is storageos.Fingerprint, whole bool) {
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
+	if whole {
+		r.space.whole = r.l
+	}
 	switch {
 	case !whole:
 		// What it has shown is there; of the rest nothing is known.
@@ -149,9 +152,9 @@ func (r *reading) show(id string, raw uint64) finding {
 	case e.body.shown == r.l:
 		r.clash(e)
 		return clashing
-	case e.other != nil:
-		// It was listed twice before: what counts is whether this listing
-		// does so again, which only its end tells.
+	case e.other != nil && (e.invalid == invalidTwice || e.body.space != r.space):
+		// It was listed twice before, or elsewhere: what counts is whether this
+		// listing does so again, which only its end tells.
 		if e.body.space != r.space {
 			e.other = e.body
 		}
@@ -229,7 +232,7 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 		case both && e.invalid != invalidTwice:
 			v.change(e, func() { e.invalid = invalidTwice })
 			twice++
-		case !both && complete:
+		case !both && (complete || e.invalid != invalidTwice && e.other.space.whole == l):
 			v.single(e)
 		}
 	}
@@ -245,8 +248,8 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	return slices.Compact(changed), twice
 }
 
-// single says that a complete listing has not shown a volume twice. What is there
-// is decoded again by the next one.
+// single says that a listing has not shown a volume twice. What is there is decoded
+// again by the next one, unless it is known.
 func (v *view) single(e *listed) {
 	e.other = nil
 	delete(v.doubt, e.id)

@@ -44,6 +44,7 @@ type listing struct {
 type space struct {
 	id    string
 	body  *body     // as last listed, nil before
+	whole *listing  // the last that read its list to the end
 	order []*listed // the volumes that body shows, in its order
 	stale []*listed // those of earlier bodies: gone if the next complete listing does not show them
 }

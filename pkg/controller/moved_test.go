@@ -1,0 +1,126 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// A volume that has moved to another namespace is followed there, also while a list
+// that has nothing to do with it cannot be read, or that of the namespace it came from.
+func TestPollFollowsMoved(t *testing.T) {
+	t.Parallel()
+	was := map[string][]string{"one": {"a 1", "b 1"}, "two": {"d 1"}, "three": {"c 1"}}
+	moved := map[string][]string{"one": {"b 1"}, "two": {"d 1", "a 1"}, "three": {"c 1"}}
+	offline := map[string][]string{"one": {"b 1"}, "two": {"d 1", "a 1 offline"}, "three": {"c 1"}}
+	for name, tc := range map[string]struct {
+		failing string
+		then    []map[string][]string // what the listings after the first show
+		want    v1.Health
+		invalid string
+		doubt   int // IDs that may be in two lists, for which every list is looked into
+	}{
+		"another list fails":         {"volumes three", []map[string][]string{moved, offline}, v1.HealthOffline, "", 0},
+		"the list it left fails":     {"volumes one", []map[string][]string{moved, offline}, v1.HealthOffline, "", 1},
+		"the namespace it left goes": {"volumes three", []map[string][]string{{"two": moved["two"], "three": {"c 1"}}, {"two": offline["two"], "three": {"c 1"}}}, v1.HealthOffline, "", 1},
+		"it moves and comes back": {
+			"volumes three",
+			[]map[string][]string{moved, {"one": {"b 1", "a 1 offline"}, "two": {"d 1"}, "three": {"c 1"}}, {"one": {"b 1", "a 1 offline"}, "two": {"d 1"}, "three": {"c 1"}}},
+			v1.HealthOffline, "", 0,
+		},
+		"it is listed twice, then once": {
+			"volumes three", []map[string][]string{{"one": {"a 1", "b 1"}, "two": {"d 1", "a 2"}, "three": {"c 1"}}, offline},
+			v1.HealthHealthy, listedTwice, 1, // a list that fails might show it as well
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := newFakeAPI(was)
+			p := newPolled(api)
+			if err := p.poll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			failing(tc.failing, errBroken)(api)
+			for _, api.volumes = range tc.then {
+				api.namespaces = slices.Sorted(maps.Keys(api.volumes))
+				if err := p.poll(t.Context()); err == nil {
+					t.Error("the listing is whole")
+				}
+			}
+			if s := p.view.look("a"); s.invalid != tc.invalid || s.invalid == "" && s.digest.health.get() != tc.want || s.presence != present {
+				t.Errorf("it is %s (%s), moved: %t", s.digest.health.get(), s.invalid, s.moved)
+			}
+			if n := len(p.view.doubt); n != tc.doubt {
+				t.Errorf("%d IDs may be in two lists, want %d", n, tc.doubt)
+			}
+		})
+	}
+}
+
+// While one list is never read to its end, the others are kept true: whatever changes in
+// them, comes, goes or moves from one to another, or out of the one that is cut.
+func TestModelViewCut(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		v, polls := newView(), 0
+		lists := map[string][]shown{"cut": {{"a", 1}, {"b", 2}}, "one": {{"c", 3}, {"d", 4}}, "two": {{"e", 5}, {"f", 6}}}
+		raw := uint64(len("abcdef"))
+		list := func(cut bool) {
+			polls++
+			l := at(polls)
+			for _, ns := range rapid.Permutation(slices.Sorted(maps.Keys(lists))).Draw(t, "order") {
+				stop := -1
+				if cut && ns == "cut" {
+					stop = rapid.IntRange(0, len(lists[ns])).Draw(t, "cut at")
+				}
+				tell(v, l, ns, lists[ns], stop)
+			}
+			v.end(l, !cut)
+		}
+		list(false)
+		some := func(names ...string) (ns string, at int) {
+			ns = rapid.SampledFrom(names).Draw(t, "namespace")
+			if len(lists[ns]) == 0 {
+				return ns, -1
+			}
+			lists[ns] = slices.Clone(lists[ns])
+			return ns, rapid.IntRange(0, len(lists[ns])-1).Draw(t, "which")
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"change": func(*rapid.T) {
+				if ns, i := some("one", "two"); i >= 0 {
+					raw++
+					lists[ns][i].raw = raw
+				}
+			},
+			"move": func(t *rapid.T) {
+				ns, i := some("cut", "one", "two")
+				to := rapid.SampledFrom([]string{"one", "two"}).Draw(t, "to")
+				if i >= 0 && to != ns {
+					raw++ // its JSON names the namespace
+					lists[to] = append(slices.Clone(lists[to]), shown{lists[ns][i].id, raw})
+					lists[ns] = slices.Delete(lists[ns], i, i+1)
+				}
+			},
+			"list": func(*rapid.T) { list(true) },
+			"": func(t *rapid.T) {
+				if rapid.IntRange(0, 2).Draw(t, "check") > 0 {
+					return
+				}
+				list(true)
+				list(true) // what has come back is decoded by the second
+				for _, ns := range []string{"one", "two"} {
+					for _, s := range lists[ns] {
+						if got := v.look(s.id); got.digest.content != s.raw || got.namespaceID != ns || got.moved || got.invalid != "" {
+							t.Fatalf("%s in %s with %d is %+v", s.id, ns, s.raw, got)
+						}
+					}
+				}
+			},
+		})
+	})
+}
