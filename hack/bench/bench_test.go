@@ -18,5 +18,9 @@ func TestSizes(t *testing.T) {
 		if !slices.Equal(got, want) || (err != nil) != (want == nil) {
 			t.Errorf("%d: %v, %v; want %v", volumes, got, err, want)
 		}
+		alone, err := options{volumes: volumes, alone: true}.sizes()
+		if want := want[max(0, len(want)-1):]; !slices.Equal(alone, want) || (err != nil) != (len(want) == 0) {
+			t.Errorf("%d alone: %v, %v; want %v", volumes, alone, err, want)
+		}
 	}
 }

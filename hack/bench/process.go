@@ -95,7 +95,12 @@ func (p *process) processor() (time.Duration, error) {
 
 // memory is what is resident of a process, and the most that has been.
 func (p *process) memory() (now, most int64, err error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	return memoryOf(strconv.Itoa(p.cmd.Process.Pid))
+}
+
+// memoryOf is the same of a process by its ID, or of "self".
+func memoryOf(id string) (now, most int64, err error) {
+	raw, err := os.ReadFile("/proc/" + id + "/status")
 	if err != nil {
 		return 0, 0, err
 	}

@@ -38,6 +38,8 @@ type rivalOptions struct {
 type found struct {
 	CPU  time.Duration // of one poll
 	Heap int64         // bytes, after a collection
+	Rest int64         // bytes resident some time after that
+	Most int64         // bytes resident at most until then
 }
 
 func (r rivalOptions) run(ctx context.Context, which string) error {
@@ -61,7 +63,7 @@ func (r rivalOptions) run(ctx context.Context, which string) error {
 			return json.Unmarshal(raw, &volumes)
 		})
 	case "informers":
-		f.Heap, err = r.informers(ctx)
+		f, err = r.informers(ctx)
 	default:
 		err = fmt.Errorf("flag -rival: %q is unknown", which)
 	}
@@ -150,34 +152,37 @@ func processor() time.Duration {
 
 // informers caches PersistentVolumes and records as client-go does if it is not
 // told otherwise.
-func (r rivalOptions) informers(ctx context.Context) (int64, error) {
+func (r rivalOptions) informers(ctx context.Context) (f found, err error) {
 	config, err := clientcmd.BuildConfigFromFlags("", r.kubeconfig)
 	if err != nil {
-		return 0, err
+		return f, err
 	}
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return 0, err
+		return f, err
 	}
 	records, err := versioned.NewForConfig(config)
 	if err != nil {
-		return 0, err
+		return f, err
 	}
 	a, b := informers.NewSharedInformerFactory(kube, 0), externalversions.NewSharedInformerFactory(records, 0)
 	pvs, volumes := a.Core().V1().PersistentVolumes().Informer(), b.StorageOS().V1().Volumes().Informer()
 	a.Start(ctx.Done())
 	b.Start(ctx.Done())
 	if !cache.WaitForCacheSync(ctx.Done(), pvs.HasSynced, volumes.HasSynced) {
-		return 0, ctx.Err()
+		return f, ctx.Err()
 	}
 	time.Sleep(time.Second) // what filled them ends
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
+	f.Heap = int64(m.HeapAlloc)
+	time.Sleep(5 * time.Second) // Go gives back what it does not need
+	f.Rest, f.Most, err = memoryOf("self")
 	runtime.KeepAlive(pvs)
 	runtime.KeepAlive(volumes)
-	return int64(m.HeapAlloc), nil
+	return f, err
 }
 
 // rival runs this program as one that the controller is compared with.
