@@ -43,7 +43,8 @@ var seed = maphash.MakeSeed()
 // until the garbage collector wants them.
 type listing struct{ buffers sync.Pool }
 
-// read reads a list and hands it over unless it is the known one.
+// read reads a list and hands it over unless it is the known one. One that was too large
+// to be held is not held again while it is.
 func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error) (Fingerprint, error) {
 	b, ok := l.buffers.Get().(*[]byte)
 	if !ok {
@@ -54,7 +55,7 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 		*b = s.buf
 		l.buffers.Put(b)
 	}()
-	if s.hold(known.size) {
+	if known.entries == nil && s.hold(known.size) {
 		is := FingerprintOf(s.buf)
 		if is == known {
 			return is, nil
@@ -64,16 +65,19 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 	if known.entries != nil {
 		s.known = *known.entries
 	}
-	entries := make([]mark, 0, len(s.known))
-	is := Fingerprint{entries: &entries}
-	return is.unless(s.list(maxVolumes, func(n int, raw []byte) error {
+	entries, size := make([]mark, 0, len(s.known)), 0
+	err := s.list(maxVolumes, func(n int, raw []byte) error {
 		m := s.met
 		if m.size == 0 {
 			m = mark{hash(raw), len(raw)}
 		}
-		entries = append(entries, m)
+		entries, size = append(entries, m), size+m.size
 		return each(Entry{Raw: raw, n: n, hash: m.hash})
-	}))
+	})
+	if size < maxHeld {
+		return Fingerprint{}, err // it has become shorter: the next time it is held
+	}
+	return Fingerprint{entries: &entries}.unless(err)
 }
 
 // unless is the fingerprint of a list that was read without an error.
