@@ -71,7 +71,7 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 		if m.size == 0 {
 			m = mark{hash(raw), len(raw)}
 		}
-		entries, size = append(entries, m), size+m.size
+		entries, size = append(entries, m), size+m.size+len(",")
 		return each(Entry{Raw: raw, n: n, hash: m.hash})
 	})
 	if size < maxHeld {
