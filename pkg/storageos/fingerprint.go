@@ -65,16 +65,16 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 	if known.entries != nil {
 		s.known = *known.entries
 	}
-	entries, size := make([]mark, 0, len(s.known)), 0
+	entries := make([]mark, 0, len(s.known))
 	err := s.list(maxVolumes, func(n int, raw []byte) error {
 		m := s.met
 		if m.size == 0 {
 			m = mark{hash(raw), len(raw)}
 		}
-		entries, size = append(entries, m), size+m.size+len(",")
+		entries = append(entries, m)
 		return each(Entry{Raw: raw, n: n, hash: m.hash})
 	})
-	if size < maxHeld {
+	if s.read < maxHeld {
 		return Fingerprint{}, err // it has become shorter: the next time it is held
 	}
 	return Fingerprint{entries: &entries}.unless(err)

@@ -146,6 +146,47 @@ func TestLongList(t *testing.T) {
 	}
 }
 
+// Whether a list is too long to be held its bytes say, whatever is between its entries.
+func TestHowLongAListIs(t *testing.T) {
+	t.Parallel()
+	one := `{"id":"` + strings.Repeat("x", 1<<20) + `"}`
+	entries := strings.Repeat(one+",", 7)
+	fill := func(size int) string { // one entry more, so that all have that many bytes
+		const rest = `[{"id":""}]`
+		return "[" + entries + `{"id":"` + strings.Repeat("y", size-len(entries)-len(rest)) + `"}]`
+	}
+	for name, tc := range map[string]struct {
+		body string
+		long bool
+	}{
+		"one byte less":               {fill(maxHeld - 1), false},
+		"as long as is held":          {fill(maxHeld), true},
+		"white space makes it longer": {"[" + strings.ReplaceAll(entries, ",", ","+strings.Repeat(" ", 60<<10)) + one + strings.Repeat(" ", 60<<10) + "]" + strings.Repeat("\n", 60<<10), true},
+		"a line end makes it longer":  {fill(maxHeld-1) + "\n", true},
+		"the space before the list":   {strings.Repeat(" ", 100) + fill(maxHeld-100), true},
+		"white space, but not enough": {fill(maxHeld-100) + strings.Repeat(" ", 99), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if long := len(tc.body) >= maxHeld; long != tc.long {
+				t.Fatalf("%d bytes", len(tc.body))
+			}
+			var l listing
+			known := Fingerprint{}
+			for n := range 4 {
+				is, err := l.read(strings.NewReader(tc.body), known, func(Entry) error { return nil })
+				if err != nil {
+					t.Fatal(err)
+				}
+				if (is.entries != nil) != tc.long || !tc.long && is != FingerprintOf([]byte(tc.body)) {
+					t.Errorf("listing %d: %+v", n, is)
+				}
+				known = is
+			}
+		})
+	}
+}
+
 // To read a long list that is as it was allocates nothing for each of its entries, only
 // a buffer that may have been thrown away in between, in steps.
 func TestLongListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process

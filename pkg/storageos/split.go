@@ -22,10 +22,11 @@ var (
 // as fast as a decoder: most of what is listed is known already and is never
 // decoded.
 type splitter struct {
-	r   io.Reader
-	buf []byte // buf[at:] was read and is not passed yet
-	at  int
-	err error // with which r has ended, io.EOF too
+	r    io.Reader
+	read int    // bytes
+	buf  []byte // buf[at:] was read and is not passed yet
+	at   int
+	err  error // with which r has ended, io.EOF too
 
 	known []mark // what the entries were when the list was read before
 	met   mark   // what the entry passed last was before; zero if that is not known
@@ -47,6 +48,7 @@ func (s *splitter) fill() error {
 	for range 100 { // empty reads
 		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
 		s.buf = s.buf[:len(s.buf)+n]
+		s.read += n
 		s.err = err
 		if n > 0 {
 			return nil
