@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -52,11 +54,27 @@ func serve(what string) {
 		panic(err)
 	}
 	fmt.Println(endpoint)
-	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent ends
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); { // until the parent ends
+		switch order := lines.Text(); order {
+		case orderChange:
+			sim.Change(1)
+		case orderShuffle:
+			sim.SetShuffle(true)
+		default:
+			panic(order)
+		}
+		fmt.Println("done")
+	}
 }
 
-// far starts a StorageOS in a process of its own.
-func far(b *testing.B, namespaces, volumes int) *url.URL {
+// What a StorageOS in a process of its own can be told to do.
+const (
+	orderChange  = "change"  // one volume
+	orderShuffle = "shuffle" // all lists, each time that they are asked for
+)
+
+// far starts a StorageOS in a process of its own, which does what it is told.
+func far(b *testing.B, namespaces, volumes int) (endpoint *url.URL, tell func(order string) error) {
 	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -79,15 +97,45 @@ func far(b *testing.B, namespaces, volumes int) *url.URL {
 		_ = stdin.Close()
 		_ = cmd.Wait()
 	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	answers := bufio.NewReader(stdout)
+	line, err := answers.ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
-	endpoint, err := storageos.ParseEndpoint(strings.TrimSpace(line))
-	if err != nil {
+	if endpoint, err = storageos.ParseEndpoint(strings.TrimSpace(line)); err != nil {
 		b.Fatal(err)
 	}
-	return endpoint
+	return endpoint, func(order string) error {
+		if _, err := fmt.Fprintln(stdin, order); err != nil {
+			return err
+		}
+		_, err := answers.ReadString('\n')
+		return err
+	}
+}
+
+// counting counts what polls look into.
+type counting struct {
+	storageos.Lister
+	volumes, decoded, queued atomic.Int64
+}
+
+func (c *counting) ListVolumes(ctx context.Context, ns string, known storageos.Fingerprint, each func(storageos.Entry) error) (storageos.Fingerprint, error) {
+	n := int64(0)
+	defer func() { c.volumes.Add(n) }()
+	return c.Lister.ListVolumes(ctx, ns, known, func(e storageos.Entry) error {
+		n++
+		return each(e)
+	})
+}
+
+// take tells what was counted, and begins anew.
+func (c *counting) take() map[string]float64 {
+	return map[string]float64{
+		"volumes/op": float64(c.volumes.Swap(0)), // of lists that were split
+		"decoded/op": float64(c.decoded.Swap(0)),
+		"queued/op":  float64(c.queued.Swap(0)),
+	}
 }
 
 // processor is the time that this process has taken of the processor.
@@ -99,31 +147,21 @@ func processor() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkPoll is a poll in which nothing has changed, beside the least that it
-// could take, which is to read the same bytes and hash them, and beside what it
-// takes to decode them.
+// BenchmarkPoll is a poll in which nothing has changed, one in which one volume has, and one
+// in which all lists have another order, beside the least that they could take, which is
+// to read the same bytes and hash them, and beside what it takes to decode them.
 func BenchmarkPoll(b *testing.B) {
 	for _, size := range []struct{ namespaces, volumes int }{{50, 1_000}, {50, 10_000}, {50, 100_000}, {1, 10_000}, {1, 100_000}} {
 		b.Run(fmt.Sprintf("namespaces=%d/volumes=%d", size.namespaces, size.volumes), func(b *testing.B) {
-			endpoint := far(b, size.namespaces, size.volumes)
+			endpoint, tell := far(b, size.namespaces, size.volumes)
 			ctx := klog.NewContext(b.Context(), logr.Discard())
-			secret := b.TempDir()
-			for name, text := range map[string]string{"username": simulator.DefaultUsername, "password": simulator.DefaultPassword} {
-				if err := os.WriteFile(filepath.Join(secret, name), []byte(text), 0o600); err != nil {
-					b.Fatal(err)
-				}
-			}
-			client, err := storageos.New(storageos.Config{
-				Endpoint: endpoint, SecretPath: secret, Timeout: time.Minute, RefreshInterval: time.Minute, RetryInterval: time.Second,
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			v := newView()
+			client := storageOSClient(b, endpoint)
+			v, c := newView(), &counting{Lister: client}
 			p := &poller{
-				api: client, view: v, metrics: metrics.Default, parallel: parallelLists,
-				keep: func(string, []byte) {}, found: func(string) {},
-				alive: func(time.Time) {}, begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
+				api: c, view: v, metrics: metrics.Default, parallel: parallelLists,
+				keep: func(string, []byte) { c.decoded.Add(1) }, found: func(string) { c.queued.Add(1) },
+				alive: func(time.Time) {}, begun: func(*listing) {},
+				ended: func(_ *listing, _ bool, changed []string) { c.queued.Add(int64(len(changed))) },
 			}
 			if err := p.poll(ctx); err != nil {
 				b.Fatal(err)
@@ -140,6 +178,7 @@ func BenchmarkPoll(b *testing.B) {
 			measure := func(name string, one func() error) {
 				b.Run(name, func(b *testing.B) {
 					b.ReportAllocs()
+					c.take()
 					begun := processor()
 					for b.Loop() {
 						if err := one(); err != nil {
@@ -147,14 +186,40 @@ func BenchmarkPoll(b *testing.B) {
 						}
 					}
 					b.ReportMetric(float64(processor()-begun)/float64(b.N), "cpu-ns/op")
+					for unit, n := range c.take() {
+						b.ReportMetric(n/float64(b.N), unit)
+					}
 				})
 			}
 			buf := make([]byte, 1<<20)
 			measure("floor", func() error { return each(ctx, urls, token, func(r io.Reader) error { return hashAll(r, buf) }) })
 			measure("poll", func() error { return p.poll(ctx) })
 			measure("decode", func() error { return each(ctx, urls, token, decodeAll) })
+			measure("changed", func() error { return errors.Join(tell(orderChange), p.poll(ctx)) })
+			if err := tell(orderShuffle); err != nil {
+				b.Fatal(err)
+			}
+			measure("reordered", func() error { return p.poll(ctx) })
 		})
 	}
+}
+
+// storageOSClient is a client of a simulated StorageOS.
+func storageOSClient(t testing.TB, endpoint *url.URL) *storageos.Client {
+	t.Helper()
+	secret := t.TempDir()
+	for name, text := range map[string]string{"username": simulator.DefaultUsername, "password": simulator.DefaultPassword} {
+		if err := os.WriteFile(filepath.Join(secret, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := storageos.New(storageos.Config{
+		Endpoint: endpoint, SecretPath: secret, Timeout: time.Minute, RefreshInterval: time.Minute, RetryInterval: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func login(b *testing.B, endpoint *url.URL) string {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/hack/simulator"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -197,6 +200,50 @@ func TestSteadyPollAllocations(t *testing.T) { // not parallel: allocations are 
 	}
 }
 
+// The same with everything that HTTP takes, the server included, and what is asked for.
+func TestSteadyPollOverHTTP(t *testing.T) { // not parallel: allocations are counted for the whole process
+	const namespaces = 50
+	allocations := map[int]float64{}
+	for _, volumes := range []int{1_000, 10_000} {
+		sim := simulator.New(simulator.Options{LogLimit: -1})
+		sim.Fill(simulator.FillOptions{Namespaces: namespaces, Nodes: 5, Volumes: volumes, CSI: -1})
+		server := httptest.NewServer(sim)
+		t.Cleanup(server.Close)
+		endpoint, err := url.Parse(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := newView()
+		p := &poller{
+			api: storageOSClient(t, endpoint), view: v, metrics: metrics.New(), parallel: parallelLists,
+			keep: func(string, []byte) {}, found: func(string) {},
+			alive: func(time.Time) {}, begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
+		}
+		ctx := unlogged(t)
+		poll := func() {
+			if err := p.poll(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		poll() // and logs in
+		if n := len(v.ids()); n != volumes {
+			t.Fatalf("%d volumes", n)
+		}
+		sim.ResetStats()
+		const runs = 10
+		allocations[volumes] = testing.AllocsPerRun(runs, poll)
+		const others = 4 // the cluster twice, the nodes, the namespaces
+		if n := sim.Stats().Total(); n != (runs+1)*(namespaces+others) {
+			t.Errorf("%d requests in %d polls of %d namespaces", n, runs+1, namespaces)
+		}
+	}
+	// By far the most of it is net/http's, on both sides, and differs a little.
+	const most = 200 * namespaces
+	if few, many := allocations[1_000], allocations[10_000]; few > most || many > few*1.05 {
+		t.Errorf("allocations by number of volumes: %v, at most %d and about the same", allocations, most)
+	}
+}
+
 // A volume that has changed is decoded once, to find out whether its record has to.
 func TestDecodedOnce(t *testing.T) { // not parallel: allocations are counted for the whole process
 	l := newLists(1, 20)
@@ -298,6 +345,39 @@ func TestQueuedByACache(t *testing.T) {
 	r.recordChanged(&newRec, &otherRec)
 	if n := r.queue.Len(); n != 2 {
 		t.Errorf("%d IDs were queued for a PersistentVolume and a record of another volume", n)
+	}
+}
+
+// Where every record is right, a first complete listing and every later comparison of all
+// IDs leave nothing to the workers.
+func TestQueuedAtRest(t *testing.T) {
+	t.Parallel()
+	r := keepAll(t, 50)
+	for n := range 3 {
+		l := &listing{begun: time.Now()}
+		r.resynced = time.Time{} // all are due
+		r.listingBegun(l)
+		r.listingEnded(l, true, nil)
+		if r.resynced.IsZero() {
+			t.Fatal("not every ID was compared")
+		}
+		if queued := r.queue.Len(); queued != 0 {
+			t.Errorf("listing %d: %d IDs were queued", n, queued)
+		}
+	}
+}
+
+// What a first listing shows is kept for the workers up to a bound.
+func TestContentsOfAFirstListing(t *testing.T) {
+	t.Parallel()
+	const most = 16 << 20
+	contents := keepAll(t, 50).contents
+	raw := listedVolume("ns", 1, 1)
+	for n := range 2 * most / len(raw) {
+		contents.put(strconv.Itoa(n), raw)
+	}
+	if contents.bytes > most || contents.bytes <= most-len(raw) {
+		t.Errorf("%d bytes are kept, want up to %d", contents.bytes, most)
 	}
 }
 

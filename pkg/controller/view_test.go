@@ -91,6 +91,53 @@ func TestView(t *testing.T) {
 	}
 }
 
+// Of which cluster a volume is stays known while a list that has changed is read, and after
+// a listing of which nobody knows the cluster.
+func TestViewAgreed(t *testing.T) {
+	t.Parallel()
+	v, unknown := newView(), &listing{begun: noon}
+	tell(v, at(1), "ns", []shown{{"a", 1}, {"b", 1}}, -1)
+	v.end(at(1), true)
+	first := at(2)
+	tell(v, first, "ns", []shown{{"a", 1}, {"b", 2}}, -1)
+	v.end(first, true)
+	agreed := func(when string) {
+		t.Helper()
+		for _, id := range []string{"a", "b"} {
+			if s := v.look(id); !s.agreed || s.cluster != first.cluster {
+				t.Errorf("%s, volume %s: %+v", when, id, s)
+			}
+		}
+	}
+	agreed("at first")
+	tell(v, unknown, "ns", []shown{{"b", 2}, {"a", 3}}, -1)
+	agreed("while it is read")
+	v.end(unknown, false)
+	agreed("afterwards")
+}
+
+// What a list that has changed showed before is not kept.
+func TestViewKeepsNothingOld(t *testing.T) {
+	t.Parallel()
+	v := newView()
+	for n := range 5 {
+		l := at(n)
+		tell(v, l, "ns", []shown{{"a", 1}, {"b", uint64(n)}, {fmt.Sprint(n), 1}}, -1)
+		if kept := v.spaces["ns"].stale; len(kept) > 1 {
+			t.Errorf("listing %d: %d volumes are looked for, want the one that is gone", n, len(kept))
+		}
+		v.end(l, true)
+		if kept := v.spaces["ns"].stale; kept != nil {
+			t.Errorf("listing %d: room for %d volumes is kept", n, cap(kept))
+		}
+	}
+	l := at(9)
+	tell(v, l, "ns", []shown{{"a", 1}, {"b", 9}, {"4", 1}}, -1)
+	if kept := v.spaces["ns"].stale; kept != nil {
+		t.Errorf("nothing is gone: room for %d volumes is kept", cap(kept))
+	}
+}
+
 // A list that is as it was has every volume that it had, also if what is known of it
 // is thrown away while it is read.
 func TestViewKnown(t *testing.T) {
