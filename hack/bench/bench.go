@@ -41,8 +41,9 @@ type options struct {
 // bench is one run.
 type bench struct {
 	options
-	begun time.Time
-	rows  []row
+	begun    time.Time
+	versions string // of what is measured
+	rows     []row
 
 	dir        string
 	cluster    *process
@@ -84,6 +85,9 @@ func (o options) run(ctx context.Context) error {
 		return err
 	}
 	b := &bench{options: o, begun: time.Now()}
+	if b.versions, err = o.measured(); err != nil {
+		return err
+	}
 	if err := b.open(ctx); err != nil {
 		return errors.Join(err, b.close())
 	}

@@ -13,9 +13,12 @@ import (
 	"syscall"
 )
 
+// usualVolumes is the largest number of volumes unless said.
+const usualVolumes = 10_000
+
 func main() {
 	o := options{}
-	flag.IntVar(&o.volumes, "volumes", 10_000, "the largest `number` of volumes; 1,000 and 10,000 are measured too, if that is less")
+	flag.IntVar(&o.volumes, "volumes", usualVolumes, "the largest `number` of volumes; 1,000 and 10,000 are measured too, if that is less")
 	flag.BoolVar(&o.alone, "alone", false, "measure the largest number only")
 	flag.StringVar(&o.bin, "bin", "bin", "`folder` of devcluster and volume-sync-controller")
 	flag.StringVar(&o.crd, "crd", "deploy/crd/api.storageos.com_volumes.yaml", "`file` of the CRD")

@@ -15,7 +15,9 @@ const (
 	interval      = time.Second
 	usualInterval = 5 * time.Second
 	steadyPolls   = 20
+	shuffledPolls = 10
 	decodedPolls  = 5
+	restingPolls  = 20
 )
 
 // step is something that is measured of a running controller.
@@ -53,14 +55,14 @@ func (b *bench) caches(ctx context.Context, c *controller, n int) error {
 	if err != nil {
 		return err
 	}
-	heap, err := c.heap()
+	if err := c.polls(ctx, restingPolls); err != nil {
+		return err
+	}
+	now, _, err := c.memory() // with the garbage of these polls
 	if err != nil {
 		return err
 	}
-	if err := c.polls(ctx, 5); err != nil {
-		return err
-	}
-	now, _, err := c.memory()
+	heap, err := c.heap()
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,7 @@ func (b *bench) caches(ctx context.Context, c *controller, n int) error {
 	return nil
 }
 
-// steady measures a poll that shows nothing new, and one that shows one change.
+// steady measures a poll that shows nothing new, and those that do.
 func (b *bench) steady(ctx context.Context, c *controller, n int) error {
 	floor, err := b.rival(ctx, "floor", "-endpoint", b.endpoint, "-polls", strconv.Itoa(steadyPolls))
 	if err != nil {
@@ -100,6 +102,14 @@ func (b *bench) steady(ctx context.Context, c *controller, n int) error {
 		"processor time of a steady poll, against decoding", n, ms(poll), ms(decode.CPU) + " to decode them into the go-api types",
 		times(decode.CPU.Seconds(), poll.Seconds()), "≥ 20 at 100,000",
 	})
+	if err := b.changing(ctx, c, n, poll); err != nil {
+		return err
+	}
+	return b.reordered(ctx, c, n, poll, decode.CPU)
+}
+
+// changing measures polls of which each shows one change, beside a steady one.
+func (b *bench) changing(ctx context.Context, c *controller, n int, steady time.Duration) error {
 	stop := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
@@ -118,7 +128,7 @@ func (b *bench) steady(ctx context.Context, c *controller, n int) error {
 			}
 		}
 	}()
-	changing, err := c.perPoll(ctx, steadyPolls, interval)
+	poll, err := c.perPoll(ctx, steadyPolls, interval)
 	close(stop)
 	if err := <-ended; err != nil {
 		return err
@@ -127,10 +137,39 @@ func (b *bench) steady(ctx context.Context, c *controller, n int) error {
 		return err
 	}
 	b.row(row{
-		"processor time of a poll that shows one change, its writes included", n, ms(changing), ms(poll) + " for a steady one",
-		times(changing.Seconds(), poll.Seconds()), "-",
+		"processor time of a poll that shows one change, its writes included", n, ms(poll), ms(steady) + " for a steady one",
+		times(poll.Seconds(), steady.Seconds()), "-",
 	})
 	return c.atRest(ctx)
+}
+
+// reordered measures polls of which each shows every list in another order, beside
+// decoding them, and counts what they queue.
+func (b *bench) reordered(ctx context.Context, c *controller, n int, steady, decode time.Duration) error {
+	const queued = "workqueue_adds_total"
+	before, err := c.metric(queued)
+	if err != nil {
+		return err
+	}
+	b.sim.SetShuffle(true)
+	poll, err := c.perPoll(ctx, shuffledPolls, interval)
+	b.sim.SetShuffle(false)
+	if err != nil {
+		return err
+	}
+	if err := c.polls(ctx, 1); err != nil {
+		return err
+	}
+	after, err := c.metric(queued)
+	if err != nil {
+		return err
+	}
+	b.row(row{
+		"processor time of a poll that shows all lists in another order", n, ms(poll), ms(decode) + " to decode them into the go-api types; " + ms(steady) + " for a steady one",
+		times(decode.Seconds(), poll.Seconds()), "-",
+	})
+	b.row(row{fmt.Sprintf("IDs queued by %d polls that show all lists in another order", shuffledPolls), n, thousands(int(after - before)), "-", "-", "0"})
+	return nil
 }
 
 // resize makes a volume larger.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
 // written counts the writes of records that the API server has answered.
@@ -48,11 +50,33 @@ func (b *bench) writes(ctx context.Context, c *controller, n int) error {
 	if err := b.counted(ctx, n, "10 steady polls", "0", func() error { return c.polls(ctx, 10) }); err != nil {
 		return err
 	}
-	return b.counted(ctx, n, "one status has changed", "1", func() error {
+	if err := b.counted(ctx, n, "one status has changed", "1", func() error {
 		if err := b.fail(b.filled[0]); err != nil {
 			return err
 		}
 		return c.atRest(ctx)
+	}); err != nil {
+		return err
+	}
+	const polls = 10 // all within the 30 s of -progress-interval
+	return b.counted(ctx, n, fmt.Sprintf("a replica syncs, %d polls", polls), "1", func() error {
+		for left := range uint64(polls) {
+			if err := b.sync(1 + left); err != nil {
+				return err
+			}
+			if err := c.polls(ctx, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sync says how many bytes a replica has still to receive.
+func (b *bench) sync(left uint64) error {
+	i := slices.IndexFunc(b.filled, func(f simulator.Filled) bool { return f.Replicas > 0 })
+	return b.sim.UpdateVolume(b.filled[i].NamespaceID, b.filled[i].ID, func(v *simulator.Volume) {
+		v.Replicas[0].SyncProgress = &simulator.SyncProgress{BytesRemaining: left, ThroughputBytes: 1, EstimatedSecondsRemaining: left}
 	})
 }
 
