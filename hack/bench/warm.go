@@ -15,9 +15,9 @@ const (
 	interval      = time.Second
 	usualInterval = 5 * time.Second
 	steadyPolls   = 20
-	shuffledPolls = 10
+	shuffledPolls = 5
 	decodedPolls  = 5
-	restingPolls  = 20
+	restingPolls  = 10
 )
 
 // step is something that is measured of a running controller.
