@@ -72,7 +72,8 @@ func (o options) measured() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking the controller for its version: %w", err)
 	}
-	text := strings.TrimSpace(string(controller))
+	name, _, _ := strings.Cut(strings.TrimSpace(string(controller)), " (")
+	text := fmt.Sprintf("%s (%s)", name, runtime.Version())
 	for _, of := range []struct{ program, module, name string }{
 		{"volume-sync-controller", "k8s.io/client-go", "client-go"},
 		{"devcluster", "k8s.io/kubernetes", "Kubernetes"},
