@@ -17,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // polled is a poller and what it has said.
@@ -29,7 +30,7 @@ type polled struct {
 	begins   []time.Time
 }
 
-func newPolled(api *fakeAPI) *polled {
+func newPolled(api storageos.Lister) *polled {
 	p := &polled{poller: &poller{
 		api: api, view: newView(), metrics: metrics.New(),
 		interval: 5 * time.Second, retry: 7 * time.Second, parallel: parallelLists,

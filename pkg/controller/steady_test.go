@@ -213,20 +213,14 @@ func TestSteadyPollOverHTTP(t *testing.T) { // not parallel: allocations are cou
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := newView()
-		p := &poller{
-			api: storageOSClient(t, endpoint), view: v, metrics: metrics.New(), parallel: parallelLists,
-			keep: func(string, []byte) {}, found: func(string) {},
-			alive: func(time.Time) {}, begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
-		}
-		ctx := unlogged(t)
+		p, ctx := newPolled(storageOSClient(t, endpoint)), unlogged(t)
 		poll := func() {
 			if err := p.poll(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
 		poll() // and logs in
-		if n := len(v.ids()); n != volumes {
+		if n := len(p.view.ids()); n != volumes {
 			t.Fatalf("%d volumes", n)
 		}
 		sim.ResetStats()
