@@ -1,0 +1,91 @@
+package controller
+
+import (
+	"strconv"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// What has changed of no account queues nothing.
+func TestQueuedByACache(t *testing.T) {
+	t.Parallel()
+	r := keepAll(t, 50)
+	r.leading.Store(true)
+	pv := r.pvInformer.GetStore().List()[0].(*persistentVolume)
+	rec := r.recordInformer.GetStore().List()[0].(*record)
+	if rec.labelID == pv.volumeID {
+		rec = r.recordInformer.GetStore().List()[1].(*record)
+	}
+	newPV, newRec := *pv, *rec
+	newPV.resourceVersion, newRec.resourceVersion = "later", "later"
+	r.persistentVolumeChanged(pv, &newPV)
+	r.recordChanged(rec, &newRec)
+	if n := r.queue.Len(); n != 0 {
+		t.Errorf("%d IDs were queued for two new resourceVersions", n)
+	}
+	otherPV, otherRec := newPV, newRec
+	otherPV.claimName, otherRec.state.content = "other", rec.state.content+1
+	r.persistentVolumeChanged(&newPV, &otherPV)
+	if n := r.queue.Len(); n != 1 {
+		t.Errorf("%d IDs were queued for a PersistentVolume", n)
+	}
+	r.recordChanged(&newRec, &otherRec)
+	if n := r.queue.Len(); n != 2 {
+		t.Errorf("%d IDs were queued for a PersistentVolume and a record of another volume", n)
+	}
+}
+
+// Where every record is right, a first complete listing and every later comparison of all
+// IDs leave nothing to the workers.
+func TestQueuedAtRest(t *testing.T) {
+	t.Parallel()
+	r := keepAll(t, 50)
+	for n := range 3 {
+		l := &listing{begun: time.Now()}
+		r.resynced = time.Time{} // all are due
+		r.listingBegun(l)
+		r.listingEnded(l, true, nil)
+		if r.resynced.IsZero() {
+			t.Fatal("not every ID was compared")
+		}
+		if queued := r.queue.Len(); queued != 0 {
+			t.Errorf("listing %d: %d IDs were queued", n, queued)
+		}
+	}
+}
+
+// What a first listing shows is kept for the workers up to a bound.
+func TestContentsOfAFirstListing(t *testing.T) {
+	t.Parallel()
+	const most = 16 << 20
+	contents := keepAll(t, 50).contents
+	raw := listedVolume("ns", 1, 1)
+	for n := range 2 * most / len(raw) {
+		contents.put(strconv.Itoa(n), raw)
+	}
+	if contents.bytes > most || contents.bytes <= most-len(raw) {
+		t.Errorf("%d bytes are kept, want up to %d", contents.bytes, most)
+	}
+}
+
+// What nobody will ask for is not kept: neither a second copy of an ID nor the content of
+// a volume whose record is right.
+func TestKeptOnce(t *testing.T) {
+	t.Parallel()
+	r := keepAll(t, 50)
+	for _, pv := range r.pvInformer.GetStore().List() {
+		id := pv.(*persistentVolume).volumeID
+		rec, listed := r.recordIndex.of(id)[0], r.view.volumes[id]
+		for what, other := range map[string]string{"record": rec.labelID, "status": rec.statusID, "view": listed.id} {
+			if unsafe.StringData(other) != unsafe.StringData(id) {
+				t.Errorf("the %s has a copy of the ID of its own", what)
+			}
+		}
+		r.contents.put(id, []byte("content"))
+		r.consider(id, nil)
+		if r.contents.take(id) != nil {
+			t.Error("the content of a volume is kept, though its record is right")
+		}
+	}
+}
