@@ -31,7 +31,8 @@ func (b *bench) goBenchmark(ctx context.Context, n int) error {
 		}
 		of := goResults(string(out))
 		if of["poll"].allocations == 0 {
-			continue // there is none with that many
+			b.say("there is no Go benchmark of a poll with %d namespaces and %s volumes", lists.namespaces, thousands(n))
+			continue
 		}
 		b.goSteady(n, ", "+lists.of, lists.floor, of)
 		b.goChanged(n, ", "+lists.of, of)
