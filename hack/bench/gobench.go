@@ -31,7 +31,7 @@ func (b *bench) goBenchmark(ctx context.Context, n int) error {
 		}
 		of := goResults(string(out))
 		if of["poll"].allocations == 0 {
-			b.say("there is no Go benchmark of a poll with %d namespaces and %s volumes", lists.namespaces, thousands(n))
+			b.say("there is no Go benchmark of a poll of %s volumes (namespaces: %d)", thousands(n), lists.namespaces)
 			continue
 		}
 		b.goSteady(n, ", "+lists.of, lists.floor, of)
