@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,11 +11,15 @@ import (
 // it, than the wish of somebody. Whoever has the tracks' lock may use it.
 type breaker struct {
 	settings   *Settings
-	records    int
+	records    int                  // in the cache
 	namespaces map[string]headcount // of StorageOS, by ID
-	deletions  []deletion           // unexplained, within the last hold
-	absent     int                  // unexplained
+	absent     int                  // unexplained, but for those whose deletion was asked for
 	why        string               // it has tripped, "" if not
+
+	// Unexplained deletions within the last hold, from the moment that Kubernetes was
+	// asked for them, the oldest first.
+	deletions []*deletion
+	asked     map[uid]*deletion
 }
 
 // headcount counts the records of one StorageOS namespace.
@@ -25,10 +30,13 @@ type headcount struct {
 	unexplained int // absent
 }
 
-// deletion is one that nothing explained.
+// deletion is one that nothing explained. It was asked for; whether it was done may not
+// be known yet.
 type deletion struct {
 	at          time.Time
+	uid         uid
 	namespaceID string
+	cached      bool // the record is still among those that are counted
 }
 
 // absence is how a record takes part in the count.
@@ -41,7 +49,7 @@ const (
 )
 
 func newBreaker(s *Settings) breaker {
-	return breaker{settings: s, namespaces: map[string]headcount{}}
+	return breaker{settings: s, namespaces: map[string]headcount{}, asked: map[uid]*deletion{}}
 }
 
 // recordChanged counts the records that there are.
@@ -50,9 +58,13 @@ func (b *breaker) recordChanged(old, obj *record) {
 		record *record
 		n      int
 	}{{old, -1}, {obj, 1}} {
-		if r.record != nil && !r.record.terminating && len(r.record.ids()) > 0 {
-			b.records += r.n
-			b.count(r.record.namespaceID.get(), func(h *headcount) { h.records += r.n })
+		if r.record == nil || r.record.terminating || len(r.record.ids()) == 0 {
+			continue
+		}
+		b.records += r.n
+		b.count(r.record.namespaceID.get(), func(h *headcount) { h.records += r.n })
+		if d := b.asked[r.record.uid]; d != nil {
+			d.cached = r.n > 0
 		}
 	}
 }
@@ -80,9 +92,21 @@ func (b *breaker) count(namespaceID string, change func(*headcount)) {
 	}
 }
 
-// deleted takes note of a deletion that nothing explained.
-func (b *breaker) deleted(now time.Time, namespaceID string) {
-	b.deletions = append(b.deletions, deletion{now, namespaceID})
+// deleting takes note that Kubernetes is asked for a deletion that nothing explains.
+func (b *breaker) deleting(now time.Time, r *record) {
+	if b.asked[r.uid] != nil {
+		return
+	}
+	d := &deletion{at: now, uid: r.uid, namespaceID: r.namespaceID.get(), cached: true}
+	b.deletions, b.asked[r.uid] = append(b.deletions, d), d
+}
+
+// notDeleted takes note that Kubernetes has not done it.
+func (b *breaker) notDeleted(r *record) {
+	if d := b.asked[r.uid]; d != nil {
+		b.deletions = slices.DeleteFunc(b.deletions, func(other *deletion) bool { return other == d })
+		delete(b.asked, r.uid)
+	}
 }
 
 // trip trips it if there are too many absences. It ends only by reset.
@@ -117,18 +141,24 @@ type census struct {
 	deleted    int // unexplained, within the last hold
 	namespaces map[string]headcount
 	deletedIn  map[string]int // of deleted, by namespace
+	cachedIn   map[string]int // of those, how many are among the records still
 }
 
 func (b *breaker) census(now time.Time) census {
 	for len(b.deletions) > 0 && now.Sub(b.deletions[0].at) >= b.settings.MassOrphanHold {
+		delete(b.asked, b.deletions[0].uid)
 		b.deletions = b.deletions[1:]
 	}
 	c := census{
 		records: b.records, absent: b.absent, deleted: len(b.deletions),
-		namespaces: b.namespaces, deletedIn: map[string]int{},
+		namespaces: b.namespaces, deletedIn: map[string]int{}, cachedIn: map[string]int{},
 	}
 	for _, d := range b.deletions {
 		c.deletedIn[d.namespaceID]++
+		if d.cached {
+			c.records--
+			c.cachedIn[d.namespaceID]++
+		}
 	}
 	return c
 }
@@ -144,7 +174,7 @@ func (s *Settings) trips(c census) string {
 	for id, h := range c.namespaces {
 		// Those whose absence is explained do not count at all, nor do those that
 		// nobody deletes.
-		lost, all := h.unexplained+c.deletedIn[id], h.records-h.copies-h.explained+c.deletedIn[id]
+		lost, all := h.unexplained+c.deletedIn[id], h.records-c.cachedIn[id]-h.copies-h.explained+c.deletedIn[id]
 		if id != "" && h.unexplained > 0 && lost >= all && lost > s.MaxOrphanCount {
 			return fmt.Sprintf("all %d records of the StorageOS namespace %s have lost their volumes and nothing explains it", all, id)
 		}

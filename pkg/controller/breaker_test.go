@@ -52,11 +52,14 @@ func TestBreaker(t *testing.T) {
 	settings.MaxOrphanCount = 2
 	ts := newTracks(&settings, metrics.New())
 	ids := strings.Split("abcdefghij", "")
-	for range ids {
-		ts.recordChanged(nil, recordOf(state{}))
+	records := map[string]*record{}
+	for _, id := range ids {
+		records[id] = recordOf(state{})
+		records[id].uid = uid(id)
+		ts.recordChanged(nil, records[id])
 	}
 	absent := func(id string, kind absenceKind) {
-		ts.update(id, noon, func(tr track, _ string) track {
+		ts.update(id, noon, func(tr track, _ *breaker) track {
 			tr.levels.absence, tr.levels.namespace = kind, "ns"
 			return tr
 		})
@@ -80,18 +83,87 @@ func TestBreaker(t *testing.T) {
 	tripped(true, "one came back, but no listing was complete since")
 	ts.resetBreaker(noon)
 	tripped(false, "a listing was complete")
-	ts.deleted("h", noon)
-	ts.recordChanged(recordOf(state{}), nil)
-	ts.deleted("a", noon)
-	ts.recordChanged(recordOf(state{}), nil)
+	ts.deleting("h", records["h"], unexplained, noon)
+	ts.deleting("a", records["a"], explained, noon)
 	ts.resetBreaker(noon)
-	tripped(false, "one of the two was deleted, and one that was explained")
+	tripped(false, "of two that are deleted, one was explained")
 	absent("j", unexplained)
 	tripped(true, "with the one that was deleted there are three")
 	ts.resetBreaker(noon.Add(settings.MassOrphanHold))
 	tripped(false, "after the hold, deletions are forgotten")
-	if len(ts.breaker.deletions) != 0 {
+	if len(ts.breaker.deletions)+len(ts.breaker.asked) != 0 {
 		t.Error("they are not")
+	}
+}
+
+// A deletion counts once, from the moment that Kubernetes is asked for it: whatever
+// the watch tells before the answer, and whatever is decided meanwhile.
+func TestBreakerDeleting(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		meanwhile func(ts *tracks, r *record, decide func(kind absenceKind))
+		lost, all int
+	}{
+		"nothing":    {func(*tracks, *record, func(absenceKind)) {}, 3, 10},
+		"it is done": {func(ts *tracks, r *record, _ func(absenceKind)) { ts.recordChanged(r, nil); ts.deleted("a", noon) }, 3, 10},
+		"the watch is first": {func(ts *tracks, r *record, decide func(absenceKind)) {
+			ts.recordChanged(r, nil)
+			decide(notAbsent)
+			ts.deleted("a", noon)
+		}, 3, 10},
+		"the answer is first": {func(ts *tracks, r *record, decide func(absenceKind)) {
+			ts.deleted("a", noon)
+			ts.recordChanged(r, nil)
+			decide(notAbsent)
+		}, 3, 10},
+		"a finalizer keeps it": {func(ts *tracks, r *record, _ func(absenceKind)) {
+			q := *r
+			q.terminating = true
+			ts.recordChanged(r, &q)
+			ts.deleted("a", noon)
+		}, 3, 10},
+		"it is decided before": {func(_ *tracks, _ *record, decide func(absenceKind)) { decide(unexplained) }, 3, 10},
+		"it is not known if": {func(ts *tracks, r *record, decide func(absenceKind)) {
+			decide(unexplained)
+			ts.deleting("a", r, unexplained, noon)
+		}, 3, 10},
+		"it is refused":            {func(ts *tracks, r *record, decide func(absenceKind)) { ts.notDeleted(r); decide(unexplained) }, 3, 10},
+		"it is refused, and there": {func(ts *tracks, r *record, decide func(absenceKind)) { ts.notDeleted(r); decide(notAbsent) }, 2, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			settings := DefaultSettings()
+			ts := newTracks(&settings, metrics.New())
+			records := map[string]*record{}
+			for _, id := range strings.Split("abcdefghij", "") {
+				records[id] = recordOf(state{})
+				records[id].uid = uid(id)
+				ts.recordChanged(nil, records[id])
+			}
+			decide := func(id string, kind absenceKind) {
+				ts.update(id, noon, func(tr track, b *breaker) track {
+					o := observation{record: records[id]}
+					if o.heeds(tr, b); o.deleting && kind == unexplained {
+						kind = notAbsent
+					}
+					tr.levels.absence, tr.levels.namespace = kind, "ns"
+					return tr
+				})
+			}
+			for _, id := range []string{"a", "b", "c"} {
+				decide(id, unexplained)
+			}
+			ts.deleting("a", records["a"], unexplained, noon)
+			tc.meanwhile(ts, records["a"], func(kind absenceKind) { decide("a", kind) })
+			c := ts.breaker.census(noon)
+			if lost, all := c.absent+c.deleted, c.records+c.deleted; lost != tc.lost || all != tc.all {
+				t.Errorf("%d of %d are lost, want %d of %d", lost, all, tc.lost, tc.all)
+			}
+			h := c.namespaces["ns"]
+			if lost, all := h.unexplained+c.deletedIn["ns"], h.records-c.cachedIn["ns"]+c.deletedIn["ns"]; lost != tc.lost || all != tc.all {
+				t.Errorf("%d of %d of its namespace are lost, want %d of %d", lost, all, tc.lost, tc.all)
+			}
+		})
 	}
 }
 
@@ -103,7 +175,7 @@ func TestBreakerNamespace(t *testing.T) {
 		"nothing": func(*tracks) {},
 		"a copy of one": func(ts *tracks) {
 			ts.recordChanged(nil, recordOf(state{}))
-			ts.update("a", noon, func(tr track, _ string) track {
+			ts.update("a", noon, func(tr track, _ *breaker) track {
 				tr.levels.copies = 1
 				return tr
 			})
@@ -117,11 +189,13 @@ func TestBreakerNamespace(t *testing.T) {
 		},
 		"one that was deleted, behind a finalizer": func(ts *tracks) {
 			r := recordOf(state{})
+			r.uid = "z"
 			ts.recordChanged(nil, r)
-			ts.update("z", noon, func(tr track, _ string) track {
+			ts.update("z", noon, func(tr track, _ *breaker) track {
 				tr.levels.absence, tr.levels.namespace = unexplained, "ns"
 				return tr
 			})
+			ts.deleting("z", r, unexplained, noon)
 			ts.deleted("z", noon)
 			ending := *r
 			ending.terminating = true
@@ -140,7 +214,7 @@ func TestBreakerNamespace(t *testing.T) {
 			}
 			for _, id := range []string{"a", "b", "c"} {
 				ts.recordChanged(nil, recordOf(state{}))
-				ts.update(id, noon, func(tr track, _ string) track {
+				ts.update(id, noon, func(tr track, _ *breaker) track {
 					tr.levels.namespace = "ns"
 					return tr
 				})
@@ -150,7 +224,7 @@ func TestBreakerNamespace(t *testing.T) {
 				if ts.holding() != "" && id != "c" {
 					t.Errorf("it trips before %s is absent", id)
 				}
-				ts.update(id, noon, func(tr track, _ string) track {
+				ts.update(id, noon, func(tr track, _ *breaker) track {
 					tr.levels.absence = unexplained
 					return tr
 				})

@@ -25,7 +25,7 @@ func TestConcerns(t *testing.T) {
 	for id, l := range map[string]levels{
 		"a": {unclaimed: true}, "b": {missing: true, held: heldMass}, "c": {orphan: true}, "d": {},
 	} {
-		r.tracks.update(id, time.Now(), func(old track, _ string) track {
+		r.tracks.update(id, time.Now(), func(old track, _ *breaker) track {
 			old.levels = l
 			old.reported = "so that there is a track"
 			return old

@@ -17,6 +17,7 @@ type observation struct {
 	track      track             // what was remembered
 	anyCluster bool              // some record names a StorageOS cluster
 	tripped    bool              // the breaker has tripped
+	deleting   bool              // Kubernetes was asked to delete the record: it counts as deleted
 
 	provisioned time.Time // when a PersistentVolume last came
 }
@@ -83,20 +84,36 @@ func (s *Settings) decideTerminating(o observation, d *decision) {
 	}
 }
 
-// decideUnknown: StorageOS was not heard yet. What Kubernetes says of the
-// PersistentVolume is true all the same.
+// decideUnknown: whether StorageOS has the volume is not known, or not any more. What
+// Kubernetes says is true all the same. The reference to the last PersistentVolume
+// stays: it may explain why the volume goes too.
 func (s *Settings) decideUnknown(o observation, d *decision) {
-	if o.record == nil || o.pv == nil {
+	d.track.absent = absenceStart{}
+	if o.record == nil {
+		if o.pv == nil {
+			d.track = track{levels: d.track.levels} // nobody has heard of it
+		}
 		return
 	}
+	if o.record.state.present == (statement{}) {
+		return // it was never completed, or its CRD drops what Kubernetes tells
+	}
 	d.want = o.record.state
-	d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
+	switch {
+	case o.pv != nil:
+		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
+	case d.want.bound != boundUnclaimed:
+		d.want.bound = boundNone
+	}
 	d.compare(o)
 }
 
 func (s *Settings) decidePresent(o observation, d *decision) {
 	t := &d.track
 	d.found(o)
+	if o.pv == nil && t.unreferenced.at.IsZero() {
+		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
+	}
 	if o.sight.moved {
 		d.nextListing = true
 		return
@@ -142,7 +159,7 @@ func (d *decision) found(o observation) {
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
 			"StorageOS has the volume again"))
 	}
-	t.missing, t.asked, t.proven = since{}, time.Time{}, false
+	t.missing, t.absent, t.asked, t.proven = since{}, absenceStart{}, time.Time{}, ""
 }
 
 // withoutContent takes from a save the content that was refused, until it is time to
@@ -163,9 +180,6 @@ func (d *decision) withoutContent(o observation) {
 // decideUnreferenced: no PersistentVolume refers to a volume that is there.
 func (s *Settings) decideUnreferenced(o observation, d *decision) {
 	t := &d.track
-	if t.unreferenced.at.IsZero() {
-		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
-	}
 	d.want.bound = boundNone
 
 	// The last PersistentVolume stays in the record until a listing begun
@@ -239,36 +253,36 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		return
 	}
 
-	d.track.levels.absence, d.track.levels.namespace = unexplained, o.record.namespaceID.get()
-	if explains(o.record, o.pv) {
-		d.track.levels.absence = explained
-	}
-	marked, ok := o.record.state.mark.since(o.now)
+	a := s.absence(o, d)
 	d.want = o.record.state
-	d.want.present = presentFalse
-	if !ok {
+	if _, ok := d.want.mark.since(o.now); !ok && s.judges(a.answering, a.clusterID, a.anyCluster) {
 		d.want.mark = markAt(o.now)
+	}
+	if d.want.mark != "" {
+		d.want.present = presentFalse
 	}
 	if o.pv != nil {
 		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
 	} else {
 		d.want.bound = boundNone // the join stays: it explains the absence
 	}
+	d.nextListing = true // time is watched by listings
 	if d.compare(o); d.verdict == save {
-		return // it is decided again when that is written
+		// It is decided again when that is written.
+		if left := d.track.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
+			d.verdict = keep
+			d.later(left)
+		}
+		return
 	}
 
-	if d.track.proven {
+	if d.track.proven == o.record.resourceVersion {
 		d.track.levels.orphan = true
 		if !s.DeleteOrphans {
 			return
 		}
 	}
-	r := s.judge(absence{
-		now: o.now, since: marked, asked: d.track.asked, whole: o.sight.whole,
-		clusterID: o.record.clusterID.get(), answering: o.sight.cluster, anyCluster: o.anyCluster,
-		explained: d.track.levels.absence == explained, tripped: o.tripped,
-	})
+	r := s.rule(a)
 	switch {
 	case r.ask:
 		d.verdict = ask
@@ -280,7 +294,43 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		d.track.levels.held = r.why
 	}
 	d.later(r.after)
-	d.nextListing = d.nextListing || r.held // it may end the reason
+}
+
+// absence takes down what the rules of deletion look at, and begins to watch.
+func (s *Settings) absence(o observation, d *decision) absence {
+	t := &d.track
+	a := absence{
+		asked: t.asked, clusterID: o.record.clusterID.get(), explained: explains(o.record, o.pv),
+		world: world{
+			now: o.now, whole: o.sight.whole, answering: o.sight.cluster,
+			anyCluster: o.anyCluster, vouched: o.sight.vouched, tripped: o.tripped,
+		},
+	}
+	t.levels.namespace = o.record.namespaceID.get()
+	switch {
+	case o.deleting: // it counts as deleted
+	case a.explained:
+		t.levels.absence = explained
+	default:
+		t.levels.absence = unexplained
+	}
+	if t.absent.since.IsZero() {
+		t.absent.since = o.now
+	}
+	a.since = t.absent.since
+	if marked, ok := o.record.state.mark.since(o.now); ok && marked.Before(a.since) {
+		a.since = marked
+	}
+	judged := s.judges(a.answering, a.clusterID, a.anyCluster)
+	_, goesOn := o.sight.watch.since(t.absent.watch)
+	switch {
+	case !judged:
+		t.absent.watch, t.absent.judge = watchPoint{}, ""
+	case !goesOn || t.absent.judge != a.clusterID:
+		t.absent.watch, t.absent.judge = o.sight.watch, a.clusterID
+	}
+	a.watched, a.watching = o.sight.watch.since(t.absent.watch)
+	return a
 }
 
 // explains tells whether what became of a record's PersistentVolume explains

@@ -33,7 +33,7 @@ func pvBound() *persistentVolume {
 func recordOf(s state) *record {
 	return &record{
 		name: "rec", uid: "rec-uid", labelID: "vol", statusID: "vol",
-		namespaceID: share("ns"), clusterID: share("cluster"), state: s,
+		namespaceID: share("ns"), clusterID: share("cluster"), state: s, resourceVersion: "7",
 	}
 }
 
@@ -45,7 +45,12 @@ func seen(at time.Time) sight {
 }
 
 func gone(completeBegun time.Time) sight {
-	return sight{presence: absent, cluster: "cluster", completeBegun: completeBegun, whole: true}
+	return sight{presence: absent, cluster: "cluster", completeBegun: completeBegun, whole: true, watch: watchPoint{1, 24 * time.Hour}}
+}
+
+// lacking is what is remembered of a volume that was watched to be absent for so long.
+func lacking(d time.Duration) track {
+	return track{absent: absenceStart{since: ago(d), watch: watchPoint{1, 24*time.Hour - d}, judge: "cluster"}}
 }
 
 func reasons(events []event) []string {
@@ -68,6 +73,9 @@ func TestDecide(t *testing.T) {
 	with := func(s state, change func(*state)) state {
 		change(&s)
 		return s
+	}
+	lost := func(d time.Duration) state {
+		return with(marked(d), func(s *state) { s.bound = boundNone })
 	}
 	for name, tc := range map[string]struct {
 		o       observation
@@ -115,8 +123,15 @@ func TestDecide(t *testing.T) {
 			o:       observation{pv: pvBound(), record: recordOf(unclaimed)},
 			verdict: save, want: ptr(rightState()),
 		},
-		"before anything was heard, an absent volume is not judged": {
-			o: observation{record: recordOf(rightState())},
+		"before anything was heard, a PersistentVolume that has gone is what is written": {
+			o:       observation{record: recordOf(rightState())},
+			verdict: save, want: ptr(with(rightState(), func(s *state) { s.bound = boundNone })),
+		},
+		"before anything was heard, that a volume is unclaimed stays": {
+			o: observation{record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed }))},
+		},
+		"before anything was heard, a record without conditions waits": {
+			o: observation{pv: pvBound(), record: recordOf(state{content: 7})},
 		},
 		"the record of another cluster is taken over when its volume is listed": {
 			o: func() observation {
@@ -257,29 +272,61 @@ func TestDecide(t *testing.T) {
 		},
 		"an absent volume is marked first": {
 			o:       observation{sight: gone(noon), record: recordOf(rightState())},
-			verdict: save, want: ptr(with(marked(0), func(s *state) { s.bound = boundNone })),
+			verdict: save, want: ptr(with(marked(0), func(s *state) { s.bound = boundNone })), next: true,
+		},
+		"but not on the word of a cluster that does not judge it": {
+			o: func() observation {
+				s := gone(noon)
+				s.cluster = "other"
+				return observation{sight: s, pv: pvBound(), anyCluster: true, record: recordOf(rightState())}
+			}(),
+			next: true, after: 15 * time.Second,
+		},
+		"nor of one that does not tell which it is": {
+			o: func() observation {
+				s, r := gone(noon), recordOf(rightState())
+				s.cluster, r.clusterID = "", share("")
+				return observation{sight: s, pv: pvBound(), anyCluster: true, record: r}
+			}(),
+			next: true, after: 15 * time.Second,
 		},
 		"a mark that cannot be read is set anew": {
 			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(0), func(s *state) { s.mark = "long ago" }))},
-			verdict: save, want: ptr(marked(0)), after: 15 * time.Second,
+			verdict: save, want: ptr(marked(0)), after: 15 * time.Second, next: true,
 		},
 		"a mark in the future is set anew": {
 			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(marked(-time.Hour))},
-			verdict: save, want: ptr(marked(0)), after: 15 * time.Second,
+			verdict: save, want: ptr(marked(0)), after: 15 * time.Second, next: true,
 		},
 		"within the grace it stays": {
-			o:     observation{sight: gone(noon), record: recordOf(with(marked(10*time.Second), func(s *state) { s.bound = boundNone }))},
-			after: 6 * time.Second,
+			o:    observation{sight: gone(noon), record: recordOf(lost(10 * time.Second)), track: lacking(10 * time.Second)},
+			next: true,
+		},
+		"however old the mark is": {
+			o:       observation{sight: gone(noon), record: recordOf(lost(time.Hour)), track: lacking(10 * time.Second)},
+			verdict: hold, levels: levels{held: heldNotWatched}, next: true,
+		},
+		"and begins to be watched where it was not": {
+			o:       observation{sight: gone(noon), record: recordOf(lost(time.Hour))},
+			verdict: hold, levels: levels{held: heldNotWatched}, next: true,
 		},
 		"after the grace StorageOS is asked": {
-			o:       observation{sight: gone(noon), record: recordOf(with(marked(16*time.Second), func(s *state) { s.bound = boundNone }))},
-			verdict: ask,
+			o:       observation{sight: gone(noon), record: recordOf(lost(16 * time.Second)), track: lacking(16 * time.Second)},
+			verdict: ask, next: true,
+		},
+		"but not when another cluster has answered since": {
+			o: func() observation {
+				s := gone(noon)
+				s.watch = watchPoint{}
+				return observation{sight: s, record: recordOf(lost(time.Minute)), track: lacking(time.Minute)}
+			}(),
+			verdict: hold, levels: levels{held: heldNotWatched}, next: true,
 		},
 		"but not while the last listing was incomplete": {
 			o: func() observation {
 				s := gone(ago(time.Minute))
 				s.whole = false
-				return observation{sight: s, record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone }))}
+				return observation{sight: s, record: recordOf(lost(time.Minute)), track: lacking(time.Minute)}
 			}(),
 			verdict: hold, levels: levels{held: heldIncomplete}, next: true,
 		},
@@ -287,23 +334,23 @@ func TestDecide(t *testing.T) {
 			o: func() observation {
 				s := gone(noon)
 				s.cluster = "other"
-				return observation{sight: s, anyCluster: true, record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone }))}
+				return observation{sight: s, anyCluster: true, record: recordOf(lost(time.Minute)), track: lacking(time.Minute)}
 			}(),
 			verdict: hold, levels: levels{held: heldOtherCluster}, next: true,
 		},
 		"nor again right after an answer that proved nothing": {
 			o: observation{
-				sight: gone(noon), record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone })),
-				track: track{asked: ago(5 * time.Second)},
+				sight: gone(noon), record: recordOf(lost(time.Minute)),
+				track: track{absent: lacking(time.Minute).absent, asked: ago(5 * time.Second)},
 			},
 			verdict: hold, levels: levels{held: heldNotProven}, after: 10 * time.Second, next: true,
 		},
 		"it is held until another answer comes": {
 			o: observation{
-				sight: gone(noon), record: recordOf(with(marked(time.Minute), func(s *state) { s.bound = boundNone })),
-				track: track{asked: ago(15 * time.Second)},
+				sight: gone(noon), record: recordOf(lost(time.Minute)),
+				track: track{absent: lacking(time.Minute).absent, asked: ago(15 * time.Second)},
 			},
-			verdict: ask, levels: levels{held: heldNotProven},
+			verdict: ask, levels: levels{held: heldNotProven}, next: true,
 		},
 		"a volume that comes back loses the mark": {
 			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(marked(time.Hour))},
@@ -435,7 +482,7 @@ func TestDecideProvenButKept(t *testing.T) {
 	s.present, s.mark, s.bound = presentFalse, markAt(ago(time.Minute)), boundNone
 	settings := DefaultSettings()
 	settings.DeleteOrphans = false
-	d := settings.decide(observation{now: noon, sight: gone(noon), record: recordOf(s), track: track{proven: true}})
+	d := settings.decide(observation{now: noon, sight: gone(noon), record: recordOf(s), track: track{proven: recordOf(s).resourceVersion, absent: lacking(time.Minute).absent}})
 	if d.verdict != keep || !d.track.levels.orphan {
 		t.Errorf("verdict %v, levels %+v; want keep and an orphan", d.verdict, d.track.levels)
 	}
@@ -465,7 +512,7 @@ func TestExplained(t *testing.T) {
 		}), nil, unexplained, hold},
 		"it is bound":         {pvBound(), nil, unexplained, hold},
 		"there never was one": {nil, never, unexplained, hold},
-		"there never was one, marked before the hold": {nil, func(s *state) { never(s); s.mark = markAt(ago(10 * time.Minute)) }, unexplained, ask},
+		"there never was one, and the mark is old": {nil, func(s *state) { never(s); s.mark = markAt(ago(10 * time.Minute)) }, unexplained, hold},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -478,13 +525,17 @@ func TestExplained(t *testing.T) {
 				s.join, s.bound = tc.pv.join, boundOf(tc.pv)
 			}
 			settings := DefaultSettings()
-			o := observation{now: noon, sight: gone(noon), pv: tc.pv, record: recordOf(s)}
+			o := observation{now: noon, sight: gone(noon), pv: tc.pv, record: recordOf(s), track: lacking(time.Minute)}
 			if d := settings.decide(o); d.track.levels.absence != tc.want || d.track.levels.namespace != "ns" || d.verdict != ask {
 				t.Errorf("%+v, verdict %v; want %v, ask", d.track.levels, d.verdict, tc.want)
 			}
 			o.tripped = true
 			if d := settings.decide(o); d.verdict != tc.verdict {
 				t.Errorf("tripped: verdict %v, want %v", d.verdict, tc.verdict)
+			}
+			o.track = lacking(10 * time.Minute)
+			if d := settings.decide(o); d.verdict != ask {
+				t.Errorf("tripped, watched for the hold: verdict %v, want ask", d.verdict)
 			}
 		})
 	}

@@ -28,6 +28,7 @@ func (c counted) Event(_ runtime.Object, _, reason, _ string) { c[reason]++ }
 
 // history is a model in which what happens is told step by step.
 type history struct {
+	all []string // the volumes that there are, whatever StorageOS lists
 	*model
 	events counted
 }

@@ -21,8 +21,8 @@ func (r *Reconciler) considerAll(ids []string) {
 // count lets the breaker know of a volume that is absent, or is no longer.
 func (r *Reconciler) count(id string) {
 	o := r.observe(id)
-	r.tracks.update(id, o.now, func(t track, tripped string) track {
-		o.track, o.tripped = t, tripped != ""
+	r.tracks.update(id, o.now, func(t track, b *breaker) track {
+		o.heeds(t, b)
 		of := r.settings.decide(o).track.levels.counted()
 		t.levels.absence, t.levels.copies, t.levels.namespace = of.absence, of.copies, of.namespace
 		if o.sight.settling && o.record != nil && o.record.state.mark != "" {
@@ -69,12 +69,11 @@ func (r *Reconciler) related(ids ...string) []string {
 	return all
 }
 
-func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
+func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 	changed = r.related(changed...)
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
 		changed = append(changed, r.everyID()...)
-		r.resynced = time.Now()
 		if id, ok := r.tracks.anyPruned(); ok {
 			r.probing.Store(&id)
 			r.queue.Add(id)
@@ -82,8 +81,8 @@ func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 	}
 	r.considerAll(changed)
 	first := complete && r.view.settling()
+	r.view.settle(l, complete)
 	if complete {
-		r.view.settle()
 		r.tracks.resetBreaker(time.Now())
 	}
 	for _, id := range r.waiting.take() {
@@ -98,14 +97,28 @@ func (r *Reconciler) listingEnded(_ *listing, complete bool, changed []string) {
 	r.current = nil
 }
 
-// resyncDue tells whether every ID is to be compared: after the first complete
-// listing, and then every so often.
+// resyncDue tells whether every ID is to be compared: after the first complete listing
+// of a cluster that did not answer the last one, and every so often, whether or not
+// a listing is complete.
 func (r *Reconciler) resyncDue(complete bool) bool {
-	if r.resynced.IsZero() {
-		return complete
+	every, span := r.settings.ResyncInterval, r.view.span()
+	due := complete && span != r.compared || every > 0 && time.Since(r.resynced) >= every
+	if due {
+		r.resynced = time.Now()
 	}
-	every := r.settings.ResyncInterval
-	return every > 0 && time.Since(r.resynced) >= every
+	if complete {
+		r.compared = span
+	}
+	return due
+}
+
+// compareCaches compares every record with its PersistentVolume. What Kubernetes tells
+// is true whatever StorageOS says, and whoever led before may have missed some of it.
+func (r *Reconciler) compareCaches() {
+	for _, id := range r.everyID() {
+		r.consider(id, nil)
+	}
+	r.resynced = time.Now()
 }
 
 // announce says when deletions begin and cease to be held. First says that the

@@ -26,10 +26,8 @@ const nodesPatience, firstNodesPatience = time.Second, 5 * time.Second
 
 // list asks for everything that a listing consists of.
 func (p *poller) list(ctx context.Context, l *listing) error {
-	cluster, clusterErr := answeringCluster(ctx, p.api)
-	if clusterErr == nil {
-		p.warnUnnamed(ctx, cluster)
-	}
+	before, err := askCluster(ctx, p.api, p.view)
+	clusterErr := err
 	p.listNodes(ctx)
 	namespaces, err := p.api.Namespaces(ctx)
 	if err != nil {
@@ -39,10 +37,10 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 	for i, ns := range namespaces {
 		ids[i] = ns.GetID()
 	}
-	p.view.setNamespaces(ids)
+	p.view.setNamespaces(l, ids)
 	listErr := p.listNamespaces(ctx, l, ids)
 	if clusterErr == nil {
-		clusterErr = p.agree(ctx, l, cluster)
+		clusterErr = p.agree(ctx, l, before)
 	}
 	return errors.Join(clusterErr, listErr)
 }
@@ -79,29 +77,17 @@ func (p *poller) listNodes(ctx context.Context) {
 
 // agree asks for the cluster again: what was listed is of one cluster if it is
 // still the same.
-func (p *poller) agree(ctx context.Context, l *listing, before string) error {
-	after, err := answeringCluster(ctx, p.api)
+func (p *poller) agree(ctx context.Context, l *listing, before answer) error {
+	after, err := askCluster(ctx, p.api, p.view)
 	if err != nil {
 		return err
 	}
-	if after != before {
-		return fmt.Errorf("the StorageOS cluster changed while it was listed: %q before, %q after", before, after)
+	if err := before.agrees(after, p.view); err != nil {
+		return fmt.Errorf("the StorageOS cluster changed while it was listed: %w", err)
 	}
-	l.cluster, l.agreed = after, true
+	p.warnUnnamed(ctx, after.cluster)
+	l.cluster, l.agreed = after.cluster, true
 	return nil
-}
-
-// answeringCluster asks which cluster answers: "" if StorageOS refuses to tell.
-func answeringCluster(ctx context.Context, api storageos.Lister) (string, error) {
-	id, err := api.Cluster(ctx)
-	switch {
-	case storageos.IsForbidden(err):
-		return "", nil
-	case err != nil:
-		return "", fmt.Errorf("asking for the cluster: %w", err)
-	default:
-		return id, nil
-	}
 }
 
 // warnUnnamed says once that StorageOS refuses to tell which cluster answers.

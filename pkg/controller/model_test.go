@@ -85,6 +85,7 @@ func (m *model) newReplica() *replica {
 	p := &replica{Reconciler: r}
 	m.tell(p, -1)
 	r.leading.Store(true)
+	r.compareCaches()
 	return p
 }
 

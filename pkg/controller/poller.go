@@ -97,13 +97,15 @@ func (p *poller) log(ctx context.Context, err error) {
 func (p *poller) poll(ctx context.Context) error {
 	l := &listing{begun: time.Now()}
 	p.begun(l)
+	p.view.begin(l)
 	err := p.list(ctx, l)
+	l.ended = time.Now()
 	changed, twice := p.view.end(l, err == nil)
 	for range twice {
 		p.metrics.Error(metrics.StageDecode)
 	}
 	if err == nil {
-		p.metrics.Synced(time.Now())
+		p.metrics.Synced(l.ended)
 	}
 	p.ended(l, err == nil, changed)
 	return err

@@ -18,6 +18,7 @@ type reading struct {
 	at    int                   // how much of old was passed, in its order
 	lost  int                   // how many in a row were not met there
 	byRaw map[uint64]*listed    // old by hash, once the order has turned out to be another
+	fresh []*listed             // what the view did not have before
 }
 
 // finding is what a listing shows of a volume, against what the view has.
@@ -68,8 +69,9 @@ func (r *reading) start() {
 func (r *reading) close(is storageos.Fingerprint, whole bool) {
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
+	r.space.fresh = append(r.space.fresh, r.fresh...)
 	if whole {
-		r.space.whole = r.l
+		r.space.whole, r.space.fresh = r.l, nil
 	}
 	switch {
 	case !whole:
@@ -181,6 +183,7 @@ func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
 	case !ok:
 		e = &listed{id: v.text(id)}
 		v.volumes[e.id] = e
+		r.fresh = append(r.fresh, e)
 	case e.body != r.body && e.body.shown == r.l:
 		r.clash(e)
 		return false
@@ -211,17 +214,52 @@ func (r *reading) clash(e *listed) {
 	}
 }
 
+// begin says that a listing is under way.
+func (v *view) begin(l *listing) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.current = l
+}
+
 // end takes the end of a listing. After a complete one, what it did not show is
-// gone. It returns the IDs of which more is known now: those that have gone, that
-// have moved, and that are no longer listed twice; and how many have turned out
-// to be listed twice.
+// gone. After another, it is kept as far as it was listed: what is known is bounded by
+// what StorageOS has. It returns the IDs of which more is known now, or less: those that
+// have gone, that have moved, and that are no longer listed twice; and how many have
+// turned out to be listed twice.
 func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.whole = complete
+	v.current, v.whole = nil, complete
 	if complete {
 		v.complete = l
+		v.clock.completed(l)
 	}
+	changed, twice = v.resolve(l, complete)
+	for _, s := range v.spaces {
+		if s.body != nil && s.body.shown == l && l.agreed {
+			s.body.agreed = l
+		}
+		if complete {
+			changed = append(changed, v.gone(s, l)...)
+		}
+	}
+	if !complete {
+		changed = append(changed, v.forget(l)...)
+	}
+	for id, since := range v.unknown {
+		if _, ok := v.volumes[id]; ok {
+			delete(v.unknown, id)
+		} else if complete && since.Before(l.begun) {
+			delete(v.unknown, id)
+			changed = append(changed, id)
+		}
+	}
+	slices.Sort(changed)
+	return slices.Compact(changed), twice
+}
+
+// resolve looks at the IDs that may be in two lists. The caller holds the lock.
+func (v *view) resolve(l *listing, complete bool) (changed []string, twice int) {
 	for id, moved := range v.doubt {
 		e := v.volumes[id]
 		if moved {
@@ -236,16 +274,7 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 			v.single(e)
 		}
 	}
-	for _, s := range v.spaces {
-		if s.body != nil && s.body.shown == l && l.agreed {
-			s.body.agreed = l
-		}
-		if complete {
-			changed = append(changed, v.gone(s, l)...)
-		}
-	}
-	slices.Sort(changed)
-	return slices.Compact(changed), twice
+	return changed, twice
 }
 
 // single says that a listing has not shown a volume twice. What is there is decoded
@@ -264,15 +293,52 @@ func (v *view) gone(s *space, l *listing) (ids []string) {
 		s.stale = append(s.stale, s.order...)
 		delete(v.spaces, s.id)
 	}
-	for _, e := range s.stale {
-		if e.body == nil || e.body.shown == l {
+	ids = v.drop(s, s.stale, l)
+	s.stale = nil
+	return ids
+}
+
+// forget gives up, after an incomplete listing, what no list shows any more: volumes of
+// namespaces that are gone, what a whole list has not shown, and what only an earlier
+// part of a list has. They are not absent: they are unknown.
+func (v *view) forget(l *listing) (ids []string) {
+	is := make(map[string]bool, len(v.namespaces))
+	for _, id := range v.namespaces {
+		is[id] = true
+	}
+	for _, s := range v.spaces {
+		var lost []*listed
+		switch {
+		case l.namespaces && !is[s.id]:
+			delete(v.spaces, s.id)
+			lost = slices.Concat(s.stale, s.order)
+		case s.whole == l:
+			lost, s.stale = s.stale, nil
+		default:
+			lost = slices.DeleteFunc(slices.Clone(s.fresh), func(e *listed) bool { return e.body == s.body })
+			s.fresh = slices.DeleteFunc(s.fresh, func(e *listed) bool { return e.body != s.body })
+		}
+		ids = append(ids, v.drop(s, lost, l)...)
+	}
+	for _, id := range ids {
+		if v.cares(id) {
+			v.unknown[id] = l.begun
+		}
+	}
+	return ids
+}
+
+// drop takes volumes of a namespace that a listing has not shown out of the view.
+func (v *view) drop(s *space, volumes []*listed, l *listing) (ids []string) {
+	for _, e := range volumes {
+		if e.body == nil || e.body.shown == l || e.body.space != s {
 			continue
 		}
 		v.change(e, func() { e.body = nil })
 		delete(v.volumes, e.id)
+		delete(v.doubt, e.id)
 		ids = append(ids, e.id)
 	}
-	s.stale = nil
 	return ids
 }
 

@@ -48,17 +48,26 @@ func (r *Reconciler) recordsOf(id string) []*record {
 // what has to be remembered.
 func (r *Reconciler) decide(id string) (o observation, d decision) {
 	o = r.observe(id)
-	r.tracks.update(id, o.now, func(t track, tripped string) track {
+	r.tracks.update(id, o.now, func(t track, b *breaker) track {
 		if newest := t.written.newest(o.record); newest == o.record {
 			t.written = written{} // the cache has it, or knows better
 		} else {
 			o.record = newest
 		}
-		o.track, o.tripped = t, tripped != ""
+		o.heeds(t, b)
 		d = r.settings.decide(o)
 		return d.track
 	})
+	if o.sight.presence == present && o.record != nil && o.sight.agreed && !o.sight.vouched {
+		r.view.vouch(o.sight.cluster)
+	}
 	return o, d
+}
+
+// heeds adds what is remembered of the volume, and what the breaker knows.
+func (o *observation) heeds(t track, b *breaker) {
+	o.track, o.tripped = t, b.why != ""
+	o.deleting = o.record != nil && b.asked[o.record.uid] != nil
 }
 
 // consider decides about a volume and leaves what is to be done to a worker. In
@@ -106,7 +115,7 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 		return r.remove(ctx, id, o)
 	case d.verdict != save:
 		return nil
-	case o.tripped && d.want.mark != "" && o.record.state.mark == "" && !r.marks.TryAccept():
+	case o.tripped && d.track.levels.absence == unexplained && d.want.mark != o.record.state.mark && !r.marks.TryAccept():
 		r.queue.AddAfter(id, markPause)
 		return nil
 	default:

@@ -81,6 +81,8 @@ type Reconciler struct {
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
+	asking chan struct{} // holds one value for each volume that is asked for by ID
+
 	leading   atomic.Bool
 	trouble   trouble
 	warm      sync.Once
@@ -92,6 +94,7 @@ type Reconciler struct {
 	holding   string            // why deletions are held, as last announced; the poller's own
 	inherited map[string]levels // of the volumes that were marked absent before this process began, by ID; the poller's own
 	resynced  time.Time         // when every ID was last compared; the poller's own
+	compared  int               // with which span of the view that was done; the poller's own
 	attempt   atomic.Int64      // see LastAttempt, Unix nanoseconds
 }
 
@@ -124,6 +127,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		cycles:    &cycles{observe: o.Metrics.SyncDuration.Observe},
 		copies:    newOnce(),
 		inherited: map[string]levels{},
+		asking:    make(chan struct{}, parallelQuestions),
 		marks:     flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
@@ -138,6 +142,9 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
 		return nil, err
 	}
+	r.view.clock.interval = o.Settings.PollInterval
+	r.view.named = r.tracks.names
+	r.view.cares = func(id string) bool { return len(r.pvIndex.of(id))+len(r.recordIndex.of(id)) > 0 }
 	r.view.text = func(id string) string { return r.pvIndex.text(r.recordIndex.text(id)) }
 	return r, nil
 }
@@ -193,6 +200,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	r.alive(time.Now())
 	r.leading.Store(true)
 	defer r.leading.Store(false)
+	r.compareCaches()
 
 	// Whoever works when ctx ends may finish, for a while.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -15,24 +15,32 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
+// parallelQuestions bounds how many volumes are asked for by ID at a time, however many
+// workers and namespaces there are.
+const parallelQuestions = 16
+
 // remove asks StorageOS for the volume and deletes its record if that proves
 // that the volume is gone.
 func (r *Reconciler) remove(ctx context.Context, id string, o observation) error {
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
-	gone, err := r.gone(ctx, o)
+	asked := r.questions(o)
+	gone, err := r.gone(ctx, o.sight.cluster, asked)
 	if !gone {
 		r.unproven(ctx, id, err)
 		return nil
 	}
-	// The answer took its time: what was decided before must still hold.
-	o, again := r.decide(id)
-	if again.verdict != ask {
+	// The answers took their time. They are a proof for the record that they were asked
+	// for, as it was then.
+	is, d := r.decide(id)
+	r.follow(id, is, d)
+	if d.verdict != ask || is.record.uid != o.record.uid || is.record.resourceVersion != o.record.resourceVersion ||
+		is.sight.cluster != o.sight.cluster || !slices.Equal(r.questions(is), asked) {
 		r.waiting.add(id)
 		return nil
 	}
-	r.tracks.update(id, o.now, func(t track, _ string) track {
-		t.proven = true
+	r.tracks.update(id, is.now, func(t track, _ *breaker) track {
+		t.proven = o.record.resourceVersion
 		t.levels.orphan, t.levels.held = true, ""
 		return t
 	})
@@ -40,10 +48,14 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.name)
 		return nil
 	}
+	r.tracks.deleting(id, o.record, d.track.levels.absence, time.Now())
 	uid := o.record.uid.unpack()
 	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.record.name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.record.resourceVersion},
 	})
+	if notDone(err) {
+		r.tracks.notDeleted(o.record)
+	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		r.waiting.add(id) // somebody was faster: decided again on what the record says then
 		return nil
@@ -58,33 +70,80 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	return nil
 }
 
+// notDone tells whether the API server has said that it did not delete. Without an
+// answer, or with one that it could not finish, it may have.
+func notDone(err error) bool {
+	return apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsForbidden(err) ||
+		apierrors.IsUnauthorized(err) || apierrors.IsTooManyRequests(err) || refused(err)
+}
+
 // gone asks StorageOS for a volume by its ID. Only a 404 of the API itself, to each
-// question, proves that it is gone, and only the cluster that was listed can give
-// it.
-func (r *Reconciler) gone(ctx context.Context, o observation) (bool, error) {
-	questions := questions(o.record, o.pv, r.view.namespaceIDs(), r.view.hasSeen)
+// question, proves that it is gone, and only between two answers of the cluster that was
+// listed: another one does not have the volume either.
+func (r *Reconciler) gone(ctx context.Context, listed string, questions []question) (bool, error) {
 	if len(questions) == 0 {
 		return false, errors.New("there is no StorageOS namespace to ask for it")
 	}
-	for _, q := range questions {
-		_, _, err := r.api.Volume(ctx, q.namespaceID, q.id)
-		switch {
-		case err == nil:
-			return false, nil
-		case !storageos.IsNotFound(err):
-			return false, fmt.Errorf("asking for the volume in namespace %s: %w", q.namespaceID, err)
-		}
-	}
-	// Another cluster may have taken over since the listing: it does not have
-	// the volume either.
-	cluster, err := answeringCluster(ctx, r.api)
+	before, err := askCluster(ctx, r.api, r.view)
 	if err != nil {
 		return false, err
 	}
-	if cluster != o.sight.cluster {
-		return false, fmt.Errorf("cluster %q was asked, and it was %q that was listed", cluster, o.sight.cluster)
+	if before.cluster != listed {
+		return false, fmt.Errorf("cluster %q answers, and it was %q that was listed", before.cluster, listed)
+	}
+	if gone, err := r.notFound(ctx, questions); !gone {
+		return false, err
+	}
+	after, err := askCluster(ctx, r.api, r.view)
+	if err != nil {
+		return false, err
+	}
+	if err := before.agrees(after, r.view); err != nil {
+		return false, fmt.Errorf("the StorageOS cluster changed while a volume was asked for: %w", err)
 	}
 	return true, nil
+}
+
+// notFound tells whether each question was answered by a 404 of the API itself.
+func (r *Reconciler) notFound(ctx context.Context, questions []question) (bool, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan error, len(questions))
+	left := len(questions)
+	for next := 0; left > 0; {
+		asking := r.asking
+		if next == len(questions) {
+			asking = nil
+		}
+		select {
+		case asking <- struct{}{}:
+			q := questions[next]
+			next++
+			go func() {
+				defer func() { <-r.asking }()
+				answers <- r.ask(ctx, q)
+			}()
+		case err := <-answers:
+			if left--; !storageos.IsNotFound(err) {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// ask asks one question. Nil says that the volume is there.
+func (r *Reconciler) ask(ctx context.Context, q question) error {
+	begun := time.Now()
+	_, _, err := r.api.Volume(ctx, q.namespaceID, q.id)
+	if err == nil {
+		r.view.shown(q.id, begun)
+		return nil
+	}
+	if storageos.IsNotFound(err) {
+		return err
+	}
+	return fmt.Errorf("asking for the volume in namespace %s: %w", q.namespaceID, err)
 }
 
 // question is one for a volume by its ID.
@@ -121,6 +180,10 @@ func questions(rec *record, pv *persistentVolume, listed []string, seen func(nam
 	return all
 }
 
+func (r *Reconciler) questions(o observation) []question {
+	return questions(o.record, o.pv, r.view.namespaceIDs(), r.view.hasSeen)
+}
+
 // unproven takes note that StorageOS did not prove a volume gone. It is asked
 // again after another grace, and not before the next listing.
 func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
@@ -129,8 +192,8 @@ func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
 		r.trouble.log(ctx, metrics.StageDelete, err)
 	}
 	now := time.Now()
-	r.tracks.update(id, now, func(t track, _ string) track {
-		t.asked, t.proven = now, false
+	r.tracks.update(id, now, func(t track, _ *breaker) track {
+		t.asked, t.proven = now, ""
 		return t
 	})
 	o, d := r.decide(id)

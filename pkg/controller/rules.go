@@ -2,18 +2,26 @@ package controller
 
 import "time"
 
-// absence is what the rules of deletion look at: a record whose volume the
-// view lacks.
+// absence is what the rules of deletion look at: a record whose volume the last
+// complete listing did not show.
 type absence struct {
+	since     time.Time     // when that was so first, as far as it is known: for people
+	watched   time.Duration // for how long the cluster that answers was seen not to have it
+	watching  bool          // false: that was not seen yet, or another cluster answered since
+	asked     time.Time     // when the volume was last asked for without proof
+	clusterID string        // the StorageOS cluster that the record names
+	explained bool          // the record's PersistentVolume explains the absence
+	world
+}
+
+// world is what more than one absence has in common.
+type world struct {
 	now        time.Time
-	since      time.Time // the record's mark
-	clusterID  string    // the StorageOS cluster that the record names
-	asked      time.Time // when the volume was last asked for without proof
-	answering  string    // the StorageOS cluster that answers
-	whole      bool      // the last listing was complete
-	anyCluster bool      // some record names a cluster
-	explained  bool      // the record's PersistentVolume explains the absence
-	tripped    bool      // too many are absent and nothing explains it
+	whole      bool   // the last listing was complete
+	answering  string // the cluster of the last complete listing, "" if it refused to tell
+	anyCluster bool   // some record names a cluster
+	vouched    bool   // the one that answers has listed a volume that some record describes
+	tripped    bool   // too many are absent and nothing explains it
 }
 
 // ruling is what the rules say of a record whose volume is absent.
@@ -25,8 +33,8 @@ type ruling struct {
 	// which.
 	held bool
 	why  string
-	// After this time it is worth looking again, if it is not 0; when it is
-	// held, after the next listing too.
+	// After this time it is worth looking again, if it is not 0; after the next listing
+	// it always is.
 	after time.Duration
 }
 
@@ -34,44 +42,87 @@ type ruling struct {
 const (
 	heldIncomplete   = "the last listing of StorageOS was incomplete"
 	heldNotProven    = "StorageOS did not confirm that the volume is gone"
+	heldNotWatched   = "the volume was not watched to be absent for long enough"
 	heldOtherCluster = "another StorageOS cluster answers than the one that the record names"
 	heldNoCluster    = "StorageOS does not tell which cluster answers"
 	heldMass         = "too many records have lost their volumes at once and nothing explains it"
+	heldNotVouched   = "too many records have lost their volumes at once, and nothing shows that the StorageOS cluster that answers ever had those that name no cluster"
 )
 
-// judge applies the rules to a record whose volume is absent and whose absence
-// is marked.
-func (s *Settings) judge(a absence) ruling {
-	if left := s.graceEnd(a.since).Sub(a.now); left > 0 {
-		return ruling{after: left}
-	}
+// rule applies the rules of deletion to a record whose volume is absent and whose
+// absence is marked. The first line that fits decides:
+//
+//	the cluster that answers does not judge the record   no
+//	the absence was not watched for the grace            no
+//	the last listing was incomplete                      no
+//	tripped, unexplained, not watched for the hold       no
+//	tripped, unexplained, names no cluster, not vouched  no
+//	asked for without proof less than a grace ago        no
+//	otherwise                                            ask; delete if the answers prove it
+//
+// Each "no" makes a record wait. No line looks at the mark: what a process has not
+// watched itself permits nothing.
+func (s *Settings) rule(a absence) ruling {
+	why, after := s.forbids(a)
 	switch {
-	case !a.whole:
-		return ruling{held: true, why: heldIncomplete}
-	case a.answering == "" && (a.anyCluster || a.clusterID != ""):
-		return ruling{held: true, why: heldNoCluster}
-	case a.clusterID != "" && a.clusterID != a.answering && a.answering != s.AcceptClusterID:
-		return ruling{held: true, why: heldOtherCluster}
+	case why == "":
+		return ruling{ask: true}
+	case a.now.Sub(a.since) < s.grace():
+		return ruling{} // it is just too early
+	default:
+		return ruling{held: true, why: why, after: after}
 	}
-	if a.tripped && !a.explained {
-		if left := a.since.Add(s.MassOrphanHold).Sub(a.now); left > 0 {
-			return ruling{held: true, why: heldMass, after: left}
-		}
-	}
-	if !a.asked.IsZero() {
-		if left := a.asked.Add(s.OrphanGracePeriod).Sub(a.now); left > 0 {
-			return ruling{held: true, why: heldNotProven, after: left}
-		}
-	}
-	return ruling{ask: true}
 }
 
-// graceEnd is when the grace of an absence ends. The mark is cut to whole
-// seconds: the second that it may have lost is added, so that a grace is never
-// shorter than what was asked for.
-func (s *Settings) graceEnd(mark time.Time) time.Time {
-	if s.OrphanGracePeriod == 0 {
-		return mark
+// forbids tells why the question may not be asked now, "" if it may, and in which time
+// that will be otherwise, 0 if only a listing can tell.
+func (s *Settings) forbids(a absence) (why string, after time.Duration) {
+	mass := a.tripped && !a.explained
+	switch {
+	case !s.judges(a.answering, a.clusterID, a.anyCluster):
+		if a.answering == "" {
+			return heldNoCluster, 0
+		}
+		return heldOtherCluster, 0
+	case !a.watching || a.watched < s.OrphanGracePeriod:
+		return heldNotWatched, 0
+	case !a.whole:
+		return heldIncomplete, 0
+	case mass && a.watched < s.MassOrphanHold:
+		return heldMass, 0
+	case mass && a.clusterID == "" && !a.vouched && (a.answering == "" || a.answering != s.AcceptClusterID):
+		return heldNotVouched, 0
+	case !a.asked.IsZero() && a.now.Sub(a.asked) < s.OrphanGracePeriod:
+		return heldNotProven, s.OrphanGracePeriod - a.now.Sub(a.asked)
+	default:
+		return "", 0
 	}
-	return mark.Add(s.OrphanGracePeriod + time.Second)
+}
+
+// judges tells whether the cluster that answers judges a record that names this one:
+//
+//	answers   the record names       judges
+//	unnamed   none                   while no record names one
+//	unnamed   any                    no
+//	a         none                   yes
+//	a         a                      yes
+//	a         b                      if a is accepted
+func (s *Settings) judges(answering, named string, anyCluster bool) bool {
+	switch {
+	case answering == "":
+		return named == "" && !anyCluster
+	case named == "":
+		return true
+	default:
+		return named == answering || answering == s.AcceptClusterID
+	}
+}
+
+// grace is the age of a mark from which a record that is kept counts as held. A mark is
+// cut to whole seconds: the second that it may have lost is added.
+func (s *Settings) grace() time.Duration {
+	if s.OrphanGracePeriod == 0 {
+		return 0
+	}
+	return s.OrphanGracePeriod + time.Second
 }

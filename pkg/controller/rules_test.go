@@ -11,11 +11,16 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// The rules, one by one, on a record whose volume is absent and marked.
-func TestJudge(t *testing.T) {
+// The rules, one by one, on a record whose volume is absent and marked. A case beside
+// each line of the table above rule.
+func TestRule(t *testing.T) {
 	t.Parallel()
 	// Nothing stands in the way.
-	settled := absence{now: noon, since: ago(time.Minute), clusterID: "a", answering: "a", anyCluster: true, whole: true}
+	settled := absence{
+		since: ago(time.Minute), watching: true, watched: time.Minute, clusterID: "a",
+		world: world{now: noon, answering: "a", anyCluster: true, vouched: true, whole: true},
+	}
+	held := func(why string) ruling { return ruling{held: true, why: why} }
 	for name, tc := range map[string]struct {
 		change   func(*absence)
 		settings func(*Settings)
@@ -23,27 +28,50 @@ func TestJudge(t *testing.T) {
 	}{
 		"nothing stands in the way": {nil, nil, ruling{ask: true}},
 
-		"1: the last listing was incomplete": {func(a *absence) { a.whole = false }, nil, ruling{held: true, why: heldIncomplete}},
+		"1: the last listing was incomplete": {func(a *absence) { a.whole = false }, nil, held(heldIncomplete)},
 
-		"2: the grace is not over":           {func(a *absence) { a.since = ago(10 * time.Second) }, nil, ruling{after: 6 * time.Second}},
-		"2: the second that a mark may lack": {func(a *absence) { a.since = ago(15 * time.Second) }, nil, ruling{after: time.Second}},
-		"2: there is no grace":               {func(a *absence) { a.since = noon }, func(s *Settings) { s.OrphanGracePeriod = 0 }, ruling{ask: true}},
+		"2: the grace is not over":            {func(a *absence) { a.watched, a.since = 10*time.Second, ago(10*time.Second) }, nil, ruling{}},
+		"2: nor is the second of the mark":    {func(a *absence) { a.watched, a.since = 14*time.Second, ago(15*time.Second) }, nil, ruling{}},
+		"2: the mark is old, and nobody saw":  {func(a *absence) { a.watching, a.watched, a.since = false, 0, ago(time.Hour) }, nil, held(heldNotWatched)},
+		"2: the mark is old, one listing saw": {func(a *absence) { a.watched, a.since = 0, ago(time.Hour) }, nil, held(heldNotWatched)},
+		"2: it is over":                       {func(a *absence) { a.watched, a.since = 15*time.Second, ago(15*time.Second) }, nil, ruling{ask: true}},
+		"2: there is no grace":                {func(a *absence) { a.watched, a.since = 0, noon }, func(s *Settings) { s.OrphanGracePeriod = 0 }, ruling{ask: true}},
+		"2: nor is there a listing":           {func(a *absence) { a.watching, a.watched, a.since = false, 0, noon }, func(s *Settings) { s.OrphanGracePeriod = 0 }, held(heldNotWatched)},
 
 		"3: it was not proven a moment ago": {func(a *absence) { a.asked = ago(5 * time.Second) }, nil, ruling{held: true, why: heldNotProven, after: 10 * time.Second}},
 		"3: it is asked again":              {func(a *absence) { a.asked = ago(15 * time.Second) }, nil, ruling{ask: true}},
 
-		"5: too many are absent":                 {func(a *absence) { a.tripped = true }, nil, ruling{held: true, why: heldMass, after: 9 * time.Minute}},
+		"5: too many are absent":                 {func(a *absence) { a.tripped = true }, nil, held(heldMass)},
 		"5: but this one is explained":           {func(a *absence) { a.tripped, a.explained = true, true }, nil, ruling{ask: true}},
-		"5: or absent for longer than the hold":  {func(a *absence) { a.tripped, a.since = true, ago(10*time.Minute) }, nil, ruling{ask: true}},
-		"5: explained is exempt from this alone": {func(a *absence) { a.tripped, a.explained, a.whole = true, true, false }, nil, ruling{held: true, why: heldIncomplete}},
+		"5: marked before the hold":              {func(a *absence) { a.tripped, a.since = true, ago(10*time.Minute) }, nil, held(heldMass)},
+		"5: watched for the hold":                {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute }, nil, ruling{ask: true}},
+		"5: nearly":                              {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute-1 }, nil, held(heldMass)},
+		"5: explained is exempt from this alone": {func(a *absence) { a.tripped, a.explained, a.whole = true, true, false }, nil, held(heldIncomplete)},
+		"5: it names no cluster, and this one listed no volume": {
+			func(a *absence) { a.tripped, a.watched, a.clusterID, a.vouched = true, 10*time.Minute, "", false },
+			nil, held(heldNotVouched),
+		},
+		"5: or did": {func(a *absence) { a.tripped, a.watched, a.clusterID = true, 10*time.Minute, "" }, nil, ruling{ask: true}},
+		"5: or is accepted": {
+			func(a *absence) { a.tripped, a.watched, a.clusterID, a.vouched = true, 10*time.Minute, "", false },
+			func(s *Settings) { s.AcceptClusterID = "a" }, ruling{ask: true},
+		},
+		"5: or it names it": {func(a *absence) { a.tripped, a.watched, a.vouched = true, 10*time.Minute, false }, nil, ruling{ask: true}},
+		"5: one that does not tell lists none": {
+			func(a *absence) {
+				a.tripped, a.watched, a.vouched = true, 10*time.Minute, false
+				a.clusterID, a.answering, a.anyCluster = "", "", false
+			}, nil, held(heldNotVouched),
+		},
 
-		"6: another cluster answers":              {func(a *absence) { a.answering = "b" }, nil, ruling{held: true, why: heldOtherCluster}},
+		"6: another cluster answers":              {func(a *absence) { a.answering = "b" }, nil, held(heldOtherCluster)},
 		"6: which is accepted":                    {func(a *absence) { a.answering = "b" }, func(s *Settings) { s.AcceptClusterID = "b" }, ruling{ask: true}},
-		"6: one that does not answer is accepted": {func(a *absence) { a.answering = "b" }, func(s *Settings) { s.AcceptClusterID = "c" }, ruling{held: true, why: heldOtherCluster}},
+		"6: one that does not answer is accepted": {func(a *absence) { a.answering = "b" }, func(s *Settings) { s.AcceptClusterID = "c" }, held(heldOtherCluster)},
 		"6: the record names none":                {func(a *absence) { a.clusterID = "" }, nil, ruling{ask: true}},
-		"6: the API does not tell, records do":    {func(a *absence) { a.answering, a.clusterID = "", "" }, nil, ruling{held: true, why: heldNoCluster}},
-		"6: nor does it, and the record does":     {func(a *absence) { a.answering, a.anyCluster = "", false }, nil, ruling{held: true, why: heldNoCluster}},
-		"6: nobody tells":                         {func(a *absence) { a.answering, a.clusterID, a.anyCluster = "", "", false }, nil, ruling{ask: true}},
+		"6: the API does not tell, records do":    {func(a *absence) { a.answering, a.clusterID = "", "" }, nil, held(heldNoCluster)},
+		"6: nor does it, and the record does":     {func(a *absence) { a.answering, a.anyCluster = "", false }, nil, held(heldNoCluster)},
+		"6: nobody tells":                         {func(a *absence) { a.answering, a.anyCluster, a.clusterID = "", false, "" }, nil, ruling{ask: true}},
+		"6: another answers within the grace":     {func(a *absence) { a.answering, a.since = "b", ago(time.Second) }, nil, ruling{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +82,7 @@ func TestJudge(t *testing.T) {
 			if tc.settings != nil {
 				tc.settings(&s)
 			}
-			if diff := cmp.Diff(tc.want, s.judge(a), cmp.AllowUnexported(ruling{})); diff != "" {
+			if diff := cmp.Diff(tc.want, s.rule(a), cmp.AllowUnexported(ruling{})); diff != "" {
 				t.Errorf("ruling (-want +got):\n%s", diff)
 			}
 		})
@@ -79,7 +107,7 @@ func TestLessons(t *testing.T) {
 	}{
 		"an empty or partial list deleted everything":             {observation{sight: incomplete, record: marked(time.Hour)}, hold},
 		"a list that was never complete proved absence":           {observation{record: marked(time.Hour)}, keep},
-		"a grace was kept in memory, and lost at a fail-over":     {observation{sight: gone(noon), record: marked(time.Minute)}, ask},
+		"a grace was kept in memory, and lost at a fail-over":     {observation{sight: gone(noon), record: marked(time.Minute)}, hold},
 		"a grace was shared between two backends":                 {observation{sight: other, anyCluster: true, record: marked(time.Hour)}, hold},
 		"nothing limited deletions":                               {observation{sight: gone(noon), record: recordOf(state{content: 7, present: presentFalse, bound: boundNone, mark: markAt(ago(time.Minute))}), tripped: true}, hold},
 		"an object that a hand deleted came back after a restart": {observation{sight: seen(noon), pv: pvBound()}, save},
@@ -101,8 +129,8 @@ func TestLessons(t *testing.T) {
 				}
 				return nil
 			}
-			r := &Reconciler{api: api, view: newView()}
-			if ok, _ := r.gone(t.Context(), observation{sight: gone(noon), record: marked(time.Hour)}); ok {
+			r := &Reconciler{api: api, view: newView(), asking: make(chan struct{}, 1)}
+			if ok, _ := r.gone(t.Context(), api.cluster, []question{{"one", "vol"}}); ok {
 				t.Errorf("%v proves that a volume is gone", err)
 			}
 		}

@@ -106,7 +106,11 @@ func (r *Reconciler) volume(ctx context.Context, id, namespaceID string, raw []b
 	if raw != nil {
 		return storageos.DecodeVolume(raw)
 	}
+	begun := time.Now()
 	_, v, err := r.api.Volume(ctx, namespaceID, id)
+	if err == nil {
+		r.view.shown(id, begun)
+	}
 	return v, err
 }
 
@@ -247,7 +251,7 @@ func (r *Reconciler) wrote(verb, record string) {
 func (r *Reconciler) saved(id string, o observation, d decision, was *record, after *v1.Volume) {
 	is := newRecord(after)
 	quiet := false
-	r.tracks.update(id, o.now, func(t track, _ string) track {
+	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		quiet = t.quiet
 		t.quiet = false
 		t.refused = refusal{}
@@ -292,7 +296,7 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err e
 	r.metrics.Error(metrics.StageSave)
 	r.trouble.log(ctx, "refused", err)
 	first := false
-	r.tracks.update(id, o.now, func(t track, _ string) track {
+	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		now := refusal{content: o.sight.digest.content, at: o.now}
 		first = t.refused.at.IsZero() || t.refused.content != now.content
 		t.refused = now

@@ -8,19 +8,27 @@ import (
 )
 
 // track is what this process remembers of one volume between two reconciles.
-// Nothing that a deletion depends on is here: a fail-over loses it.
+// A fail-over loses it: what is remembered here may only forbid a deletion.
 type track struct {
-	unreferenced since     // a listed volume has had no PersistentVolume since then
-	missing      since     // a PersistentVolume has referred to an absent volume since then
-	asked        time.Time // when StorageOS was last asked for the volume and did not prove it gone
-	proven       bool      // it was proven gone, and deleting is switched off
-	progressed   time.Time // when sync progress was last written
-	reported     string    // the VolumeInvalid that was last said
+	unreferenced since        // a listed volume has had no PersistentVolume since then
+	missing      since        // a PersistentVolume has referred to an absent volume since then
+	absent       absenceStart // no complete listing has shown the volume since then
+	asked        time.Time    // when StorageOS was last asked for the volume and did not prove it gone
+	proven       string       // the resource version of the record whose volume was proven gone
+	progressed   time.Time    // when sync progress was last written
+	reported     string       // the VolumeInvalid that was last said
 	refused      refusal
 	quiet        bool // what the next save changes was so when this process began
 	settled      settlement
 	written      written
 	levels       levels
+}
+
+// absenceStart is the begin of an absence.
+type absenceStart struct {
+	since time.Time  // as far as this process knows: for people
+	watch watchPoint // zero while nobody watches
+	judge string     // the cluster that the record named then
 }
 
 // refusal is that the API server did not take what was written.
@@ -114,12 +122,11 @@ func newTracks(s *Settings, m *metrics.Metrics) *tracks {
 }
 
 // update changes the track of a volume. Fn runs under the lock: it must be
-// quick and must not call back. It is told why the breaker has tripped, "" if it
-// has not.
-func (t *tracks) update(id string, now time.Time, fn func(old track, tripped string) track) {
+// quick and must not call back. It is told what the breaker knows.
+func (t *tracks) update(id string, now time.Time, fn func(old track, b *breaker) track) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.set(id, now, fn(t.all[id], t.breaker.why))
+	t.set(id, now, fn(t.all[id], &t.breaker))
 }
 
 // set stores a track. The caller holds the lock.
@@ -157,16 +164,43 @@ func (t *tracks) hold(why string, n int) {
 	}
 }
 
-// deleted takes note that the record of a volume was deleted.
+// deleting takes note that Kubernetes is asked to delete the record of a volume: from
+// now on an unexplained one counts as deleted, whatever the caches say.
+func (t *tracks) deleting(id string, rec *record, kind absenceKind, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if kind != unexplained {
+		return
+	}
+	t.breaker.deleting(now, rec)
+	tr := t.all[id]
+	if tr.levels.absence == unexplained {
+		tr.levels.absence = notAbsent
+		t.set(id, now, tr)
+	}
+}
+
+// notDeleted takes note that it was not done.
+func (t *tracks) notDeleted(rec *record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.breaker.notDeleted(rec)
+}
+
+// deleted takes note that it was.
 func (t *tracks) deleted(id string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tr := t.all[id]
-	if tr.levels.absence == unexplained {
-		t.breaker.deleted(now, tr.levels.namespace)
-	}
 	tr.levels = levels{missing: tr.levels.missing}
 	t.set(id, now, tr)
+}
+
+// names tells whether a record names a namespace of StorageOS.
+func (t *tracks) names(namespaceID string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.breaker.namespaces[namespaceID].records > 0
 }
 
 // recordChanged counts the records.
@@ -191,11 +225,11 @@ func (t *tracks) tripsBy(absent map[string]int) bool {
 }
 
 // holding tells why deletions of more than single records are held, "" if they
-// are not.
+// are not: another cluster answers, or too many are absent.
 func (t *tracks) holding() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.breaker.why != "" {
+	if t.breaker.why != "" && t.held[heldMass]+t.held[heldNotVouched] > 0 {
 		return t.breaker.why
 	}
 	for _, why := range []string{heldOtherCluster, heldNoCluster} {
@@ -203,7 +237,7 @@ func (t *tracks) holding() string {
 			return why
 		}
 	}
-	return ""
+	return t.breaker.why
 }
 
 // publish sets the gauges. The caller holds the lock.

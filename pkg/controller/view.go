@@ -19,12 +19,29 @@ type view struct {
 	text       func(id string) string // an ID as it is kept elsewhere, if it is
 	volumes    map[string]*listed
 	spaces     map[string]*space
-	namespaces []string            // IDs, as last listed
-	seen       map[string]struct{} // IDs of namespaces that were ever listed
-	nodes      map[string]string   // ID -> name, as last listed whole
-	complete   *listing            // the last complete one, nil before the first
-	whole      bool                // the last listing that has ended was complete
-	settled    bool                // every ID was compared after the first complete listing
+	namespaces []string          // IDs, as last listed
+	nodes      map[string]string // ID -> name, as last listed whole
+	current    *listing          // the one that is under way, nil between two
+	complete   *listing          // the last complete one, nil before the first
+	whole      bool              // the last listing that has ended was complete
+	settled    bool              // every ID was compared after the first complete listing
+	clock      watchClock
+
+	// The namespaces that are listed, and those that were and that records name still.
+	// True: every volume of its first whole list was compared.
+	seen map[string]bool
+
+	// IDs of which nobody knows whether they are there: no list has them, but they are
+	// not absent either. They were shown by an answer that was begun at that time, or
+	// their namespace was listed then and did not have to be complete. The next complete
+	// listing that is begun later tells.
+	unknown map[string]time.Time
+
+	// The clusters that have listed, in this process, a volume that a record describes.
+	vouched map[string]bool
+
+	named func(namespaceID string) bool // a record names the namespace
+	cares func(id string) bool          // a record or a PersistentVolume names the volume
 
 	health map[v1.Health]int // how many volumes have it
 
@@ -35,9 +52,10 @@ type view struct {
 
 // listing is one poll of StorageOS.
 type listing struct {
-	begun   time.Time
-	cluster string // ID of the cluster that answered, "" if it refused to tell
-	agreed  bool   // it was asked before and after the lists, and both agreed
+	begun, ended time.Time
+	cluster      string // ID of the cluster that answered, "" if it refused to tell
+	agreed       bool   // it was asked before and after the lists, and both agreed
+	namespaces   bool   // the list of namespaces was whole
 }
 
 // space is a namespace of StorageOS.
@@ -46,6 +64,7 @@ type space struct {
 	body  *body     // as last listed, nil before
 	whole *listing  // the last that read its list to the end
 	order []*listed // the volumes that body shows, in its order
+	fresh []*listed // those that no whole list has shown yet, while the last was not
 	stale []*listed // those of earlier bodies: gone if the next complete listing does not show them
 }
 
@@ -94,16 +113,26 @@ type sight struct {
 	// It is known which cluster that is, or that it refuses to tell.
 	agreed bool
 
-	completeBegun time.Time // begin of the last complete listing
-	whole         bool      // the last listing that has ended was complete
-	settling      bool      // the first complete listing is not yet worked off
+	completeBegun time.Time  // begin of the last complete listing
+	whole         bool       // the last listing that has ended was complete
+	watch         watchPoint // how far the cluster that answers was watched
+	vouched       bool       // it has listed a volume that some record describes
+
+	// What is so was so when this process began: of a volume that is listed, the first
+	// whole list of its namespace is not yet worked off; of another, the first complete
+	// listing.
+	settling bool
 }
+
+// maxVouched bounds the clusters that are remembered.
+const maxVouched = 100
 
 func newView() *view {
 	return &view{
 		volumes: map[string]*listed{}, spaces: map[string]*space{},
-		seen: map[string]struct{}{}, health: map[v1.Health]int{}, most: maxVolumes, text: func(id string) string { return id },
-		doubt: map[string]bool{},
+		seen: map[string]bool{}, health: map[v1.Health]int{}, most: maxVolumes, text: func(id string) string { return id },
+		doubt: map[string]bool{}, unknown: map[string]time.Time{}, vouched: map[string]bool{},
+		named: func(string) bool { return false }, cares: func(string) bool { return true },
 	}
 }
 
@@ -111,11 +140,13 @@ func newView() *view {
 func (v *view) look(id string) sight {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := sight{whole: v.whole, settling: !v.settled}
+	s := sight{whole: v.whole, settling: !v.settled, watch: v.clock.now()}
 	of := v.complete
 	if v.complete != nil {
 		s.completeBegun = v.complete.begun
-		s.presence = absent
+		if _, ok := v.unknown[id]; !ok {
+			s.presence = absent
+		}
 	}
 	if l, ok := v.volumes[id]; ok {
 		s.presence = present
@@ -124,10 +155,11 @@ func (v *view) look(id string) sight {
 		s.invalid = l.invalid.get()
 		s.moved = v.doubt[id]
 		s.seen = l.body.shown.begun
+		s.settling = !v.seen[s.namespaceID]
 		of = l.lastAgreed()
 	}
 	if of != nil {
-		s.cluster, s.agreed = of.cluster, true
+		s.cluster, s.agreed, s.vouched = of.cluster, true, v.vouched[of.cluster]
 	}
 	return s
 }
@@ -163,16 +195,29 @@ func (v *view) setNodes(nodes map[string]string) {
 	}
 }
 
-func (v *view) setNamespaces(ids []string) {
+// setNamespaces takes the list of namespaces. Of those that are gone, the ones that
+// records name stay known.
+func (v *view) setNamespaces(l *listing, ids []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.namespaces = ids
-	for _, id := range ids {
-		v.seen[id] = struct{}{}
+	l.namespaces = true
+	if slices.Equal(v.namespaces, ids) {
+		return
 	}
+	v.namespaces = ids
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		seen[id] = v.seen[id]
+	}
+	for id, settled := range v.seen {
+		if _, ok := seen[id]; !ok && v.named(id) {
+			seen[id] = settled
+		}
+	}
+	v.seen = seen
 }
 
-// hasSeen tells whether a namespace was ever listed.
+// hasSeen tells whether a namespace is listed, or was when some record named it.
 func (v *view) hasSeen(namespaceID string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -180,19 +225,59 @@ func (v *view) hasSeen(namespaceID string) bool {
 	return ok
 }
 
-// settle says that every ID has been compared after the first complete listing:
-// what is found from now on has happened since this process began.
-func (v *view) settle() {
+// settle says that what a listing has shown was compared: what is found from now on
+// in a namespace whose list was whole has happened since this process began.
+func (v *view) settle(l *listing, complete bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.settled = true
+	v.settled = v.settled || complete
+	for id, s := range v.spaces {
+		if s.whole == l && !v.seen[id] {
+			v.seen[id] = true
+		}
+	}
 }
 
-// settling tells whether settle was not called yet.
+// settling tells whether no complete listing was compared yet.
 func (v *view) settling() bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return !v.settled
+}
+
+// heard takes note of which cluster has answered, "" if it refused to tell.
+func (v *view) heard(cluster string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.clock.heard(cluster)
+}
+
+// span is how many clusters have answered, one after the other.
+func (v *view) span() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.clock.span
+}
+
+// vouch takes note that a cluster lists a volume that a record describes.
+func (v *view) vouch(cluster string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.vouched) >= maxVouched && !v.vouched[cluster] {
+		clear(v.vouched)
+	}
+	v.vouched[cluster] = true
+}
+
+// shown takes note of an answer beside the lists that shows a volume. A list that was
+// begun before does not know better, even if it ends later.
+func (v *view) shown(id string, begun time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, ok := v.volumes[id]
+	if !ok || v.current != nil && !begun.Before(v.current.begun) {
+		v.unknown[id] = begun
+	}
 }
 
 // facts that more than one volume needs.

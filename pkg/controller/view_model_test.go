@@ -36,9 +36,16 @@ func TestModelView(t *testing.T) {
 			}
 			v.end(l, cut == "")
 			if cut != "" {
+				for ns, list := range lists {
+					for _, s := range list {
+						if ns != cut && !v.lists(s.id) {
+							t.Fatalf("an incomplete listing took %s away, which it has shown", s.id)
+						}
+					}
+				}
 				for _, id := range before {
-					if !v.lists(id) {
-						t.Fatalf("an incomplete listing took %s away", id)
+					if p := v.look(id).presence; !v.lists(id) && p != unknown {
+						t.Fatalf("after an incomplete listing %s is %d", id, p)
 					}
 				}
 			}
