@@ -22,7 +22,6 @@ type content struct {
 	NamespaceID string
 	Spec        v1.VolumeSpec
 	Status      v1.VolumeStatus // without PersistentVolume and conditions
-	Healthy     condition
 
 	name string // the volume's own; a record may have another
 }
@@ -31,7 +30,7 @@ type content struct {
 type digest struct {
 	content  uint64 // hash of the content without sync progress; never 0
 	progress uint64 // hash of the sync progress
-	health   shared[v1.Health]
+	health   well   // not a part of the content: that of an absent volume is the same
 }
 
 // labelReplicas is the label of a volume that says how many replicas it wants.
@@ -79,7 +78,6 @@ func contentOf(v *storageos.Volume, namespaceID string, nodes map[string]string)
 		wanted = -1
 	}
 	c.Status.Health, c.Status.Ready = healthOf(wanted, c.Status.Master, c.Status.Replicas)
-	c.Healthy = healthyCondition(c.Status.Health, c.Status.Ready)
 	if c.mayBeLarge() {
 		if n := c.size(); n > maxRecordBytes {
 			return content{}, fmt.Errorf("its record would have %d bytes, more than the %d that Kubernetes stores", n, maxRecordBytes)
@@ -96,7 +94,6 @@ func contentOfRecord(r *v1.Volume) content {
 		NamespaceID: r.Annotations[v1.AnnotationNamespaceID],
 		Spec:        r.Spec,
 		Status:      r.Status,
-		Healthy:     conditionOf(r, v1.ConditionHealthy),
 	}
 	c.Spec.Strategy, c.Status.ConsumerCount = 0, 0
 	c.Status.PersistentVolume, c.Status.Conditions = nil, nil
@@ -110,7 +107,7 @@ func contentOfRecord(r *v1.Volume) content {
 // apply writes the content into a record. A host name that neither the API nor
 // the node list told stays as it was known: a node list that fails must not
 // take away what is true.
-func (c content) apply(r *v1.Volume, now metav1.Time) {
+func (c content) apply(r *v1.Volume) {
 	metav1.SetMetaDataLabel(&r.ObjectMeta, v1.LabelVolumeID, c.VolumeID)
 	metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationNamespaceID, c.NamespaceID)
 
@@ -138,7 +135,6 @@ func (c content) apply(r *v1.Volume, now metav1.Time) {
 	for i := range r.Status.Replicas {
 		fill(&r.Status.Replicas[i].Hostname, r.Status.Replicas[i].NodeID)
 	}
-	c.Healthy.apply(r, v1.ConditionHealthy, now.Time)
 }
 
 // hashSeed makes the hashes of this process comparable with each other.
@@ -151,7 +147,8 @@ func (c content) digest() digest {
 
 // hash gives the digest, and the hash of the spec alone.
 func (c content) hash() (d digest, spec uint64) {
-	d.health = share(healthOfContent(c))
+	d.health = wellOfContent(c)
+	c.Status.Health, c.Status.Ready = "", ""
 	var progress []*v1.SyncProgress
 	replicas := make([]v1.Replica, len(c.Status.Replicas))
 	for i, r := range c.Status.Replicas {

@@ -99,6 +99,9 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 		return // it was never completed, or its CRD drops what Kubernetes tells
 	}
 	d.want = o.record.state
+	if d.want.mark != "" {
+		d.want.health = notListed
+	}
 	switch {
 	case o.pv != nil:
 		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
@@ -133,7 +136,7 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	if o.record != nil {
 		d.want = o.record.state
 	}
-	d.want.content = o.sight.digest.content
+	d.want.content, d.want.health = o.sight.digest.content, o.sight.digest.health
 	d.want.present, d.want.mark = presentTrue, ""
 	if o.pv != nil {
 		t.unreferenced = since{}
@@ -172,7 +175,7 @@ func (d *decision) withoutContent(o observation) {
 	d.later(left)
 	d.verdict, d.content = keep, false
 	if o.record != nil {
-		d.want.content = o.record.state.content
+		d.want.content, d.want.health = o.record.state.content, o.record.copies
 		d.compare(o)
 	}
 }
@@ -239,7 +242,7 @@ func (s *Settings) decideInvalid(o observation, d *decision) {
 		return
 	}
 	d.want = o.record.state
-	d.want.present, d.want.mark = presentTrue, ""
+	d.want.present, d.want.mark, d.want.health = presentTrue, "", o.record.copies
 	d.compare(o)
 }
 
@@ -259,7 +262,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		d.want.mark = markAt(o.now)
 	}
 	if d.want.mark != "" {
-		d.want.present = presentFalse
+		d.want.present, d.want.health = presentFalse, notListed
 	}
 	if o.pv != nil {
 		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
 var (
@@ -17,8 +19,11 @@ func ago(d time.Duration) time.Time { return noon.Add(-d) }
 
 // The state of a record that is right for pvBound and the content 7.
 func rightState() state {
-	return state{content: 7, join: pvBound().join, present: presentTrue, bound: boundOf(pvBound())}
+	return state{content: 7, health: healthy, join: pvBound().join, present: presentTrue, bound: boundOf(pvBound())}
 }
+
+// healthy is how the volume of rightState is.
+var healthy = wellOf(wellness{v1.HealthHealthy, "1/1", healthyCondition(v1.HealthHealthy, "1/1")})
 
 func pvBound() *persistentVolume {
 	return &persistentVolume{
@@ -33,13 +38,13 @@ func pvBound() *persistentVolume {
 func recordOf(s state) *record {
 	return &record{
 		name: "rec", uid: "rec-uid", labelID: "vol", statusID: "vol",
-		namespaceID: share("ns"), clusterID: share("cluster"), state: s, resourceVersion: "7",
+		namespaceID: share("ns"), clusterID: share("cluster"), state: s, copies: healthy, resourceVersion: "7",
 	}
 }
 
 func seen(at time.Time) sight {
 	return sight{
-		presence: present, namespaceID: "ns", digest: digest{content: 7}, seen: at,
+		presence: present, namespaceID: "ns", digest: digest{content: 7, health: healthy}, seen: at,
 		cluster: "cluster", agreed: true, completeBegun: at, whole: true,
 	}
 }
@@ -67,7 +72,7 @@ func TestDecide(t *testing.T) {
 	unclaimed.join, unclaimed.bound = join{}, boundNone
 	marked := func(d time.Duration) state {
 		s := rightState()
-		s.present, s.mark = presentFalse, markAt(ago(d))
+		s.present, s.health, s.mark = presentFalse, notListed, markAt(ago(d))
 		return s
 	}
 	with := func(s state, change func(*state)) state {
@@ -352,6 +357,14 @@ func TestDecide(t *testing.T) {
 			},
 			verdict: ask, levels: levels{held: heldNotProven}, next: true,
 		},
+		"a marked record that says it is well is corrected": {
+			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state) { s.health = healthy }))},
+			verdict: save, want: ptr(marked(time.Minute)), after: 15 * time.Second, next: true,
+		},
+		"before anything was heard too": {
+			o:       observation{pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state) { s.health = healthy }))},
+			verdict: save, want: ptr(marked(time.Minute)),
+		},
 		"a volume that comes back loses the mark": {
 			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(marked(time.Hour))},
 			verdict: save, want: ptr(rightState()),
@@ -479,7 +492,7 @@ func TestDecide(t *testing.T) {
 func TestDecideProvenButKept(t *testing.T) {
 	t.Parallel()
 	s := rightState()
-	s.present, s.mark, s.bound = presentFalse, markAt(ago(time.Minute)), boundNone
+	s.present, s.health, s.mark, s.bound = presentFalse, notListed, markAt(ago(time.Minute)), boundNone
 	settings := DefaultSettings()
 	settings.DeleteOrphans = false
 	d := settings.decide(observation{now: noon, sight: gone(noon), record: recordOf(s), track: track{proven: recordOf(s).resourceVersion, absent: lacking(time.Minute).absent}})
@@ -517,7 +530,7 @@ func TestExplained(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := rightState()
-			s.present, s.bound, s.mark = presentFalse, boundNone, markAt(ago(time.Minute))
+			s.present, s.health, s.bound, s.mark = presentFalse, notListed, boundNone, markAt(ago(time.Minute))
 			if tc.record != nil {
 				tc.record(&s)
 			}

@@ -62,12 +62,14 @@ func onRecordOr(r *record, p *persistentVolume, kind, reason, message string) []
 	}
 }
 
-// healthEvent is what is said when the health of a volume has become another.
-func healthEvent(on *corev1.ObjectReference, was, is v1.Health, ready string) []event {
-	if was == is || was == "" {
+// healthEvent is what is said when the health of a volume has become another: by its
+// copies, before and after. That it is absent, or back, is no such thing.
+func healthEvent(on *corev1.ObjectReference, was v1.Health, is wellness) []event {
+	if was == is.Health || was == "" {
 		return nil
 	}
-	switch is {
+	ready := is.Ready
+	switch is.Health {
 	case v1.HealthHealthy:
 		return []event{{on, corev1.EventTypeNormal, EventHealthy, ready + " copies are usable"}}
 	case v1.HealthDegraded:

@@ -2,6 +2,8 @@ package controller
 
 import (
 	"fmt"
+	"time"
+	"unique"
 
 	api "github.com/storageos/go-api/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,22 +47,63 @@ func healthOf(replicas int, master *v1.Master, listed []v1.Replica) (v1.Health, 
 	}
 }
 
-// healthOfContent works the health out from the copies: a record behind the
-// product's own CRD has them, but no health. "" for a record that does not have
-// its status yet.
-func healthOfContent(c content) v1.Health {
+// wellness is what a record says of how its volume is: status.health, status.ready
+// and the condition Healthy. The copies decide it while the volume is listed.
+type wellness struct {
+	Health  v1.Health
+	Ready   string
+	Healthy condition
+}
+
+// well is a wellness that many records have in common. It is kept once for all of
+// them.
+type well struct{ handle unique.Handle[wellness] }
+
+func wellOf(w wellness) well {
+	if w == (wellness{}) {
+		return well{}
+	}
+	return well{unique.Make(w)}
+}
+
+func (w well) get() wellness {
+	if w == (well{}) {
+		return wellness{}
+	}
+	return w.handle.Value()
+}
+
+// notListed is what the record of an absent volume says: nobody knows how it is.
+var notListed = wellOf(wellness{v1.HealthUnknown, "", condition{metav1.ConditionUnknown, ReasonNotListed,
+	"a complete listing of StorageOS does not show the volume"}})
+
+// wellOfContent works it out from the copies, which a record behind the product's own
+// CRD has too. Zero for a record that does not have its status yet.
+func wellOfContent(c content) well {
 	if c.Status.Master == nil {
-		return ""
+		return well{}
 	}
 	wanted, ok := replicasLabel(c.Spec.ConfigLabels)
 	if !ok {
 		wanted = -1
 	}
-	health, _ := healthOf(wanted, c.Status.Master, c.Status.Replicas)
-	return health
+	health, ready := healthOf(wanted, c.Status.Master, c.Status.Replicas)
+	return wellOf(wellness{health, ready, healthyCondition(health, ready)})
 }
 
-// Reasons of the condition Healthy are the values of v1.Health.
+// wellOfRecord reads off a record what it says.
+func wellOfRecord(r *v1.Volume) well {
+	return wellOf(wellness{r.Status.Health, r.Status.Ready, conditionOf(r, v1.ConditionHealthy)})
+}
+
+// apply writes it into a record.
+func (w wellness) apply(r *v1.Volume, now time.Time) {
+	r.Status.Health, r.Status.Ready = w.Health, w.Ready
+	w.Healthy.apply(r, v1.ConditionHealthy, now)
+}
+
+// Reasons of the condition Healthy are the values of v1.Health, and NotListed while the
+// volume is absent.
 func healthyCondition(h v1.Health, ready string) condition {
 	c := condition{metav1.ConditionFalse, string(h), ready + " copies are usable"}
 	switch h {

@@ -51,8 +51,8 @@ func TestPollFollowsMoved(t *testing.T) {
 					t.Error("the listing is whole")
 				}
 			}
-			if s := p.view.look("a"); s.invalid != tc.invalid || s.invalid == "" && s.digest.health.get() != tc.want || s.presence != present {
-				t.Errorf("it is %s (%s), moved: %t", s.digest.health.get(), s.invalid, s.moved)
+			if s := p.view.look("a"); s.invalid != tc.invalid || s.invalid == "" && s.digest.health.get().Health != tc.want || s.presence != present {
+				t.Errorf("it is %s (%s), moved: %t", s.digest.health.get().Health, s.invalid, s.moved)
 			}
 			if n := len(p.view.doubt); n != tc.doubt {
 				t.Errorf("%d IDs may be in two lists, want %d", n, tc.doubt)

@@ -45,8 +45,10 @@ func (r *record) outline() *v1.Volume {
 		}
 	}
 	v.Status.PersistentVolume = r.state.join.persistentVolume()
-	for i, s := range []statement{r.healthy, r.state.present, r.state.bound} {
-		s.get().apply(v, conditionTypes[i], time.Unix(int64(r.times[i]), 0))
+	health := r.state.health.get()
+	v.Status.Health, v.Status.Ready = health.Health, health.Ready
+	for i, c := range []condition{health.Healthy, r.state.present.get(), r.state.bound.get()} {
+		c.apply(v, conditionTypes[i], time.Unix(int64(r.times[i]), 0))
 	}
 	return v
 }
@@ -99,7 +101,7 @@ type unread struct{}
 // unreadContent are the fields of a status that the volume decides, none of which is known.
 var unreadContent = map[string]any{
 	"attachedOn": unread{}, "attachedOnHost": unread{}, "attachmentType": unread{}, "capacity": unread{},
-	"health": unread{}, "ready": unread{}, "replicas": unread{}, "volumeId": unread{},
+	"replicas": unread{}, "volumeId": unread{},
 	"master": map[string]any{
 		"health": unread{}, "hostname": unread{}, "id": unread{}, "nodeID": unread{}, "promotable": unread{},
 	},

@@ -46,11 +46,15 @@ func TestPatchesOfAnOutline(t *testing.T) {
 		state   func(*state)
 	}{
 		"a master offline": {content: func(c *content) {
-			c.Status.Master.Health, c.Status.Health, c.Status.Ready = "offline", v1.HealthOffline, "1/2"
-			c.Healthy = healthyCondition(v1.HealthOffline, "1/2")
+			c.Status.Master.Health = "offline"
+		}, state: func(s *state) {
+			s.health = wellOf(wellness{v1.HealthOffline, "1/2", healthyCondition(v1.HealthOffline, "1/2")})
 		}},
-		"fewer copies, and as healthy": {content: func(c *content) {
-			c.Status.Ready, c.Healthy = "1/1", healthyCondition(v1.HealthHealthy, "1/1")
+		"fewer copies, and as healthy": {state: func(s *state) {
+			s.health = wellOf(wellness{v1.HealthHealthy, "1/1", healthyCondition(v1.HealthHealthy, "1/1")})
+		}},
+		"a health that somebody has edited": {before: func(r *v1.Volume) {
+			r.Status.Health, r.Status.Ready, r.Status.Conditions[0].Reason = "Fine", "", "x"
 		}},
 		"detached":             {content: func(c *content) { c.Status.AttachedOn, c.Status.AttachedOnHost, c.Status.AttachmentType = "", "", "" }},
 		"no replicas any more": {content: func(c *content) { c.Status.Replicas = nil }},
@@ -89,7 +93,7 @@ func TestPatchesOfAnOutline(t *testing.T) {
 		"released":                {state: func(s *state) { s.join.phase, s.bound = share(corev1.VolumeReleased), boundUnclaimed }},
 		"no PersistentVolume":     {state: func(s *state) { s.join, s.bound = join{}, boundNone }},
 		"another":                 {state: func(s *state) { s.join = join{name: "other"} }},
-		"absent":                  {state: func(s *state) { s.present, s.mark = presentFalse, "2026-01-02T03:04:05Z" }},
+		"absent":                  {state: func(s *state) { s.present, s.mark, s.health = presentFalse, "2026-01-02T03:04:05Z", notListed }},
 		"absent, and no content":  {before: func(r *v1.Volume) { r.Status.AttachedOn = "x" }, state: func(s *state) { s.present = presentFalse }},
 		"there again":             {before: func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "x" }},
 		"nothing of its own time": {},
@@ -98,7 +102,7 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			t.Parallel()
 			r, c := anOutlined(t)
 			w := &write{id: c.VolumeID, cluster: "cluster", now: metav1.Unix(1_800_000_000, 0),
-				state: state{join: bound, bound: boundTrue, present: presentTrue}}
+				state: state{health: wellOfContent(c), join: bound, bound: boundTrue, present: presentTrue}}
 			if tc.before != nil {
 				tc.before(r)
 			}
@@ -209,7 +213,9 @@ func TestOutline(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{v1.LabelVolumeID: r.Labels[v1.LabelVolumeID]}, Annotations: maps.Clone(r.Annotations),
 		},
-		Status: v1.VolumeStatus{PersistentVolume: r.Status.PersistentVolume, Conditions: r.Status.Conditions},
+		Status: v1.VolumeStatus{
+			Health: r.Status.Health, Ready: r.Status.Ready, PersistentVolume: r.Status.PersistentVolume, Conditions: r.Status.Conditions,
+		},
 	}
 	delete(want.Annotations, "other")
 	if diff := cmp.Diff(want, got); diff != "" {

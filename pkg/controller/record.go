@@ -28,12 +28,11 @@ type record struct {
 	clusterID   shared[string] // of StorageOS
 	state       state
 	progress    uint64 // hash of the sync progress
-	health      shared[v1.Health]
+	copies      well   // how the volume is by its copies in the record, whatever that says
 
 	// What a write has to know, so that it need not read the record.
 	specHash uint64
-	healthy  statement // condition Healthy
-	times    times     // of the conditions
+	times    times // of the conditions
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
@@ -106,9 +105,8 @@ func newRecord(obj *v1.Volume) *record {
 		clusterID:       share(obj.Annotations[v1.AnnotationClusterID]),
 		state:           stateOf(obj, d.content),
 		progress:        d.progress,
-		health:          d.health,
+		copies:          d.health,
 		specHash:        spec,
-		healthy:         stated(c.Healthy),
 		times:           timesOf(obj),
 		plain:           plain(obj),
 	}

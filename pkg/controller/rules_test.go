@@ -95,7 +95,7 @@ func TestLessons(t *testing.T) {
 	settings := DefaultSettings()
 	marked := func(d time.Duration) *record {
 		s := rightState()
-		s.present, s.bound, s.mark = presentFalse, boundNone, markAt(ago(d))
+		s.present, s.health, s.bound, s.mark = presentFalse, notListed, boundNone, markAt(ago(d))
 		return recordOf(s)
 	}
 	incomplete, other := gone(ago(time.Minute)), gone(noon)
@@ -109,7 +109,7 @@ func TestLessons(t *testing.T) {
 		"a list that was never complete proved absence":           {observation{record: marked(time.Hour)}, keep},
 		"a grace was kept in memory, and lost at a fail-over":     {observation{sight: gone(noon), record: marked(time.Minute)}, hold},
 		"a grace was shared between two backends":                 {observation{sight: other, anyCluster: true, record: marked(time.Hour)}, hold},
-		"nothing limited deletions":                               {observation{sight: gone(noon), record: recordOf(state{content: 7, present: presentFalse, bound: boundNone, mark: markAt(ago(time.Minute))}), tripped: true}, hold},
+		"nothing limited deletions":                               {observation{sight: gone(noon), record: recordOf(state{content: 7, health: notListed, present: presentFalse, bound: boundNone, mark: markAt(ago(time.Minute))}), tripped: true}, hold},
 		"an object that a hand deleted came back after a restart": {observation{sight: seen(noon), pv: pvBound()}, save},
 		"what was flagged once was never looked at again":         {observation{sight: seen(noon), pv: pvBound(), record: marked(time.Hour)}, save},
 	} {

@@ -38,7 +38,7 @@ type write struct {
 // apply changes a record to what it should say.
 func (w *write) apply(r *v1.Volume) {
 	if w.content != nil {
-		w.content.apply(r, w.now)
+		w.content.apply(r)
 	}
 	if w.cluster != "" {
 		metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, w.cluster)
@@ -60,6 +60,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		}
 		is, spec := c.hash()
 		w.content, w.specHash = c, spec
+		w.state.health, d.want.health = is.health, is.health
 		if is.content != d.want.content {
 			// It has changed since it was listed: what is written now is looked at
 			// again when the next listing has shown it, or has not.
@@ -276,7 +277,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		r.waiting.add(id)
 	}
 	if was != nil && !quiet {
-		r.say(healthEvent(is.ref(), was.health.get(), is.health.get(), after.Status.Ready)...)
+		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
 	}
 }
 

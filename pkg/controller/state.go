@@ -16,6 +16,7 @@ import (
 type state struct {
 	content uint64      // hash of the part that the volume decides
 	join    join        // the PersistentVolume
+	health  well        // status.health, status.ready, condition Healthy
 	present statement   // condition Present
 	bound   statement   // condition Bound
 	mark    absenceMark // annotation absent-since
@@ -119,6 +120,7 @@ func (m absenceMark) since(now time.Time) (time.Time, bool) {
 func stateOf(r *v1.Volume, content uint64) state {
 	s := state{
 		content: content,
+		health:  wellOfRecord(r),
 		present: stated(conditionOf(r, v1.ConditionPresent)),
 		bound:   stated(conditionOf(r, v1.ConditionBound)),
 		mark:    absenceMark(r.Annotations[v1.AnnotationAbsentSince]),
@@ -137,6 +139,7 @@ func stateOf(r *v1.Volume, content uint64) state {
 // apply writes into a record what it should say, but for its content.
 func (s state) apply(r *v1.Volume, now time.Time) {
 	r.Status.PersistentVolume = s.join.persistentVolume()
+	s.health.get().apply(r, now)
 	s.present.get().apply(r, v1.ConditionPresent, now)
 	s.bound.get().apply(r, v1.ConditionBound, now)
 	if s.mark == "" {

@@ -324,6 +324,6 @@ func (v *view) count(e *listed, n int) {
 	case e.invalid.get() != "":
 		v.health[v1.HealthUnknown] += n
 	default:
-		v.health[e.health.get()] += n
+		v.health[e.health.get().Health] += n
 	}
 }

@@ -1,0 +1,80 @@
+package controller
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// isWell is what a record says of how its volume is.
+func isWell(r *v1.Volume) string {
+	c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionHealthy)
+	if c == nil {
+		c = &metav1.Condition{}
+	}
+	return fmt.Sprintf("%s %q %s %s", r.Status.Health, r.Status.Ready, c.Status, c.Reason)
+}
+
+// A record whose volume is absent never says that it is well, however it was and however
+// long it is held. When the volume is back, all is right again, and neither its absence nor
+// its return is said to be a change of its health.
+func TestHistoryAbsentIsNotWell(t *testing.T) {
+	t.Parallel()
+	const lost, well = `Unknown "" Unknown NotListed`, `Healthy "1/1" True Healthy`
+	for name, tc := range map[string]struct {
+		was, is string // the volume
+		kept    int    // of 40 volumes, while it is away
+		before  string // what its record says first
+		after   string // when it is back
+		events  counted
+	}{
+		"healthy":                  {"v39 1", "v39 1", 39, well, well, counted{}},
+		"with all others":          {"v39 1", "v39 1", 0, well, well, counted{EventHeld: 1, EventResumed: 1}},
+		"offline":                  {"v39 1 offline", "v39 1 offline", 39, `Offline "0/1" False Offline`, `Offline "0/1" False Offline`, counted{}},
+		"degraded":                 {"v39 1 online n1 5", "v39 1 online n1 5", 39, `Degraded "1/2" False Degraded`, `Degraded "1/2" False Degraded`, counted{}},
+		"offline, when it is back": {"v39 1", "v39 1 offline", 39, well, `Offline "0/1" False Offline`, counted{EventOffline: 1}},
+		"another size":             {"v39 1", "v39 2", 39, well, well, counted{}},
+		"it cannot be read":        {"v39 1", "v39 18446744073709551615", 39, well, well, counted{EventInvalid: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 40, nil, func(h *history) {
+				h.api.volumes["one"][39] = tc.was
+				h.polls(2)
+				clear(h.events)
+				was := h.records.records["v39"]
+				if got := isWell(was); got != tc.before {
+					t.Errorf("it says %s, want %s", got, tc.before)
+				}
+				all := h.api.volumes["one"]
+				h.keepVolumes(tc.kept)
+				h.polls(2)
+				r := h.records.records["v39"]
+				if got := isWell(r); got != lost || r.Annotations[v1.AnnotationAbsentSince] == "" {
+					t.Errorf("while it is away it says %s, want %s", got, lost)
+				}
+				if diff := cmp.Diff(was.Status.Master, r.Status.Master); diff != "" {
+					t.Errorf("master (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(was.Status.Replicas, r.Status.Replicas); diff != "" {
+					t.Errorf("replicas (-want +got):\n%s", diff)
+				}
+				all[39] = tc.is
+				h.api.volumes["one"] = all
+				h.polls(2)
+				if got := isWell(h.records.records["v39"]); got != tc.after {
+					t.Errorf("when it is back it says %s, want %s", got, tc.after)
+				}
+			})
+			if !maps.Equal(events, tc.events) {
+				t.Errorf("events %v, want %v", events, tc.events)
+			}
+		})
+	}
+}
