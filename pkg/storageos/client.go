@@ -332,11 +332,11 @@ func (c *Client) getOnce(ctx context.Context, call string, s session, path []str
 	if resp.StatusCode != http.StatusOK {
 		return nil, newAPIError(call, resp, append(c.auth.secrets(), s.token)...)
 	}
-	c.auth.take(s)
-	if !isJSON(resp) {
+	if !isJSON(resp) { // a proxy's page: nobody has looked at the token
 		resp.Body.Close()
 		return nil, &callError{call, fmt.Errorf("the answer is not JSON but %q", printable(resp.Header.Get("Content-Type")))}
 	}
+	c.auth.take(s)
 	return resp, nil
 }
 

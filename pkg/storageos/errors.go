@@ -47,11 +47,12 @@ func IsNotFound(err error) bool {
 	return e != nil && e.Code == http.StatusNotFound && e.Own
 }
 
-// IsForbidden tells whether the API refused to answer this user (403). That the
-// login was refused says nothing of what was asked.
+// IsForbidden tells whether the API itself refused to answer this user (403). The
+// 403 of a proxy says nothing of the API, and that the login was refused says
+// nothing of what was asked.
 func IsForbidden(err error) bool {
 	e := answer(err)
-	return e != nil && e.Code == http.StatusForbidden
+	return e != nil && e.Code == http.StatusForbidden && e.Own
 }
 
 // answer is what the call itself was answered with, nil if it was not.
@@ -64,8 +65,9 @@ func answer(err error) *APIError {
 	return e
 }
 
-// IsUnauthorized tells whether the API did not take the token or the password
-// (401).
+// IsUnauthorized tells whether the token or the password was not taken (401). It
+// need not be the API itself that says so: what follows is another login, which
+// proves nothing and lets nothing be deleted.
 func IsUnauthorized(err error) bool {
 	var e *APIError
 	return errors.As(err, &e) && e.Code == http.StatusUnauthorized

@@ -33,7 +33,8 @@ func TestWithoutSource(t *testing.T) {
 	}
 }
 
-// Only the API's own 404 says that something does not exist.
+// Only the API's own 404 says that something does not exist, and only its own 403 that it
+// refuses to answer. A 401 is worth another login, whoever says it.
 func TestErrorKinds(t *testing.T) {
 	t.Parallel()
 	const own, notFound, forbidden, unauthorized = 1, 2, 4, 8
@@ -63,6 +64,15 @@ func TestErrorKinds(t *testing.T) {
 		"an error of null":    {404, "application/json", `{"error":null}`, 0, "404 Not Found " + foreign},
 		"401":                 {401, "application/json", `{"error":"no"}`, own | unauthorized, "401 Unauthorized: no"},
 		"403":                 {403, "application/json", `{"error":"no"}`, own | forbidden, "403 Forbidden: no"},
+		"403 of a proxy":      {403, "text/html", `<html>`, 0, "403 Forbidden " + foreign},
+		"403 JSON in HTML":    {403, "text/html", `{"error":"no"}`, 0, "403 Forbidden " + foreign},
+		"403 no content type": {403, "", `{"error":"no"}`, 0, "403 Forbidden " + foreign},
+		"403 another JSON":    {403, "application/json", `{"message":"no"}`, 0, "403 Forbidden " + foreign},
+		"403 another case":    {403, "application/json", `{"Error":"no"}`, 0, "403 Forbidden " + foreign},
+		"403 a number":        {403, "application/json", `{"error":5}`, 0, "403 Forbidden " + foreign},
+		"403 empty":           {403, "application/json", ``, 0, "403 Forbidden " + foreign},
+		"403 with a charset":  {403, "application/json; charset=utf-8", `{"error":"no"}`, own | forbidden, "403 Forbidden: no"},
+		"401 of a proxy":      {401, "text/html", `<html>`, unauthorized, "401 Unauthorized " + foreign},
 		"410":                 {410, "application/json", `{"error":"no"}`, own, "410 Gone: no"},
 		"control characters":  {500, "application/json", `{"error":"a\n\u001b[31mb\r"}`, own, "500 Internal Server Error: a  [31mb"},
 		"a long text":         {500, "application/json", `{"error":"` + strings.Repeat("é", 500) + `"}`, own, "500 Internal Server Error: " + strings.Repeat("é", maxErrorMessage) + "…"},

@@ -94,6 +94,7 @@ func FuzzAPIError(f *testing.F) {
 	f.Add(404, "application/json", []byte(`{"error":"no such volume"}`))
 	f.Add(404, "application/json", []byte(`{"Error":"no"}`))
 	f.Add(404, "text/html", []byte(`<html>`))
+	f.Add(403, "text/html", []byte(`<html>`))
 	f.Add(403, "application/problem+json; charset=utf-8", []byte(`{"error":"s3cr3t\n"}`))
 	f.Add(-1, ";", []byte("{\"error\":\"\xff\u202e\"}"))
 	f.Fuzz(func(t *testing.T, code int, contentType string, body []byte) {
@@ -105,8 +106,12 @@ func FuzzAPIError(f *testing.F) {
 		}
 		var fields map[string]any
 		_ = json.Unmarshal(body, &fields)
-		if _, own := fields["error"].(string); IsNotFound(err) && (code != http.StatusNotFound || !own) {
+		_, own := fields["error"].(string)
+		if IsNotFound(err) && (code != http.StatusNotFound || !own) {
 			t.Errorf("%d %q is a proof", code, body)
+		}
+		if IsForbidden(err) && (code != http.StatusForbidden || !own) {
+			t.Errorf("%d %q is a refusal of the API", code, body)
 		}
 	})
 }
