@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,29 @@ func checkList(t *testing.T, body []byte, known []mark) {
 			t.Errorf("%q: entry %d is %q, want %q", body, i, got[i], want[i])
 		}
 	}
+}
+
+// An endpoint that is taken is a URL that says the same, of a host that holds nothing but
+// letters, digits, hyphens and dots, or is an IPv6 address.
+func FuzzParseEndpoint(f *testing.F) {
+	for _, s := range []string{"storageos", "https://a.b:443/", "[fe80::1%25eth0]:1", "http://u:p@h", "$(X)", "a:080", "1.2.3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := ParseEndpoint(s)
+		if err != nil {
+			return // no error is made of what was given
+		}
+		again, err := ParseEndpoint(u.String())
+		if err != nil || *again != *u {
+			t.Errorf("%q is %v, which is %v, %v", s, u, again, err)
+		}
+		host := u.Hostname()
+		_, notIP := netip.ParseAddr(host)
+		if notIP != nil && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
+			t.Errorf("%q: host %q", s, host)
+		}
+	})
 }
 
 // Whatever a login answers, a token is a part of its header, and its life is

@@ -1,13 +1,16 @@
 package app
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/client-go/tools/leaderelection"
@@ -73,15 +76,39 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		if err == flag.ErrHelp { //nolint:errorlint // never wrapped
 			o.usage(stdout)
 		}
-		return nil, err
+		return nil, withoutValue(err)
 	}
 	if o.flags.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q: everything is set by flags, see -help", o.flags.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q: everything is set by flags, see -help", cut(o.flags.Arg(0)))
 	}
 	if o.version {
 		return o, nil
 	}
 	return o, o.validate()
+}
+
+// withoutValue is the error of a command line that cannot be read, without the value of
+// what is no flag: it may be an endpoint with a password, behind a mistyped name.
+func withoutValue(err error) error {
+	for _, begin := range []string{"bad flag syntax: ", "flag provided but not defined: "} {
+		if what, ok := strings.CutPrefix(err.Error(), begin); ok {
+			return errors.New(begin + cut(what))
+		}
+	}
+	return err
+}
+
+// cut leaves the name of what may be name=value, and nothing of what is more than a
+// name: that may hold a password anywhere.
+func cut(s string) string {
+	name, _, more := strings.Cut(s, "=")
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' }) {
+		name, more = "", true
+	}
+	if more {
+		name += "…"
+	}
+	return name
 }
 
 func (o *options) usage(w io.Writer) {

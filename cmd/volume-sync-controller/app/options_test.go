@@ -187,6 +187,57 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Whatever is wrong with an endpoint, or with how it is given, the error names the flag or
+// what there is instead of it, in one line, and quotes nothing that could be a password.
+func TestEndpointStaysSecret(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no scheme":              {[]string{"-api-endpoint=//admin:s3cr3t@host"}, "flag -api-endpoint: it has an @"},
+		"in the path":            {[]string{"-api-endpoint", "http://host/admin:s3cr3t@"}, "flag -api-endpoint: it has an @"},
+		"one slash":              {[]string{"--api-endpoint=http:/admin:s3cr3t@host"}, "flag -api-endpoint: it has an @"},
+		"as a port":              {[]string{"-api-endpoint=admin:s3cr3t"}, "flag -api-endpoint: its port"},
+		"in the query":           {[]string{"-api-endpoint=http://h:5705/?password=s3cr3t"}, "flag -api-endpoint: it has more"},
+		"another scheme":         {[]string{"-api-endpoint=ftp://u:s3cr3t@h"}, "flag -api-endpoint: it has an @"},
+		"a port too high":        {[]string{"-api-endpoint=http://admin:s3cr3t@host:99999"}, "flag -api-endpoint: it has an @"},
+		"a line end":             {[]string{"-api-endpoint=http://admin:s3cr3t\n"}, "flag -api-endpoint: it has white space"},
+		"three dashes":           {[]string{"---api-endpoint=//admin:s3cr3t@host"}, "bad flag syntax: ---api-endpoint…"},
+		"no name":                {[]string{"-=//admin:s3cr3t@host"}, "bad flag syntax: -…"},
+		"as a flag":              {[]string{"-http://admin:s3cr3t@host"}, "not defined: …"},
+		"a mistyped name":        {[]string{"-api-endpont=//admin:s3cr3t@host"}, "not defined: -api-endpont"},
+		"a part as a flag":       {[]string{"-api-endpoint=http://admin:", "-s3cr3t@host"}, "not defined: …"},
+		"as an argument":         {[]string{"-api-endpoint=", "http://admin:s3cr3t@host"}, "unexpected argument"},
+		"a part as an argument":  {[]string{"-api-endpoint=http://admin:", "s3cr3t@host"}, "unexpected argument"},
+		"a space in between":     {[]string{"-api-endpoint", "http://admin", ":s3cr3t@host"}, "unexpected argument"},
+		"behind a flag of truth": {[]string{"-delete-orphans", "s3cr3t@host"}, "unexpected argument"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr strings.Builder
+			if code := Main(tc.args, &stdout, &stderr); code != exitUsage {
+				t.Errorf("exit code %d", code)
+			}
+			text := stderr.String()
+			if !strings.Contains(text, tc.says) || strings.Count(text, "\n") != 1 || strings.Contains(text+stdout.String(), "s3cr3t") {
+				t.Errorf("it says %q", text)
+			}
+		})
+	}
+}
+
+// What no resolver would take for a host is refused.
+func TestEndpointHost(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []string{"$(STORAGEOS_HOST)", `"storageos"`, "storageos,storageos2", "storage os", "-x", "a..b", "1.2.3", "::1", "bücher", "storageos\n"} {
+		var stderr strings.Builder
+		if code := Main([]string{"-api-endpoint", endpoint}, io.Discard, &stderr); code != exitUsage || !strings.Contains(stderr.String(), "flag -api-endpoint: ") {
+			t.Errorf("%q: exit code %d, %q", endpoint, code, stderr.String())
+		}
+	}
+}
+
 // -h shows every flag and its default, whatever else was set.
 func TestUsage(t *testing.T) {
 	t.Parallel()
