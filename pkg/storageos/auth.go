@@ -124,6 +124,9 @@ func (c *Client) login(ctx context.Context, instead bool) (session, error) {
 		a.mu.Lock()
 		a.password = creds.password
 		a.mu.Unlock()
+		var cancel context.CancelFunc
+		ctx, cancel = c.limit(ctx)
+		defer cancel()
 		s, err = c.ask("login", func() (api.UserSession, *http.Response, error) {
 			return c.api.AuthenticateUser(ctx, api.AuthUserData{Username: creds.username, Password: creds.password})
 		})
@@ -139,6 +142,8 @@ func (c *Client) login(ctx context.Context, instead bool) (session, error) {
 // renew renews the token that is held.
 func (c *Client) renew(ctx context.Context) error {
 	held := c.auth.current()
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
 	s, err := c.ask("refresh", func() (api.UserSession, *http.Response, error) {
 		return c.api.RefreshJwt(context.WithValue(ctx, api.ContextAccessToken, held.token))
 	})
@@ -172,7 +177,7 @@ func (c *Client) loggedIn(ctx context.Context, s session, with stamp, err error)
 		if !isClosed(a.once) {
 			close(a.once)
 		}
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !isLate(ctx):
 		a.note(nil, with) // it was us who gave up
 	default:
 		a.note(err, with)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,7 +27,7 @@ type Config struct {
 	Endpoint        *url.URL      // see ParseEndpoint
 	SecretPath      string        // folder with the files username and password
 	CAFile          string        // PEM file of the CAs of an https endpoint; "": the system's
-	Timeout         time.Duration // how long a request may stay silent
+	Timeout         time.Duration // how long a request may stay silent; callTimeouts of it bound a call
 	RefreshInterval time.Duration // how often the token is renewed
 	RetryInterval   time.Duration // pause after a login that failed
 	UserAgent       string
@@ -36,6 +37,10 @@ type Config struct {
 	// OnLoginError is called with each login that failed.
 	OnLoginError func(error)
 }
+
+// callTimeouts is how many timeouts a call may take, from its begin until its answer is
+// whole, however that arrives: also one that sends a byte now and then must end.
+const callTimeouts = 10
 
 // RequestMetrics measures requests. What is nil is not measured.
 type RequestMetrics struct {
@@ -290,9 +295,39 @@ func (c *Client) object(ctx context.Context, call string, into any, path ...stri
 	return nil
 }
 
-// get asks with a token. If it is not taken, it asks once more with a new one.
+// limit bounds how long a call takes.
+func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	after := callTimeouts * min(c.cfg.Timeout, math.MaxInt64/callTimeouts)
+	return context.WithTimeoutCause(ctx, after, &lateError{after})
+}
+
+// get asks within the limit of a call, which holds until the answer is closed.
 // Without an error the answer is a 200 with JSON, and the caller closes it.
 func (c *Client) get(ctx context.Context, call string, path ...string) (*http.Response, error) {
+	ctx, cancel := c.limit(ctx)
+	resp, err := c.getWithToken(ctx, call, path)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &limitedBody{resp.Body, cancel}
+	return resp, nil
+}
+
+// limitedBody ends the limit of its call.
+type limitedBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *limitedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// getWithToken asks with a token. If it is not taken, it asks once more with a new
+// one.
+func (c *Client) getWithToken(ctx context.Context, call string, path []string) (*http.Response, error) {
 	klog.FromContext(ctx).V(6).Info("Asking StorageOS", "call", call)
 	s, err := c.token(ctx, 0)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestListVolumes(t *testing.T) {
 		err    string
 	}{
 		"whole":                {nil, 3, ""},
-		"slow, but never mute": {simulator.Trickle(20*time.Second, 100), 3, ""},
+		"slow, but never mute": {simulator.Trickle(20*time.Second, 150), 3, ""},
 		"no entries":           {simulator.JSON("[]"), 0, ""},
 		"empty":                {simulator.JSON(""), 0, "the body is empty, not a list"},
 		"null":                 {simulator.JSON("null"), 0, "begins with null"},

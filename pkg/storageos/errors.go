@@ -1,6 +1,7 @@
 package storageos
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,6 +91,21 @@ func (e *silentError) Error() string {
 	return fmt.Sprintf("no byte from StorageOS for %v", e.after)
 }
 func (e *silentError) Timeout() bool { return true }
+
+// lateError is the error of a call that has taken too long, though something of its
+// answer went on arriving.
+type lateError struct{ after time.Duration }
+
+func (e *lateError) Error() string {
+	return fmt.Sprintf("cut: it has taken more than %v, %d times the timeout", e.after, callTimeouts)
+}
+func (e *lateError) Timeout() bool { return true }
+
+// isLate tells whether it was the length of a call which ended ctx, not its caller.
+func isLate(ctx context.Context) bool {
+	late, ok := errors.AsType[*lateError](context.Cause(ctx))
+	return ok && late != nil
+}
 
 // newAPIError reads the error out of a response. It closes the body.
 func newAPIError(call string, resp *http.Response, secrets ...string) error {

@@ -9,8 +9,8 @@ import (
 )
 
 // silence is a transport that ends a request which stays silent for too long:
-// before its headers, or anywhere in its body. A body that goes on arriving is
-// never cut, however long it is.
+// before its headers, or anywhere in its body. A body that goes on arriving is cut
+// by the bound of its call.
 type silence struct {
 	next  http.RoundTripper
 	after time.Duration
@@ -35,10 +35,12 @@ func (s *silence) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (s *silence) heard() { s.last.Store(time.Now().UnixNano()) }
 
-// cause says that it was the silence which ended a request, if it was.
+// cause says that it was the silence which ended a request, or the bound of its call,
+// if it was.
 func (s *silence) cause(ctx context.Context, err error) error {
-	if silent, ok := context.Cause(ctx).(*silentError); ok { //nolint:errorlint // set by us, never wrapped
-		return silent
+	switch cause := context.Cause(ctx).(type) { //nolint:errorlint // set by us, never wrapped
+	case *silentError, *lateError:
+		return cause
 	}
 	return withoutSource(err)
 }
@@ -52,6 +54,9 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
+	if isLate(b.ctx) { // what has arrived already comes too late as well
+		return 0, b.silence.cause(b.ctx, b.ctx.Err())
+	}
 	// The timer runs while a byte is waited for, not while the reader is busy
 	// with those that came: that silence is not the API's.
 	b.timer.Reset(b.silence.after)
