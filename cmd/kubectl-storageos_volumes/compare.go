@@ -67,6 +67,10 @@ func readStorageOS(ctx context.Context, api storageos.Lister) (*world, error) {
 			if err != nil {
 				return err
 			}
+			if e.Err != nil {
+				w.volumes[id] = sight{namespaceID: ns.Id, err: e.Err}
+				return nil
+			}
 			v, err := storageos.DecodeVolume(e.Raw)
 			w.volumes[id] = sight{ns.Id, v, err}
 			return nil

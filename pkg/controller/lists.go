@@ -167,7 +167,10 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 		if p.view.full(id) {
 			return fmt.Errorf("StorageOS has more than %d volumes", maxVolumes)
 		}
-		if p.examine(ctx, r, id, raw, e.Raw) {
+		if p.examine(ctx, r, id, raw, e) {
+			if e.Err != nil {
+				e.Raw = nil // it is not the volume; what was kept before is no longer true
+			}
 			p.keep(id, e.Raw)
 			found = append(found, id)
 		}
@@ -186,14 +189,17 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 
 // examine looks at a volume that a list does not show as before. False if there is
 // nothing to do about it.
-func (p *poller) examine(ctx context.Context, r *reading, id string, hash uint64, raw []byte) bool {
+func (p *poller) examine(ctx context.Context, r *reading, id string, hash uint64, e storageos.Entry) bool {
 	switch r.show(id, hash) {
 	case unchanged:
 		return false
 	case clashing:
 		p.metrics.Error(metrics.StageDecode)
 	case changed:
-		d, err := digestRaw(raw, r.space.id, p.view.nodeNames())
+		d, err := digest{}, e.Err
+		if err == nil {
+			d, err = digestRaw(e.Raw, r.space.id, p.view.nodeNames())
+		}
 		invalid := ""
 		if err != nil {
 			p.metrics.Error(metrics.StageDecode)

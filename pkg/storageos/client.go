@@ -51,12 +51,16 @@ type RequestMetrics struct {
 
 // Entry is a volume in a listing, as it was sent.
 type Entry struct {
-	Raw  []byte // what should be its JSON; valid only until the callback returns
+	Raw []byte // what should be its JSON; valid only until the callback returns
+	// Err is why the volume cannot be recorded although it is listed: its JSON is too
+	// large to be held. Then Raw has no more than its ID and its name.
+	Err  error
 	n    int    // its place in the list
-	hash uint64 // of Raw, 0 if it was not needed yet
+	hash uint64 // of what was sent, 0 if it was not needed yet
 }
 
-// Hash tells Raw from what it was in other listings of this process. It is never 0.
+// Hash tells what was sent from what that was in other listings of this process. It is
+// never 0.
 func (e Entry) Hash() uint64 {
 	if e.hash == 0 {
 		return hash(e.Raw)

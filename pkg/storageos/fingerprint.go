@@ -41,7 +41,10 @@ var seed = maphash.MakeSeed()
 
 // listing reads lists of volumes. It keeps the buffers for them from poll to poll,
 // until the garbage collector wants them.
-type listing struct{ buffers sync.Pool }
+type listing struct {
+	buffers sync.Pool
+	most    int // bytes of an entry that is held; 0: maxEntry
+}
 
 // read reads a list and hands it over unless it is the known one. One that was too large
 // to be held is not held again while it is.
@@ -50,7 +53,7 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 	if !ok {
 		b = new([]byte)
 	}
-	s := splitter{r: body, buf: (*b)[:0]}
+	s := splitter{r: body, buf: (*b)[:0], most: l.most}
 	defer func() {
 		*b = s.buf
 		l.buffers.Put(b)
@@ -60,7 +63,9 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 		if is == known {
 			return is, nil
 		}
-		return is.unless(s.list(maxVolumes, func(n int, raw []byte) error { return each(Entry{Raw: raw, n: n}) }))
+		return is.unless(s.list(maxVolumes, func(n int, raw []byte) error {
+			return each(Entry{Raw: raw, Err: s.tooLarge(), n: n, hash: s.large.hash})
+		}))
 	}
 	if known.entries != nil {
 		s.known = *known.entries
@@ -69,10 +74,13 @@ func (l *listing) read(body io.Reader, known Fingerprint, each func(Entry) error
 	err := s.list(maxVolumes, func(n int, raw []byte) error {
 		m := s.met
 		if m.size == 0 {
+			m = s.large
+		}
+		if m.size == 0 {
 			m = mark{hash(raw), len(raw)}
 		}
 		entries = append(entries, m)
-		return each(Entry{Raw: raw, n: n, hash: m.hash})
+		return each(Entry{Raw: raw, Err: s.tooLarge(), n: n, hash: m.hash})
 	})
 	if s.read < maxHeld {
 		return Fingerprint{}, err // it has become shorter: the next time it is held

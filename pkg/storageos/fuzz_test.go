@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -18,6 +20,7 @@ import (
 func FuzzReadList(f *testing.F) {
 	for _, s := range []string{
 		``, ` `, `null`, `{}`, `[]`, ` [ ] `, `[{"id":"a"},{"id":"b"}]`, `[{"a":"}\\\""} , {"b":[{}]} ]`, `[1 , [2] ,"3"]`, `[{"id":"a"}`, `[{"id":"a"},`, `[{}]]`,
+		`[{"id":"a","x":[1.5e-3,true,null,{"id":"b"}]},{"ID":"\u0061\n","name":"n"},{"id":"a","id":null}]`, `[{"id":"a" "b":1}]`, `[{"id":"\x"}]`, `[{"i\u0064":"a","id":7}]`,
 		`[1 2]`, `[,1]`, `[1,]`, `[1}`, `[][]`, `[]x`, "[\"\xff\"]", `["\ud800"]`, "\ufeff[]",
 	} {
 		f.Add([]byte(s))
@@ -25,6 +28,10 @@ func FuzzReadList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, known := range [][]mark{nil, marksOf(body, 0), marksOf(body, 1)} {
 			checkList(t, body, known)
+		}
+		for _, most := range []int{1, 2, 20} {
+			checkLarge(t, body, most, nil)
+			checkLarge(t, body, most, marksOf(body, 0))
 		}
 	})
 }
@@ -89,6 +96,55 @@ func FuzzParseEndpoint(f *testing.F) {
 		if notIP != nil && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
 			t.Errorf("%q: host %q", s, host)
 		}
+	})
+}
+
+// checkLarge reads a list of which entries of more than so many bytes are not held: it
+// is a list all the same, an ID or a name is read out of an entry exactly if encoding/json
+// can read it there, and an entry has the hash that it would have if it were held.
+func checkLarge(t *testing.T, body []byte, most int, known []mark) {
+	t.Helper()
+	var held [][]byte
+	heldErr := readList(bytes.NewReader(body), len(body), func(_ int, raw []byte) error {
+		held = append(held, bytes.Clone(raw))
+		return nil
+	})
+	n := 0
+	s := &splitter{r: iotest.HalfReader(bytes.NewReader(body)), known: known, most: most}
+	err := s.list(len(body), func(_ int, raw []byte) error {
+		whole := held[n]
+		n++
+		if large := len(whole) > most; large != (s.tooLarge() != nil) || large && s.large != (mark{hash(whole), len(whole)}) {
+			t.Fatalf("%q: an entry of %d bytes is %+v", body, len(whole), s.large)
+		}
+		id, idErr := entryID(0, raw)
+		name, nameErr := entryName(0, raw)
+		wantID, wantIDErr := entryID(0, whole)
+		wantName, wantNameErr := entryName(0, whole)
+		if id != wantID || (idErr == nil) != (wantIDErr == nil) {
+			t.Fatalf("%q: ID %q, %v; want %q, %v", whole, id, idErr, wantID, wantIDErr)
+		}
+		if json.Valid(whole) && (name != wantName || (nameErr == nil) != (wantNameErr == nil)) {
+			t.Fatalf("%q: name %q, %v; want %q, %v", whole, name, nameErr, wantName, wantNameErr)
+		}
+		return nil
+	})
+	if (err == nil) != (heldErr == nil) || n != len(held) {
+		t.Fatalf("%q: %d entries, %v; want %d, %v", body, n, err, len(held), heldErr)
+	}
+}
+
+// An entry that is not held has the ID and the name that encoding/json finds in it.
+func FuzzLargeEntry(f *testing.F) {
+	for _, s := range []string{
+		`"id":"a"`, `"x":{"id":"b"},"id":"a"`, `"x":"\"id\":\"b\"","Id":"\u0061\ud83d\ude00"`, `"id":"a","id":"b","name":7`, `"id":null,"iD":"\ud800"`, `"id":["a"]`,
+		`"a":-0.5E+10,"b":[true,false,null,[],{}],"id" : "a" `, `"a":01`, `"a":1.`, `"a":1e`, `"a":tru`, `"a":"\u12"`, `"a":[}`, `"a":{]`, `"a",`, `,"a":1`, `"a":1,`, "\"id\":\"\xff\"", "\"a\":\"\n\"",
+		`"id":"` + strings.Repeat("x", maxName+1) + `"`, `"name":"` + strings.Repeat(`\u0041`, maxName) + `"`, `"a":` + strings.Repeat("[", 50),
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, inside []byte) {
+		checkLarge(t, slices.Concat([]byte("[{"), inside, []byte("},{}]")), 1, nil)
 	})
 }
 

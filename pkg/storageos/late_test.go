@@ -53,7 +53,7 @@ func TestLate(t *testing.T) {
 		"white space in it":           {simulator.CallVolumes, drip("[", " ", 29*time.Second), list, "volumes: "},
 		"white space behind it":       {simulator.CallVolumes, drip("[]", "\n", time.Second), list, "volumes: "},
 		"entries without an end":      {simulator.CallVolumes, drip("[{}", `,{"id":"a"}`, time.Second), list, "volumes: "},
-		"one entry without an end":    {simulator.CallVolumes, drip(`[{"id":"`, "x", time.Second), list, "volumes: "},
+		"one entry without an end":    {simulator.CallVolumes, drip(`[{"id":"`, strings.Repeat("x", 1<<16), time.Second), list, "volumes: "},
 		"a slow head, a slow body":    {simulator.CallVolumes, simulator.Chain(slow, drip("[", " ", 28*time.Second)), list, "volumes: "},
 		"an error, bit by bit": {simulator.CallVolumes, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			w.Header().Set("Content-Type", "application/json")

@@ -9,7 +9,7 @@ import (
 
 // Bounds of what is read, whatever the API sends.
 const (
-	maxEntry      = 4 << 20  // bytes of one entry of a list
+	maxEntry      = 4 << 20  // bytes of one entry of a list that is held; of a larger one the ID and the name
 	maxBetween    = 64 << 10 // bytes of white space at one place of a list
 	maxVolumes    = 2_000_000
 	maxNamespaces = 100_000
@@ -22,7 +22,8 @@ const (
 // was sent; the bytes are valid only during the call. A body that is not one
 // whole array of objects is an error, whatever was handed over before: an empty
 // body, null, an object, an array that does not end, anything after it. What is
-// inside an entry is not looked at: whoever decodes it finds what is wrong there.
+// inside an entry is not looked at: whoever decodes it finds what is wrong there. An
+// entry that is too large to be held is handed over as its ID and its name.
 func readList(body io.Reader, most int, each func(n int, raw []byte) error) error {
 	return (&splitter{r: body}).list(most, each)
 }

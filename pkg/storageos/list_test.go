@@ -35,7 +35,8 @@ func TestReadList(t *testing.T) {
 		"something after":    {`[{"id":"a"}]]`, 1, "follows"},
 		"another list":       {`[][]`, 0, "follows"},
 		"broken":             {`[{"id":"a"},}]`, 1, "entry 1"},
-		"an entry too large": {`[{"id":"a"},` + large + `]`, 1, "more than"},
+		"a large entry":      {`[{"id":"a"},` + large + `,{}]`, 3, ""},
+		"a large one, cut":   {`[{"id":"a"},` + large[:len(large)-1], 1, "entry 1 of the list: unexpected EOF"},
 		"too many":           {`[{},{},{},{}]`, 3, "more than 3 entries"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package storageos
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ type splitter struct {
 
 	known []mark // what the entries were when the list was read before
 	met   mark   // what the entry passed last was before; zero if that is not known
+
+	most  int  // bytes of an entry that is held; 0: maxEntry
+	large mark // what the entry passed last is, if it has more than that; else zero
 }
 
 // fill reads more. What was not passed yet may move to the front of the buffer.
@@ -81,7 +85,7 @@ func (s *splitter) next() (byte, error) {
 }
 
 // entry passes entry n, an object, and returns its bytes, which are valid until the
-// next call.
+// next call. Of one that is too large to be held they are its ID and its name only.
 func (s *splitter) entry(n int) ([]byte, error) {
 	switch c, err := s.next(); {
 	case err != nil:
@@ -89,8 +93,9 @@ func (s *splitter) entry(n int) ([]byte, error) {
 	case c != '{':
 		return nil, fmt.Errorf("it is no object: it begins with %q", c)
 	}
-	s.met = mark{}
-	if n < len(s.known) && s.meets(s.known[n]) {
+	s.met, s.large = mark{}, mark{}
+	most := cmp.Or(s.most, maxEntry)
+	if n < len(s.known) && s.known[n].size <= most && s.meets(s.known[n]) {
 		s.met = s.known[n]
 		s.at += s.met.size
 		return s.buf[s.at-s.met.size : s.at], nil
@@ -99,8 +104,8 @@ func (s *splitter) entry(n int) ([]byte, error) {
 	for i := s.at; ; {
 		i, depth, text = scan(s.buf, i, depth, text)
 		size := i - s.at
-		if size > maxEntry {
-			return nil, errEntryTooLarge
+		if size > most {
+			return s.skim()
 		}
 		if depth == 0 {
 			raw := s.buf[s.at:i]
@@ -116,6 +121,31 @@ func (s *splitter) entry(n int) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// skim passes an entry that is too large to be held. It keeps none of it but its ID and
+// its name.
+func (s *splitter) skim() ([]byte, error) {
+	k := newSkimmer()
+	for {
+		n, ended := k.pass(s.buf[s.at:])
+		s.at += n
+		if ended {
+			s.large = k.mark()
+			return k.rest(), nil
+		}
+		if err := s.fill(); err != nil {
+			return nil, whole(err)
+		}
+	}
+}
+
+// tooLarge is why the entry passed last cannot be recorded, nil if it was held.
+func (s *splitter) tooLarge() error {
+	if s.large == (mark{}) {
+		return nil
+	}
+	return errEntryTooLarge
 }
 
 // meets tells whether what comes next is the entry that it was before: to hash it is

@@ -94,7 +94,8 @@ func TestStreamOverTheNetwork(t *testing.T) {
 	})
 }
 
-// An entry may have exactly maxEntry bytes, wherever it stands.
+// An entry that has exactly maxEntry bytes is held, a larger one is passed, wherever it
+// stands.
 func TestEntryBound(t *testing.T) {
 	t.Parallel()
 	entry := func(size int) string {
@@ -104,23 +105,32 @@ func TestEntryBound(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body    string
 		entries int
+		large   int
 		err     string
 	}{
-		"the first":             {`[` + entry(maxEntry) + `,{}]`, 2, ""},
-		"between":               {`[{},` + entry(maxEntry) + `,{}]`, 3, ""},
-		"two":                   {`[` + entry(maxEntry) + ` , ` + entry(maxEntry) + `]`, 2, ""},
-		"the last":              {`[{},` + entry(maxEntry) + ` ]`, 2, ""},
-		"the first is larger":   {`[` + entry(maxEntry+1) + `]`, 0, "entry 0 of the list: it has more than 4194304 bytes"},
-		"a later is larger":     {`[{},` + entry(maxEntry+1) + `]`, 1, "entry 1 of the list: it has more than 4194304 bytes"},
-		"nothing, for too long": {`[{}` + strings.Repeat(" ", 2*(maxEntry+maxBetween)) + `]`, 1, "more than 65536 bytes of white space"},
+		"the first":             {`[` + entry(maxEntry) + `,{}]`, 2, 0, ""},
+		"between":               {`[{},` + entry(maxEntry) + `,{}]`, 3, 0, ""},
+		"two":                   {`[` + entry(maxEntry) + ` , ` + entry(maxEntry) + `]`, 2, 0, ""},
+		"the last":              {`[{},` + entry(maxEntry) + ` ]`, 2, 0, ""},
+		"the first is larger":   {`[` + entry(maxEntry+1) + `]`, 1, 1, ""},
+		"a later is larger":     {`[{},` + entry(maxEntry+1) + `]`, 2, 1, ""},
+		"two are larger":        {`[` + entry(maxEntry+1) + `,` + entry(3*maxEntry) + ` , {}]`, 3, 2, ""},
+		"nothing, for too long": {`[{}` + strings.Repeat(" ", 2*(maxEntry+maxBetween)) + `]`, 1, 0, "more than 65536 bytes of white space"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := 0
-			err := readList(strings.NewReader(tc.body), 10, func(int, []byte) error { n++; return nil })
+			n, large := 0, 0
+			s := &splitter{r: strings.NewReader(tc.body)}
+			err := s.list(10, func(int, []byte) error {
+				n++
+				if s.tooLarge() != nil {
+					large++
+				}
+				return nil
+			})
 			checkError(t, "reading", err, tc.err)
-			if n != tc.entries {
-				t.Errorf("%d entries, want %d", n, tc.entries)
+			if n != tc.entries || large != tc.large {
+				t.Errorf("%d entries, %d of them large; want %d, %d", n, large, tc.entries, tc.large)
 			}
 		})
 	}
