@@ -208,13 +208,14 @@ func isClosed(ch <-chan struct{}) bool {
 
 // ask makes a call that sends a secret and is answered with a session.
 func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, error)) (session, error) {
+	call = c.named(call)
 	begun := time.Now()
 	body, resp, err := do()
 	if resp == nil {
 		if err == nil {
 			err = errors.New("no answer")
 		}
-		return session{}, &callError{call, unwrapURL(err)}
+		return session{}, &callError{call, c.unsent(err)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		var text []byte

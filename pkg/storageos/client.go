@@ -31,6 +31,9 @@ type Config struct {
 	RefreshInterval time.Duration // how often the token is renewed
 	RetryInterval   time.Duration // pause after a login that failed
 	UserAgent       string
+	// Proxy finds the proxy for a request to the endpoint; nil: http.ProxyFromEnvironment.
+	// It is asked once.
+	Proxy func(*http.Request) (*url.URL, error)
 
 	// Requests measures each request on the wire.
 	Requests RequestMetrics
@@ -97,12 +100,15 @@ type Client struct {
 	auth *auth
 	last atomic.Int64
 
+	proxy string // "" if there is none; what each error says of it
+
 	listing listing
 }
 
 var _ Lister = &Client{}
 
-// New makes a client. It asks nothing yet and starts nothing.
+// New makes a client. It asks nothing yet and starts nothing. An http endpoint behind a
+// proxy is refused: the proxy would read the password.
 func New(cfg Config) (*Client, error) {
 	switch {
 	case cfg.Endpoint == nil:
@@ -110,8 +116,19 @@ func New(cfg Config) (*Client, error) {
 	case cfg.Timeout <= 0 || cfg.RefreshInterval <= 0 || cfg.RetryInterval <= 0:
 		return nil, errors.New("a StorageOS client needs a timeout, a refresh interval and a retry interval")
 	}
+	find := cfg.Proxy
+	if find == nil {
+		find = http.ProxyFromEnvironment
+	}
+	proxy, err := proxyOf(cfg.Endpoint, find)
+	if err != nil {
+		return nil, err
+	}
 	c := &Client{cfg: cfg, auth: newAuth()}
-	c.wire = &wire{caFile: cfg.CAFile, timeout: cfg.Timeout}
+	if proxy != nil {
+		c.proxy = proxyName(proxy)
+	}
+	c.wire = &wire{caFile: cfg.CAFile, timeout: cfg.Timeout, proxy: proxy}
 	c.http = &http.Client{
 		Transport: instrument(cfg.Requests, &silence{next: c.wire, after: cfg.Timeout, last: &c.last}),
 		// A redirect could carry the token to another host.
@@ -155,6 +172,10 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// Proxy names the proxy that requests go through, without its user and password; "" if
+// there is none.
+func (c *Client) Proxy() string { return c.proxy }
+
 // WaitForLogin returns when a login has succeeded once.
 func (c *Client) WaitForLogin(ctx context.Context) error {
 	select {
@@ -178,7 +199,7 @@ func (c *Client) LastByte() time.Time {
 
 // Cluster implements Lister.
 func (c *Client) Cluster(ctx context.Context) (string, error) {
-	const call = "GET /cluster"
+	call := c.named("GET /cluster")
 	var cluster struct {
 		ID string `json:"id"`
 	}
@@ -194,7 +215,7 @@ func (c *Client) Cluster(ctx context.Context) (string, error) {
 // Nodes implements Lister.
 func (c *Client) Nodes(ctx context.Context) (map[string]string, error) {
 	nodes := map[string]string{}
-	err := c.list(ctx, "GET /nodes", maxNodes, func(n int, raw []byte) error {
+	err := c.list(ctx, c.named("GET /nodes"), maxNodes, func(n int, raw []byte) error {
 		id, err := entryID(n, raw)
 		if err != nil {
 			return err
@@ -212,7 +233,7 @@ func (c *Client) Nodes(ctx context.Context) (map[string]string, error) {
 func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 	var namespaces []Namespace
 	seen := map[string]bool{}
-	err := c.list(ctx, "GET /namespaces", maxNamespaces, func(n int, raw []byte) error {
+	err := c.list(ctx, c.named("GET /namespaces"), maxNamespaces, func(n int, raw []byte) error {
 		id, err := entryID(n, raw)
 		if err != nil {
 			return err
@@ -233,7 +254,7 @@ func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 
 // ListVolumes implements Lister.
 func (c *Client) ListVolumes(ctx context.Context, namespaceID string, known Fingerprint, each func(Entry) error) (Fingerprint, error) {
-	call := fmt.Sprintf("GET /namespaces/%s/volumes", printable(namespaceID))
+	call := c.named(fmt.Sprintf("GET /namespaces/%s/volumes", printable(namespaceID)))
 	resp, err := c.get(ctx, call, "namespaces", namespaceID, "volumes")
 	if err != nil {
 		return Fingerprint{}, err
@@ -248,7 +269,7 @@ func (c *Client) ListVolumes(ctx context.Context, namespaceID string, known Fing
 
 // Volume implements Lister.
 func (c *Client) Volume(ctx context.Context, namespaceID, id string) ([]byte, *Volume, error) {
-	call := fmt.Sprintf("GET /namespaces/%s/volumes/%s", printable(namespaceID), printable(id))
+	call := c.named(fmt.Sprintf("GET /namespaces/%s/volumes/%s", printable(namespaceID), printable(id)))
 	var raw json.RawMessage
 	if err := c.object(ctx, call, &raw, "namespaces", namespaceID, "volumes", id); err != nil {
 		return nil, nil, err
@@ -366,7 +387,7 @@ func (c *Client) getOnce(ctx context.Context, call string, s session, path []str
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &callError{call, unwrapURL(err)}
+		return nil, &callError{call, c.unsent(err)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, newAPIError(call, resp, append(c.auth.secrets(), s.token)...)

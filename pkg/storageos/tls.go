@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 type wire struct {
 	caFile  string
 	timeout time.Duration
+	proxy   *url.URL // nil: none
 
 	mu      sync.Mutex
 	current *http.Transport
@@ -58,7 +60,7 @@ func (w *wire) transport() (*http.Transport, error) {
 		w.current.CloseIdleConnections()
 	}
 	w.current = &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  http.ProxyURL(w.proxy),
 		DialContext:            (&net.Dialer{Timeout: w.timeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    w.timeout,

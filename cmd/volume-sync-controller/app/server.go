@@ -85,7 +85,7 @@ func newServer(o *options) (*server, error) {
 		OnLoginError: func(error) { metrics.Default.Error(metrics.StageLogin) },
 	})
 	if err != nil {
-		return nil, err
+		return nil, &flagError{"api-endpoint", err}
 	}
 	s.events = record.NewBroadcaster()
 	s.reconciler, err = controller.NewReconciler(controller.Options{
@@ -154,6 +154,9 @@ func (s *server) run(ctx context.Context) error {
 		return err
 	}
 	s.logSettings(ctx)
+	if proxy := s.storageos.Proxy(); proxy != "" {
+		klog.FromContext(ctx).Info("StorageOS is asked through a proxy, as the environment says: name its host in NO_PROXY to ask it directly", "proxy", proxy)
+	}
 
 	// What everything else leans on ends last: the login, the caches, the
 	// HTTP server. It outlives the signal.
