@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -121,6 +122,9 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 	defer f.mu.Unlock()
 	for _, v := range f.volumes[ns] {
 		if e := entry(ns, v); idOf(e) == id {
+			if e.Err != nil {
+				return nil, nil, e.Err
+			}
 			decoded, err := storageos.DecodeVolume(e.Raw)
 			return e.Raw, decoded, err
 		}
@@ -129,12 +133,16 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 }
 
 // entry is a volume of the tests in a list: "<id> <size>", and maybe the health of its
-// master, the node that it is on and how many bytes its only replica has yet to sync.
+// master, the node that it is on and how many bytes its only replica has yet to sync. Of
+// the size "large" it cannot be held.
 func entry(ns, v string) storageos.Entry {
 	id, size, health, node, left := "", "", "online", "n1", ""
 	_, _ = fmt.Sscan(v, &id, &size, &health, &node, &left) // the tests' own
 	if id == "-" {
 		return storageos.Entry{Raw: []byte(`{"name":"it has no ID"}`)}
+	}
+	if size == "large" {
+		return storageos.Entry{Raw: fmt.Appendf(nil, `{"id":%q}`, id), Err: errLarge}
 	}
 	replicas := ""
 	if left != "" {
@@ -143,6 +151,8 @@ func entry(ns, v string) storageos.Entry {
 	return storageos.Entry{Raw: fmt.Appendf(nil,
 		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":%q,"nodeID":%q}%s}`, id, id, ns, size, health, node, replicas)}
 }
+
+var errLarge = errors.New("it has more than 4194304 bytes")
 
 var (
 	notFound  = &storageos.APIError{Code: http.StatusNotFound, Own: true}

@@ -63,6 +63,7 @@ func newNetwork(t *testing.T, handler http.Handler, change func(*Config)) (*Clie
 		Timeout:         30 * time.Second,
 		RefreshInterval: time.Minute,
 		RetryInterval:   5 * time.Second,
+		Proxy:           http.ProxyURL(nil), // whatever the environment says
 	}
 	writeSecret(t, cfg.SecretPath, simulator.DefaultUsername, simulator.DefaultPassword)
 	if change != nil {

@@ -48,12 +48,18 @@ type child struct {
 
 func start(t *testing.T, what string, args ...string) *child {
 	t.Helper()
+	return startIn(t, nil, what, args...)
+}
+
+// startIn starts one with more in its environment.
+func startIn(t *testing.T, environment []string, what string, args ...string) *child {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), exe, args...)
-	cmd.Env = append(os.Environ(), as+"="+what)
+	cmd.Env = append(append(os.Environ(), as+"="+what), environment...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +127,52 @@ func TestProcessStops(t *testing.T) {
 				if json.Valid([]byte(line)) != strings.Contains(name, "JSON") {
 					t.Errorf("JSON, or none: %s", line)
 				}
+			}
+		})
+	}
+}
+
+// A proxy for the StorageOS API is named at start. Over http nothing is sent to it: the
+// process ends with 2. Nothing says its password.
+func TestProcessProxy(t *testing.T) {
+	t.Parallel()
+	const proxy = "http://admin:s3cr3t@127.0.0.1:1"
+	for name, tc := range map[string]struct {
+		environment []string
+		endpoint    string
+		upTo        string // what it says before it is asked to stop; "": it ends by itself
+		says        string // "": nothing of a proxy
+	}{
+		"http":             {[]string{"HTTP_PROXY=" + proxy}, "storageos", "", "flag -api-endpoint: http to StorageOS would go through the proxy http://127.0.0.1:1 (HTTP_PROXY)"},
+		"in small letters": {[]string{"http_proxy=" + proxy}, "http://storageos:80", "", "NO_PROXY"},
+		"https":            {[]string{"HTTPS_PROXY=" + proxy}, "https://storageos", "Login to StorageOS failed", `proxy="http://127.0.0.1:1"`},
+		"the login":        {[]string{"https_proxy=" + proxy}, "https://storageos", "Login to StorageOS failed", "login through the proxy http://127.0.0.1:1: "},
+		"of the other":     {[]string{"HTTPS_PROXY=" + proxy}, "storageos", "Starting", ""},
+		"NO_PROXY":         {[]string{"HTTP_PROXY=" + proxy, "NO_PROXY=storageos"}, "storageos", "Starting", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := t.TempDir()
+			for _, file := range []string{"username", "password"} {
+				if err := os.WriteFile(filepath.Join(secret, file), []byte("storageos"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := startIn(t, append([]string{"NO_PROXY=", "no_proxy="}, tc.environment...), asController,
+				"-kubeconfig", kubeconfigFor(t, "http://"+nowhere, ""), "-api-endpoint", tc.endpoint, "-api-secret-path", secret, "-metrics-addr", "127.0.0.1:0", "-status-addr=")
+			said := strings.Join(c.lines(tc.upTo), "")
+			if tc.upTo != "" {
+				if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+					t.Fatal(err)
+				}
+				said += strings.Join(c.lines(""), "")
+			}
+			_ = c.Wait() // its code is looked at
+			if code := c.ProcessState.ExitCode(); code != map[bool]int{true: exitUsage}[tc.upTo == ""] {
+				t.Errorf("exit code %d", code)
+			}
+			if !strings.Contains(said, tc.says) || tc.says == "" && strings.Contains(said, "proxy") || strings.Contains(said, "s3cr3t") || strings.Contains(said, "admin") {
+				t.Errorf("it said, want %q:\n%s", tc.says, said)
 			}
 		})
 	}
