@@ -242,7 +242,7 @@ func TestUnreadContent(t *testing.T) {
 		}
 		return all
 	}
-	if diff := cmp.Diff(fields(v1.VolumeStatus{}, "consumerCount", "persistentVolume", "conditions"), known(unreadContent)); diff != "" {
+	if diff := cmp.Diff(fields(v1.VolumeStatus{}, "consumerCount", "persistentVolume", "conditions", "health", "ready"), known(unreadContent)); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(fields(v1.Master{}), known(unreadContent["master"])); diff != "" {
