@@ -96,6 +96,8 @@ const (
 	took    = `storageos_sync_volume_duration_seconds_sum`
 	polls   = `storageos_sync_volume_duration_seconds_count`
 	held    = `storageos_volume_deletions_held`
+	invalid = `storageos_volumes_invalid`
+	crd     = `storageos_volume_crd_current`
 )
 
 func errorsIn(stage string) string {
@@ -107,12 +109,12 @@ func volumes(health string) string { return fmt.Sprintf(`storageos_volumes{healt
 // process are the series that every process has: two hours of them.
 var process = series{
 	leads: "0x480", started: "7x480", `storageos_volume_sync_build_info{version="v1"}`: "1x480",
-	errorsIn("login"): "0x480", depth: "0x480",
+	errorsIn("login"): "0x480", depth: "0x480", crd: "1x480",
 }
 
 // leading are those of a leader.
 var leading = with(process, series{
-	leads: "1x480", success: "0+15x480", took: "0+1x480", polls: "0+3x480", held: "0x480",
+	leads: "1x480", success: "0+15x480", took: "0+1x480", polls: "0+3x480", held: "0x480", invalid: "0x480",
 	errorsIn("list"): "0x480", errorsIn("decode"): "0x480", errorsIn("save"): "0x480", errorsIn("delete"): "0x480",
 	orphans("record"): "0x480", orphans("unclaimed_volume"): "0x480", orphans("missing_volume"): "0x480",
 	volumes("Healthy"): "60x480", volumes("Degraded"): "0x480", volumes("Offline"): "0x480",
@@ -193,10 +195,25 @@ func TestAlerts(t *testing.T) {
 		"a first listing": {with(leading, series{depth: "9000x8 0x472"}), process, map[string][]string{"1m": nil, "11m": nil}},
 		"slow polls":      {with(leading, series{took: "0+30x480", polls: "0+1x480"}), process, map[string][]string{"10m": nil, "20m": {"StorageOSVolumeSyncSlow"}}},
 		"deletions held":  {with(leading, series{held: "0x40 30x440"}), process, map[string][]string{"14m": nil, "16m": {"StorageOSVolumeDeletionsHeld"}}},
-		"missing":         {with(leading, series{orphans("missing_volume"): "0x40 1x440"}), process, map[string][]string{"14m": nil, "16m": {"StorageOSVolumesMissing"}}},
-		"unclaimed":       {with(leading, series{orphans("unclaimed_volume"): "0x40 1x440"}), process, map[string][]string{"65m": nil, "75m": {"StorageOSVolumesUnclaimed"}}},
-		"offline":         {with(leading, series{volumes("Offline"): "0x40 1x440"}), process, map[string][]string{"11m": nil, "13m": {"StorageOSVolumesOffline"}}},
-		"degraded":        {with(leading, series{volumes("Degraded"): "0x40 1x440"}), process, map[string][]string{"20m": nil, "26m": {"StorageOSVolumesDegraded"}}},
+		"a volume that cannot be recorded, counted once": {
+			with(leading, series{errorsIn("decode"): "0x40 1x440", invalid: "0x40 1x440"}), process,
+			map[string][]string{"20m": nil, "26m": {"StorageOSVolumesInvalid"}, "115m": {"StorageOSVolumesInvalid"}},
+		},
+		"a handle that cannot be read": {with(leading, series{invalid: "0x40 1x440"}), process, map[string][]string{"20m": nil, "26m": {"StorageOSVolumesInvalid"}}},
+		"invalid for a while":          {with(leading, series{invalid: "0x40 1x40 0x400"}), process, map[string][]string{"15m": nil, "30m": nil}},
+		"invalid over a fail-over": {
+			ended(with(leading, series{invalid: "1x480"}), 100), with(process, series{leads: "0x102 1x378", success: "_x103 1545+15x377", invalid: "_x103 1x377"}),
+			map[string][]string{"10m": nil, "20m": {"StorageOSVolumesInvalid"}, "50m": {"StorageOSVolumesInvalid"}},
+		},
+		"an older CRD":                   {with(leading, series{crd: "1x40 0x440"}), with(process, series{crd: "1x40 0x440"}), map[string][]string{"14m": nil, "16m": {"StorageOSVolumeCRDOutdated"}}},
+		"an older CRD, and a new one":    {with(leading, series{crd: "0x40 1x440"}), with(process, series{crd: "0x40 1x440"}), map[string][]string{"6m": {"StorageOSVolumeCRDOutdated"}, "11m": nil}},
+		"no right to look at the CRD":    {with(leading, series{crd: ""}), with(process, series{crd: ""}), map[string][]string{"20m": nil, "115m": nil}},
+		"only the standby has looked":    {with(leading, series{crd: ""}), with(process, series{crd: "0x480"}), map[string][]string{"4m": nil, "6m": {"StorageOSVolumeCRDOutdated"}}},
+		"the right goes while it is old": {with(leading, series{crd: "0x8 stale"}), with(process, series{crd: "0x8 stale"}), map[string][]string{"4m": nil, "20m": nil}},
+		"missing":                        {with(leading, series{orphans("missing_volume"): "0x40 1x440"}), process, map[string][]string{"14m": nil, "16m": {"StorageOSVolumesMissing"}}},
+		"unclaimed":                      {with(leading, series{orphans("unclaimed_volume"): "0x40 1x440"}), process, map[string][]string{"65m": nil, "75m": {"StorageOSVolumesUnclaimed"}}},
+		"offline":                        {with(leading, series{volumes("Offline"): "0x40 1x440"}), process, map[string][]string{"11m": nil, "13m": {"StorageOSVolumesOffline"}}},
+		"degraded":                       {with(leading, series{volumes("Degraded"): "0x40 1x440"}), process, map[string][]string{"20m": nil, "26m": {"StorageOSVolumesDegraded"}}},
 	} {
 		all := of("a", tc.leader)
 		maps.Copy(all, of("b", tc.standby))

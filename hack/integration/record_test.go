@@ -157,7 +157,7 @@ func TestOlderCRD(t *testing.T) {
 		return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 6<<30 })
 	})
 
-	// When the newer CRD is installed, the record is completed at the next resync.
+	// When the newer CRD is installed, the record is completed.
 	e.applyCRD(currentCRD)
 	e.eventually("the added fields are written", 15*time.Second, func() error {
 		return e.want(f.ID, func(r *v1.Volume) bool {

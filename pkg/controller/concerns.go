@@ -7,17 +7,22 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
-// Concern is a volume that has lost its other half, or whose record is held.
+// Concern is a volume that has lost its other half, whose record is held, or of which
+// nothing can be made.
 type Concern struct {
-	Kind             string // one of metrics.Orphan..., or "held"
+	Kind             string // one of metrics.Orphan..., or "held" or "invalid"
 	VolumeID         string
 	Record           string // "" if there is none
 	PersistentVolume string // "" if there is none
-	Why              string // of what is held
+	Why              string // of what is held or invalid
 }
 
-// ConcernHeld is the kind of a record whose deletion is held back.
-const ConcernHeld = "held"
+// ConcernHeld is the kind of a record whose deletion is held back, ConcernInvalid of what
+// counts in storageos_volumes_invalid.
+const (
+	ConcernHeld    = "held"
+	ConcernInvalid = "invalid"
+)
 
 // Concerns lists up to so many of them, and why deletions are held as a whole, ""
 // if they are not. A process that does not lead has none.
@@ -29,7 +34,8 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 	for id, t := range r.tracks.all {
 		l := t.levels
 		for kind, is := range map[string]bool{
-			metrics.OrphanUnclaimed: l.unclaimed, metrics.OrphanMissing: l.missing, metrics.OrphanRecord: l.orphan, ConcernHeld: l.held != "",
+			metrics.OrphanUnclaimed: l.unclaimed, metrics.OrphanMissing: l.missing, metrics.OrphanRecord: l.orphan,
+			ConcernHeld: l.held != "", ConcernInvalid: l.invalid || l.leftAlone > 0,
 		} {
 			if is {
 				concerns = append(concerns, Concern{Kind: kind, VolumeID: id, Why: l.held})
@@ -37,18 +43,48 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 		}
 	}
 	r.tracks.mu.Unlock()
+	concerns = append(concerns, r.unreadable.concerns()...)
 	slices.SortFunc(concerns, func(a, b Concern) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.VolumeID, b.VolumeID))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.VolumeID, b.VolumeID), cmp.Compare(a.PersistentVolume, b.PersistentVolume))
 	})
 	concerns = concerns[:min(most, len(concerns))]
 	for i := range concerns {
 		c := &concerns[i]
+		if c.VolumeID == "" {
+			continue // a PersistentVolume that names none
+		}
 		if c.Kind != ConcernHeld {
 			c.Why = ""
 		}
 		c.Record, c.PersistentVolume = r.namesOf(c.VolumeID)
+		if c.Kind == ConcernInvalid {
+			r.whyInvalid(c)
+		}
 	}
 	return concerns, r.tracks.holding()
+}
+
+// whyInvalid says what cannot be made of a volume, or which record is left alone.
+func (r *Reconciler) whyInvalid(c *Concern) {
+	_, copies := chooseRecord(r.recordsOf(c.VolumeID))
+	switch why := r.view.look(c.VolumeID).invalid; {
+	case why != "":
+		c.Why = why
+	case len(copies) > 0:
+		c.Record, c.Why = copies[0].name, "an older record describes the volume"
+	default:
+		c.Why = "Kubernetes refuses its record"
+	}
+}
+
+// concerns are the PersistentVolumes whose handle cannot be read.
+func (u *unreadable) concerns() (all []Concern) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for name := range u.names {
+		all = append(all, Concern{Kind: ConcernInvalid, PersistentVolume: name, Why: handleUnreadable})
+	}
+	return all
 }
 
 // namesOf are what the caches know a volume by.

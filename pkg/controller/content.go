@@ -29,6 +29,7 @@ type content struct {
 // digest is a content, small enough to be kept for every volume.
 type digest struct {
 	content  uint64 // hash of the content without sync progress; never 0
+	basic    uint64 // the same of what an older CRD keeps of it
 	progress uint64 // hash of the sync progress
 	health   well   // not a part of the content: that of an absent volume is the same
 }
@@ -157,13 +158,25 @@ func (c content) hash() (d digest, spec uint64) {
 		replicas[i] = r
 	}
 	spec = hashOf(c.Spec)
+	capacity := int64(-1) // none
+	if q := c.Status.Capacity; q != nil {
+		capacity = q.Value()
+	}
 	c.Spec, c.Status.Replicas = v1.VolumeSpec{}, replicas
-	d.content = hashOf(struct {
+	c.Status.Capacity = nil
+	d.basic = hashOf(struct {
 		content
 		Spec uint64
 	}{c, spec})
+	d.content = withCapacity(d.basic, capacity)
 	d.progress = hashOf(progress)
 	return d, spec
+}
+
+// withCapacity gives the hash of a content from that of the rest of it, which is all that
+// an older CRD keeps. The capacity is -1 if there is none.
+func withCapacity(basic uint64, capacity int64) uint64 {
+	return max(maphash.Comparable(hashSeed, [2]uint64{basic, uint64(capacity)}), 1)
 }
 
 // hashOf hashes the JSON of a value: what the API server stores and no more, so

@@ -13,11 +13,13 @@ type observation struct {
 	pv         *persistentVolume // nil if none refers to the volume
 	record     *record           // nil if there is none
 	copies     int               // records of the same namespace that describe it too
+	leftAlone  int               // records that describe it too, of whatever namespace
 	cached     string            // its resource version, as the cache knows it
 	track      track             // what was remembered
 	anyCluster bool              // some record names a StorageOS cluster
 	tripped    bool              // the breaker has tripped
 	deleting   bool              // Kubernetes was asked to delete the record: it counts as deleted
+	older      bool              // the CRD is known to drop some of what is written
 
 	provisioned time.Time // when a PersistentVolume last came
 }
@@ -45,6 +47,13 @@ const (
 	hold                // its volume is gone for longer than the grace and a rule holds it back
 )
 
+// invalid tells whether the volume is listed and cannot be recorded.
+func (o observation) invalid() bool {
+	r := o.track.refused
+	refused := !r.at.IsZero() && r.content == o.sight.digest.content
+	return o.sight.presence == present && (o.sight.invalid != "" || refused)
+}
+
 // later asks for another look after a time; the soonest counts.
 func (d *decision) later(after time.Duration) {
 	if after > 0 && (d.after == 0 || after < d.after) {
@@ -55,7 +64,7 @@ func (d *decision) later(after time.Duration) {
 // decide says what is to be done about one volume. It is a pure function.
 func (s *Settings) decide(o observation) decision {
 	d := decision{track: o.track}
-	d.track.levels = levels{}
+	d.track.levels = levels{invalid: o.invalid(), leftAlone: o.leftAlone}
 	if o.copies > 0 {
 		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.namespaceID.get()
 	}
@@ -146,6 +155,9 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	}
 	d.compare(o)
 	s.decideProgress(o, d)
+	if d.verdict != save { // what was refused is not wanted any more
+		t.refused, t.levels.invalid = refusal{}, false
+	}
 	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
 		d.withoutContent(o)
 	}
@@ -393,6 +405,8 @@ func (d *decision) compare(o observation) {
 	case has == d.want:
 		d.track.settled = settlement{}
 	case o.track.settled == settlement{d.want, has}:
+	case o.older && has == d.want.dropped(o.sight.digest):
+		d.track.settled = settlement{d.want, has}
 	default:
 		d.verdict = save
 		d.content = has.content != d.want.content

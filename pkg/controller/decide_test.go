@@ -174,6 +174,19 @@ func TestDecide(t *testing.T) {
 				track: track{settled: settlement{want: rightState(), got: unclaimed}},
 			},
 		},
+		"what the CRD is known to drop is not written": {
+			o: observation{
+				older: true, sight: seen(noon), pv: pvBound(),
+				record: recordOf(rightState().dropped(seen(noon).digest)),
+			},
+		},
+		"what it keeps is": {
+			o: observation{
+				older: true, sight: seen(noon), pv: pvBound(),
+				record: recordOf(with(rightState().dropped(seen(noon).digest), func(s *state) { s.content = 6 })),
+			},
+			verdict: save, content: true, want: ptr(rightState()),
+		},
 		"what was pruned is written again when a hand has edited it": {
 			o: observation{
 				sight: seen(noon), pv: pvBound(), record: recordOf(with(unclaimed, func(s *state) { s.content = 6 })),
@@ -198,18 +211,18 @@ func TestDecide(t *testing.T) {
 		},
 		"a record that Kubernetes refused is tried again after a while": {
 			o:       observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Minute)}}},
-			verdict: save, content: true, want: ptr(rightState()),
+			verdict: save, content: true, want: ptr(rightState()), levels: levels{invalid: true},
 		},
 		"what is not refused is written meanwhile": {
 			o: observation{
 				sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Second)}},
 				record: recordOf(with(unclaimed, func(s *state) { s.content = 6 })),
 			},
-			verdict: save, want: ptr(with(rightState(), func(s *state) { s.content = 6 })), after: 59 * time.Second,
+			verdict: save, want: ptr(with(rightState(), func(s *state) { s.content = 6 })), after: 59 * time.Second, levels: levels{invalid: true},
 		},
 		"a record that Kubernetes refused is not tried again at once": {
-			after: 59 * time.Second,
-			o:     observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Second)}}},
+			after: 59 * time.Second, levels: levels{invalid: true},
+			o: observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Second)}}},
 		},
 		"a PersistentVolume that has just gone stays in the record": {
 			o:       observation{sight: seen(ago(time.Second)), record: recordOf(rightState())},
@@ -375,7 +388,7 @@ func TestDecide(t *testing.T) {
 				s.invalid, s.digest.content = "too big", 0
 				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
 			}(),
-			reports: []string{EventInvalid},
+			reports: []string{EventInvalid}, levels: levels{invalid: true},
 		},
 		"a volume that may be listed in two namespaces waits for the end of the listing": {
 			o: func() observation {
@@ -391,7 +404,7 @@ func TestDecide(t *testing.T) {
 				s.invalid, s.digest.content = "too big", 0
 				return observation{sight: s, pv: pvBound(), record: recordOf(marked(time.Hour)), track: track{reported: "too big"}}
 			}(),
-			verdict: save, want: ptr(rightState()),
+			verdict: save, want: ptr(rightState()), levels: levels{invalid: true},
 		},
 		"a PersistentVolume without its volume is patient": {
 			o:     observation{sight: gone(noon), pv: pvBound()},

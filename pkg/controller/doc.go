@@ -27,7 +27,8 @@
 //	track.go      what is remembered of a volume between two decisions
 //	save.go       creating and patching a record (names.go, outline.go, patch.go)
 //	remove.go     proving that a volume is gone, deleting its record
-//	probe.go      whether the CRD knows what was added
+//	crd.go        whether the CRD knows what was added (crdfields.go)
+//	completion.go completing records when it has come to know it
 //	events.go     what is said on the objects themselves
 //	trouble.go    failures in the log, not too often
 //	cycles.go     how long a listing took, until its last key was tried

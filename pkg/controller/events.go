@@ -16,10 +16,10 @@ const (
 	EventOffline      = "VolumeOffline"    // on a record; storageos_volumes
 	EventHealthy      = "VolumeHealthy"    // on a record; storageos_volumes
 	EventUnclaimed    = "VolumeUnclaimed"  // on a record; storageos_volume_orphans
-	EventNameConflict = "NameConflict"     // on a record; storageos_sync_volume_errors_total
+	EventNameConflict = "NameConflict"     // on a record; storageos_volumes_invalid
 	EventHeld         = "DeletionsHeld"    // on the Lease; storageos_volume_deletions_held
 	EventResumed      = "DeletionsResumed" // on the Lease; storageos_volume_deletions_held
-	EventInvalid      = "VolumeInvalid"    // on a record or a PersistentVolume; storageos_sync_volume_errors_total
+	EventInvalid      = "VolumeInvalid"    // on a record or a PersistentVolume; storageos_volumes_invalid
 )
 
 // event is something to be said on an object.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,9 +134,12 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 }
 
 // entry is a volume of the tests in a list: "<id> <size>", and maybe the health of its
-// master, the node that it is on and how many bytes its only replica has yet to sync. Of
-// the size "large" it cannot be held.
+// master, the node that it is on and how many bytes its only replica has yet to sync; of
+// the size "large" it cannot be held. Or its JSON.
 func entry(ns, v string) storageos.Entry {
+	if strings.HasPrefix(v, "{") {
+		return storageos.Entry{Raw: []byte(v)}
+	}
 	id, size, health, node, left := "", "", "online", "n1", ""
 	_, _ = fmt.Sscan(v, &id, &size, &health, &node, &left) // the tests' own
 	if id == "-" {

@@ -36,6 +36,7 @@ func prepare(i cache.SharedIndexInformer, trim cache.TransformFunc, h cache.Reso
 
 func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
 	r.pvIndex.change(old, obj)
+	r.handleChanged(old, obj)
 	if old == nil && obj.volumeID != "" {
 		r.provisioned.Store(time.Now().UnixNano())
 	}

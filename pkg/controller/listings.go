@@ -45,6 +45,7 @@ func (r *Reconciler) alive(until time.Time) { r.attempt.Store(until.UnixNano()) 
 func (r *Reconciler) listingBegun(l *listing) {
 	r.alive(l.begun)
 	r.current = r.cycles.begin(l.begun)
+	r.complete(l.begun)
 }
 
 func (r *Reconciler) volumeFound(id string) {
@@ -74,10 +75,7 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
 		changed = append(changed, r.everyID()...)
-		if id, ok := r.tracks.anyPruned(); ok {
-			r.probing.Store(&id)
-			r.queue.Add(id)
-		}
+		r.completion.one = r.crd.capability() == crdUnknown
 	}
 	r.considerAll(changed)
 	first := complete && r.view.settling()

@@ -28,6 +28,7 @@ type memory struct {
 	version int
 	history []recordChange
 	writes  int
+	dropped int // writes of which the older CRD left nothing
 	reads   int
 	pruned  bool // its CRD is the older one
 	fail    func(verb string) error
@@ -130,6 +131,9 @@ func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data [
 		return m.prune(obj), nil
 	}
 	if m.prune(obj); equality.Semantic.DeepEqual(old, obj) {
+		if m.pruned {
+			m.writes, m.dropped = m.writes-1, m.dropped+1
+		}
 		return old.DeepCopy(), nil // nothing is stored
 	}
 	return m.store(old, obj), nil

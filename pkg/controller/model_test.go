@@ -86,6 +86,8 @@ func (m *model) newReplica() *replica {
 	m.tell(p, -1)
 	r.leading.Store(true)
 	r.compareCaches()
+	r.metrics.StartLeading()
+	r.tracks.setUnreadable(r.unreadable.len())
 	return p
 }
 

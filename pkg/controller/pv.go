@@ -19,6 +19,7 @@ type persistentVolume struct {
 	namespaceID shared[string] // of StorageOS, from the handle
 	volumeID    string         // "" if it is not ours
 	terminating bool
+	unreadable  bool // its handle names no volume, though it is of the driver
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
@@ -64,6 +65,7 @@ func newPersistentVolume(pv *corev1.PersistentVolume, driver string) *persistent
 	}
 	namespaceID, volumeID, ok := parseHandle(pv.Spec.CSI.VolumeHandle)
 	if !ok {
+		p.unreadable = true
 		return p
 	}
 	p.namespaceID, p.volumeID = share(namespaceID), strings.Clone(volumeID) // not the whole handle

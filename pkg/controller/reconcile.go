@@ -23,11 +23,13 @@ func (r *Reconciler) observe(id string) observation {
 	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
 	o.provisioned = time.Unix(0, r.provisioned.Load())
 	o.pv = choosePersistentVolume(r.pvIndex.of(id))
+	o.older = r.crd.capability() == crdOlder
 	var copies []*record
 	o.record, copies = chooseRecord(r.recordsOf(id))
 	if o.record != nil {
 		o.cached = o.record.resourceVersion
 	}
+	o.leftAlone = len(copies)
 	for _, c := range copies {
 		if !c.terminating && c.namespaceID == o.record.namespaceID {
 			o.copies++
@@ -104,9 +106,6 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 
 // reconcile brings one record to what it should say.
 func (r *Reconciler) reconcile(ctx context.Context, id string) error {
-	if err := r.probe(ctx, id); err != nil {
-		return err
-	}
 	raw := r.contents.take(id)
 	o, d := r.decide(id)
 	r.follow(id, o, d)

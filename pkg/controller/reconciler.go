@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/flowcontrol"
@@ -39,6 +40,9 @@ type Options struct {
 	Kubernetes kubernetes.Interface
 	// Records reads and writes the records; NewRecordClient makes one.
 	Records versioned.Interface
+	// CRD looks at the CRD of the records, which may be older than this version; nil:
+	// nobody looks, and what it drops is tried again at each resync.
+	CRD dynamic.Interface
 	// StorageOS is the API that knows the volumes.
 	StorageOS storageos.Lister
 	// Events says what happened on the objects that it happened to.
@@ -69,6 +73,7 @@ type Reconciler struct {
 	recordIndex    *index[*record]
 	pvHandled      cache.ResourceEventHandlerRegistration
 	recordHandled  cache.ResourceEventHandlerRegistration
+	unreadable     unreadable
 	counts         recordCount
 	provisioned    atomic.Int64 // when a PersistentVolume last came, Unix nanoseconds
 
@@ -81,15 +86,16 @@ type Reconciler struct {
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
-	asking chan struct{} // holds one value for each volume that is asked for by ID
+	asking     chan struct{} // holds one value for each volume that is asked for by ID
+	crd        *crd
+	completion completion
 
 	leading   atomic.Bool
 	trouble   trouble
 	warm      sync.Once
-	warmed    sync.WaitGroup         // the informers
-	caching   context.Context        // theirs
-	probing   atomic.Pointer[string] // ID of the volume whose record is to be probed
-	current   *cycle                 // of the listing that is under way; the poller's own
+	warmed    sync.WaitGroup  // the informers
+	caching   context.Context // theirs
+	current   *cycle          // of the listing that is under way; the poller's own
 	waiting   waiting
 	holding   string            // why deletions are held, as last announced; the poller's own
 	inherited map[string]levels // of the volumes that were marked absent before this process began, by ID; the poller's own
@@ -145,6 +151,8 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	r.view.clock.interval = o.Settings.PollInterval
 	r.view.named = r.tracks.names
 	r.view.cares = func(id string) bool { return len(r.pvIndex.of(id))+len(r.recordIndex.of(id)) > 0 }
+	r.completion.most = mostCompleted
+	r.crd = newCRD(o.CRD, o.Metrics, r.crdRenewed)
 	r.view.text = func(id string) string { return r.pvIndex.text(r.recordIndex.text(id)) }
 	return r, nil
 }
@@ -155,6 +163,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 func (r *Reconciler) Warm(ctx context.Context) error {
 	r.warm.Do(func() {
 		r.caching = ctx
+		r.warmed.Go(func() { r.crd.run(ctx) })
 		r.warmed.Go(func() { r.pvInformer.RunWithContext(ctx) })
 		r.warmed.Go(func() {
 			// One after the other: what comes at once takes memory at once, and
@@ -199,6 +208,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	defer r.metrics.StopLeading()
 	r.alive(time.Now())
 	r.leading.Store(true)
+	r.tracks.setUnreadable(r.unreadable.len())
 	defer r.leading.Store(false)
 	r.compareCaches()
 

@@ -255,7 +255,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		quiet = t.quiet
 		t.quiet = false
-		t.refused = refusal{}
+		t.refused, t.levels.invalid = refusal{}, o.sight.presence == present && o.sight.invalid != ""
 		t.settled = settle(d, was, is)
 		t.written = written{}
 		// Of a record that the cache does not know, or has as it is now, what was
@@ -276,6 +276,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		// bring the ID back: the API server may have dropped all that was written.
 		r.waiting.add(id)
 	}
+	r.kept(is)
 	if was != nil && !quiet {
 		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
 	}
@@ -301,6 +302,7 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err e
 		now := refusal{content: o.sight.digest.content, at: o.now}
 		first = t.refused.at.IsZero() || t.refused.content != now.content
 		t.refused = now
+		t.levels.invalid = o.sight.presence == present
 		return t
 	})
 	r.queue.AddAfter(id, refusedPause)

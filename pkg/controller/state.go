@@ -136,6 +136,16 @@ func stateOf(r *v1.Volume, content uint64) state {
 	return s
 }
 
+// dropped is what an older CRD leaves of a state, whose content is that of the volume
+// as it is listed, or one that it has left already.
+func (s state) dropped(listed digest) state {
+	if s.content == listed.content {
+		s.content = withCapacity(listed.basic, -1)
+	}
+	s.join, s.health, s.present, s.bound = join{}, well{}, statement{}, statement{}
+	return s
+}
+
 // apply writes into a record what it should say, but for its content.
 func (s state) apply(r *v1.Volume, now time.Time) {
 	r.Status.PersistentVolume = s.join.persistentVolume()

@@ -95,6 +95,8 @@ type levels struct {
 	unclaimed bool   // no PersistentVolume refers to it
 	missing   bool   // a PersistentVolume refers to it and it is not there
 	orphan    bool   // its record is to be deleted: proven gone
+	invalid   bool   // it is listed and cannot be recorded
+	leftAlone int    // records that describe it too and are left alone
 	held      string // its record is past its grace and held back: why
 
 	absence   absenceKind // its record is there and its volume is not
@@ -111,7 +113,7 @@ func (l levels) counted() levels {
 type tracks struct {
 	mu      sync.Mutex
 	all     map[string]track
-	counts  struct{ unclaimed, missing, orphan int }
+	counts  struct{ unclaimed, missing, orphan, pruned, invalid, unreadable int }
 	held    map[string]int // by why
 	breaker breaker
 	metrics *metrics.Metrics
@@ -137,12 +139,15 @@ func (t *tracks) set(id string, now time.Time, next track) {
 	} else {
 		t.all[id] = next
 	}
+	count(&t.counts.pruned, old.settled.pruned(), next.settled.pruned())
 	if next.levels == old.levels {
 		return
 	}
 	count(&t.counts.unclaimed, old.levels.unclaimed, next.levels.unclaimed)
 	count(&t.counts.missing, old.levels.missing, next.levels.missing)
 	count(&t.counts.orphan, old.levels.orphan, next.levels.orphan)
+	count(&t.counts.invalid, old.levels.invalid, next.levels.invalid)
+	t.counts.invalid += next.levels.leftAlone - old.levels.leftAlone
 	if old.levels.held != next.levels.held {
 		t.hold(old.levels.held, -1)
 		t.hold(next.levels.held, 1)
@@ -250,6 +255,15 @@ func (t *tracks) publish() {
 		held += n
 	}
 	t.metrics.SetHeld(held)
+	t.metrics.SetInvalid(t.counts.invalid + t.counts.unreadable)
+}
+
+// setUnreadable says how many PersistentVolumes have a handle that cannot be read.
+func (t *tracks) setUnreadable(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.unreadable = n
+	t.publish()
 }
 
 func count(n *int, was, is bool) {

@@ -67,6 +67,8 @@ type Metrics struct {
 	records    *prometheus.GaugeVec
 	orphans    *prometheus.GaugeVec
 	held       *prometheus.GaugeVec
+	invalid    *prometheus.GaugeVec
+	crd        *prometheus.GaugeVec
 	writes     *prometheus.CounterVec
 	buildInfo  *prometheus.GaugeVec
 	collectors []prometheus.Collector
@@ -128,6 +130,14 @@ func New() *Metrics {
 			Name: "storageos_volume_deletions_held",
 			Help: "Records whose volume has been absent for longer than the grace and which the rules of deletion hold back.",
 		}, nil),
+		invalid: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "storageos_volumes_invalid",
+			Help: "Volumes that are listed and cannot be recorded or wait for a name, PersistentVolumes of the driver whose handle cannot be read, records that are left alone because an older one describes their volume.",
+		}, nil),
+		crd: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "storageos_volume_crd_current",
+			Help: "Whether the CRD of the records keeps all that this version writes; absent if it cannot be told.",
+		}, nil),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "storageos_volume_writes_total",
 			Help: "Writes of volume records that Kubernetes accepted, by verb: create, patch, patch_status or delete.",
@@ -148,7 +158,7 @@ func New() *Metrics {
 	m.collectors = []prometheus.Collector{
 		m.Requests.Duration, m.Requests.Total, m.Requests.InFlight,
 		m.sync, m.save, m.deletion, m.lastSync, m.errors, m.volumes,
-		m.records, m.orphans, m.held, m.writes, m.buildInfo,
+		m.records, m.orphans, m.held, m.invalid, m.crd, m.writes, m.buildInfo,
 	}
 	m.collectors = append(m.collectors, m.Queues.collectors()...)
 	return m
@@ -192,6 +202,7 @@ func (m *Metrics) StartLeading() {
 	}
 	m.records.WithLabelValues()
 	m.held.WithLabelValues()
+	m.invalid.WithLabelValues()
 }
 
 // StopLeading takes the series away that only a leader has.
@@ -202,6 +213,7 @@ func (m *Metrics) StopLeading() {
 	m.records.Reset()
 	m.orphans.Reset()
 	m.held.Reset()
+	m.invalid.Reset()
 	for _, stage := range []string{StageList, StageDecode, StageSave, StageDelete} {
 		m.errors.DeleteLabelValues(stage)
 	}
@@ -229,6 +241,22 @@ func (m *Metrics) SetOrphans(kind string, n int) { m.orphans.WithLabelValues(kin
 
 // SetHeld says how many deletions the rules hold back.
 func (m *Metrics) SetHeld(n int) { m.held.WithLabelValues().Set(float64(n)) }
+
+// SetInvalid says how many volumes, handles and records there are that nothing can be
+// made of.
+func (m *Metrics) SetInvalid(n int) { m.invalid.WithLabelValues().Set(float64(n)) }
+
+// SetCRD says whether the CRD of the records keeps all that is written.
+func (m *Metrics) SetCRD(current bool) {
+	n := 0.0
+	if current {
+		n = 1
+	}
+	m.crd.WithLabelValues().Set(n)
+}
+
+// ForgetCRD says that it cannot be told, or is no longer looked at.
+func (m *Metrics) ForgetCRD() { m.crd.Reset() }
 
 // LatencyMetric observes how long something took.
 type LatencyMetric interface {

@@ -21,6 +21,7 @@ func filled() *Metrics {
 	m.SyncDuration.Observe(time.Second)
 	m.Synced(time.Unix(1, 0))
 	m.SetVolumes("Healthy", 1)
+	m.SetCRD(true)
 	m.Queues.NewDepthMetric("q")
 	m.Queues.NewAddsMetric("q")
 	m.Queues.NewLatencyMetric("q")
@@ -47,6 +48,8 @@ func TestNames(t *testing.T) {
 		"storageos_volume_records":                             "gauge{}",
 		"storageos_volume_orphans":                             "gauge{kind}",
 		"storageos_volume_deletions_held":                      "gauge{}",
+		"storageos_volumes_invalid":                            "gauge{}",
+		"storageos_volume_crd_current":                         "gauge{}",
 		"storageos_volume_writes_total":                        "counter{verb}",
 		"storageos_volume_sync_build_info":                     "gauge{commit,go_version,version}",
 		"workqueue_depth":                                      "gauge{name}",
@@ -122,6 +125,7 @@ func TestLeading(t *testing.T) {
 		m.SetOrphans(OrphanUnclaimed, 2)
 		m.SetOrphans(OrphanMissing, 3)
 		m.SetHeld(4)
+		m.SetInvalid(6)
 		m.SyncDuration.Observe(time.Second)
 		m.Synced(time.Unix(1000, 5e8))
 	}
@@ -138,17 +142,28 @@ func TestLeading(t *testing.T) {
 		"a leader before its first listing": {(*Metrics).StartLeading, with(values{
 			"storageos_sync_volume_errors_total": stages, "storageos_volume_orphans": orphans,
 			"storageos_volume_records": {"": 0}, "storageos_volume_deletions_held": {"": 0},
+			"storageos_volumes_invalid": {"": 0},
 		})},
 		"a leader at work": {work, with(values{
 			"storageos_sync_volume_errors_total":                   {"login": 1, "list": 1, "decode": 1, "save": 2, "delete": 1},
 			"storageos_volume_orphans":                             {"record": 1, "unclaimed_volume": 2, "missing_volume": 3},
 			"storageos_volume_records":                             {"": 7},
 			"storageos_volume_deletions_held":                      {"": 4},
+			"storageos_volumes_invalid":                            {"": 6},
 			"storageos_volumes":                                    {"Healthy": 5, "Offline": 2},
 			"storageos_volume_writes_total":                        wrote,
 			"storageos_sync_volume_duration_seconds":               {"": 1},
 			"storageos_sync_volume_last_success_timestamp_seconds": {"": 1000.5},
 		})},
+		"a process that looks at the CRD": {
+			func(m *Metrics) { m.SetCRD(true); m.SetCRD(false) },
+			with(values{"storageos_volume_crd_current": {"": 0}}),
+		},
+		"one that leads, and finds the CRD current": {
+			func(m *Metrics) { m.SetCRD(true); m.StartLeading(); m.StopLeading() },
+			with(values{"storageos_volume_crd_current": {"": 1}}),
+		},
+		"one that may not look any more": {func(m *Metrics) { m.SetCRD(true); m.ForgetCRD() }, always},
 		"one that was the leader": {
 			func(m *Metrics) { work(m); m.StopLeading() },
 			with(values{"storageos_sync_volume_errors_total": {"login": 1}, "storageos_volume_writes_total": wrote}),
@@ -158,7 +173,7 @@ func TestLeading(t *testing.T) {
 			with(values{
 				"storageos_sync_volume_errors_total": {"login": 1, "list": 0, "decode": 0, "save": 0, "delete": 0},
 				"storageos_volume_orphans":           orphans, "storageos_volume_records": {"": 0},
-				"storageos_volume_deletions_held": {"": 0}, "storageos_volume_writes_total": wrote,
+				"storageos_volume_deletions_held": {"": 0}, "storageos_volumes_invalid": {"": 0}, "storageos_volume_writes_total": wrote,
 				"storageos_sync_volume_duration_seconds": {"": 1},
 			}),
 		},

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -46,6 +47,7 @@ type server struct {
 
 	kube       kubernetes.Interface
 	records    versioned.Interface
+	dynamic    dynamic.Interface
 	storageos  *storageos.Client
 	events     record.EventBroadcaster
 	reconciler *controller.Reconciler
@@ -92,6 +94,7 @@ func newServer(o *options) (*server, error) {
 		Settings:   o.controller,
 		Kubernetes: s.kube,
 		Records:    s.records,
+		CRD:        s.dynamic,
 		StorageOS:  s.storageos,
 		Events:     s.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
 		Lease:      s.lease(),
@@ -138,6 +141,9 @@ func (s *server) newClients() error {
 	}
 	if s.records, err = controller.NewRecordClient(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", err)}
+	}
+	if s.dynamic, err = dynamic.NewForConfig(s.config); err != nil {
+		return &flagError{"kubeconfig", fmt.Errorf("making a client for the CRD: %w", err)}
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ type statusPage struct {
 // status is what the page shows.
 type status struct {
 	Role, LastPoll, Duration, Version, Holding string
-	Late                                       bool
+	Late, OlderCRD                             bool
 	Records                                    int
 	Health, Orphans, Errors                    []level
 	Concerns                                   []controller.Concern
@@ -73,6 +73,9 @@ func (p *statusPage) status(now time.Time) (*status, error) {
 		Role: roles[p.phase()], Version: version.String(), Changes: p.changes.newest(),
 		Records: value(families["storageos_volume_records"], ""),
 	}
+	if crd := families["storageos_volume_crd_current"]; crd != nil {
+		s.OlderCRD = value(crd, "") == 0
+	}
 	if at := families["storageos_sync_volume_last_success_timestamp_seconds"].GetMetric(); len(at) > 0 {
 		age := now.Sub(time.UnixMilli(int64(at[0].GetGauge().GetValue() * 1000)))
 		s.LastPoll, s.Late = duration.HumanDuration(age)+" ago", age > p.late
@@ -90,6 +93,7 @@ func (p *statusPage) status(now time.Time) (*status, error) {
 		{"unclaimed volumes", value(orphans, metrics.OrphanUnclaimed), "warn"},
 		{"orphaned records", value(orphans, metrics.OrphanRecord), "warn"},
 		{"deletions held", value(families["storageos_volume_deletions_held"], ""), "warn"},
+		{"invalid", value(families["storageos_volumes_invalid"], ""), "warn"},
 	}
 	for _, m := range families["storageos_sync_volume_errors_total"].GetMetric() {
 		s.Errors = append(s.Errors, level{m.GetLabel()[0].GetValue(), int(m.GetCounter().GetValue()), "bad"})

@@ -35,6 +35,8 @@ func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
 	m.SetVolumes("Offline", 2)
 	m.SetRecords(42)
 	m.SetOrphans(metrics.OrphanMissing, 1)
+	m.SetInvalid(3)
+	m.SetCRD(false)
 	m.Error(metrics.StageSave)
 	took := &lastLatency{LatencyMetric: m.SyncDuration}
 	took.Observe(1234 * time.Millisecond)
@@ -81,7 +83,7 @@ func TestStatusPage(t *testing.T) {
 		}
 		for _, want := range []string{
 			"<b>leading</b>", "<b>3s ago</b>", "took 1.234s", "<b>42</b>records", `"tile good"><b>40</b>Healthy`, `"tile bad"><b>2</b>Offline`,
-			`"tile bad"><b>1</b>missing volumes`, "Deletions of records are held: too many are gone", "<td>pvc-3</td><td>volume-id-1</td>",
+			`"tile bad"><b>1</b>missing volumes`, "Deletions of records are held: too many are gone", `"tile warn"><b>3</b>invalid`, "is older than this version", "<td>pvc-3</td><td>volume-id-1</td>",
 			"<td>Volume pvc-1</td><td>created</td>", "VolumeOffline: &lt;b&gt;the master", "volume-sync-controller ",
 		} {
 			if !strings.Contains(body, want) {
@@ -104,6 +106,35 @@ func TestStatusPage(t *testing.T) {
 		if code, _, _ := ask(t, h, method, "/status"); code != http.StatusMethodNotAllowed {
 			t.Errorf("%s: %d", method, code)
 		}
+	}
+}
+
+// That the CRD is older is said while it is known to be.
+func TestStatusPageCRD(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		is   func(*metrics.Metrics)
+		want bool
+	}{
+		"the older one":       {func(m *metrics.Metrics) { m.SetCRD(false) }, true},
+		"the current one":     {func(m *metrics.Metrics) { m.SetCRD(false); m.SetCRD(true) }, false},
+		"nobody knows":        {func(*metrics.Metrics) {}, false},
+		"nobody knows it now": {func(m *metrics.Metrics) { m.SetCRD(false); m.ForgetCRD() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := testPage(t)
+			m, registry := metrics.New(), prometheus.NewRegistry()
+			if err := m.Register(registry); err != nil {
+				t.Fatal(err)
+			}
+			tc.is(m)
+			p.gatherer = registry
+			_, _, body := ask(t, p.handler(), http.MethodGet, "/")
+			if got := strings.Contains(body, "is older than this version"); got != tc.want {
+				t.Errorf("it says so: %v", got)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,170 @@
+package controller
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
+)
+
+// On an older CRD, what was added since is dropped, and what a record lacks for that is
+// not written again. When the CRD has come to keep it, the records are completed out of
+// the listings: their volumes are decoded again, as if they had changed, so that nothing
+// has to be asked for by ID.
+
+// mostCompleted is how many records are handed to one listing to be completed: as many
+// as there is room for between it and the workers (see maxContents).
+const mostCompleted = 5000
+
+// crdSettles is for how long a new CRD may not be in force yet, though it is there.
+const crdSettles = time.Second
+
+// completion remembers whose records are to be completed.
+type completion struct {
+	most int // see mostCompleted
+
+	mu     sync.Mutex
+	wanted bool
+	from   time.Time
+
+	ids []string // those that are left; the poller's own
+	one bool     // one is to be tried; the poller's own
+}
+
+// want has all of them completed by the listings that begin from then on.
+func (c *completion) want(from time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted, c.from = true, from
+}
+
+// due tells, once, that they are to be completed now.
+func (c *completion) due(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	due := c.wanted && !now.Before(c.from)
+	c.wanted = c.wanted && !due
+	return due
+}
+
+// crdRenewed follows from a CRD that has come to keep all that is written.
+func (r *Reconciler) crdRenewed() {
+	r.completion.want(time.Now().Add(min(crdSettles, r.settings.PollInterval/2)))
+}
+
+// complete lets the listing that begins complete records.
+func (r *Reconciler) complete(now time.Time) {
+	c := &r.completion
+	if c.due(now) {
+		c.ids = r.incomplete()
+	}
+	n := min(len(c.ids), max(0, c.most-r.queue.Len()))
+	ids := c.ids[:n]
+	if c.ids = c.ids[n:]; len(c.ids) == 0 {
+		c.ids = nil
+	}
+	// Where the CRD cannot be looked at, or not every API server goes by it yet, one
+	// record shows what is kept: see kept.
+	if try := c.one || r.crd.capability() == crdCurrent; try && n == 0 && c.ids == nil {
+		ids = r.tracks.anyPruned()
+	}
+	c.one = false
+	r.tracks.unsettle(ids)
+	for _, id := range r.view.decodeAgain(ids) {
+		r.queue.Add(id) // no listing shows it
+	}
+}
+
+// incomplete are the IDs of the volumes whose records may lack what is kept now: those
+// that do not say what was written, and those that the API server shows without what
+// they say in its store.
+func (r *Reconciler) incomplete() []string {
+	ids := r.tracks.settled()
+	for _, id := range r.recordIndex.allIDs() {
+		if rec, _ := chooseRecord(r.recordsOf(id)); rec != nil && !rec.state.complete() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// kept follows from a record that says what an older CRD drops.
+func (r *Reconciler) kept(is *record) {
+	if is.state.complete() && r.tracks.pruned() > 0 {
+		r.completion.want(time.Time{})
+	}
+}
+
+// decodeAgain has the next listing take volumes for changed. It returns the IDs of
+// those that are not listed.
+func (v *view) decodeAgain(ids []string) (rest []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, id := range ids {
+		e, ok := v.volumes[id]
+		if !ok {
+			rest = append(rest, id)
+			continue
+		}
+		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
+	}
+	return rest
+}
+
+// complete tells whether a record says what every record says behind a current CRD.
+func (s state) complete() bool { return s.present != statement{} && s.bound != statement{} }
+
+// pruned tells whether the API server has dropped what was added to the CRD.
+func (s settlement) pruned() bool {
+	lost := func(want, got statement) bool { return want != statement{} && got == statement{} }
+	return lost(s.want.present, s.got.present) || lost(s.want.bound, s.got.bound)
+}
+
+// pruned is how many records lack something that was dropped.
+func (t *tracks) pruned() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts.pruned
+}
+
+// anyPruned finds one of them.
+func (t *tracks) anyPruned() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts.pruned == 0 {
+		return nil
+	}
+	for id, tr := range t.all {
+		if tr.settled.pruned() {
+			return []string{id}
+		}
+	}
+	return nil
+}
+
+// settled are the IDs of the volumes whose records do not say what was written: which
+// part of that the CRD has dropped is not asked.
+func (t *tracks) settled() (ids []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, tr := range t.all {
+		if tr.settled != (settlement{}) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// unsettle lets records be written again.
+func (t *tracks) unsettle(ids []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	for _, id := range ids {
+		tr := t.all[id]
+		tr.settled = settlement{}
+		t.set(id, now, tr)
+	}
+}

@@ -1,0 +1,599 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/yaml"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+// crdOf is the CRD as it is shipped, without some fields of the status.
+func crdOf(t testing.TB, without ...string) *unstructured.Unstructured {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/crd/api.storageos.com_volumes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	crd := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(text, &crd.Object); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range without {
+		unstructured.RemoveNestedField(schemaOf(crd), strings.Split("properties.status.properties."+field, ".")...)
+	}
+	return crd
+}
+
+// olderFields are those that the CRD of the replaced program lacks.
+var olderFields = []string{"capacity", "conditions", "health", "persistentVolume", "ready"}
+
+func schemaOf(crd *unstructured.Unstructured) map[string]any {
+	version := crd.Object["spec"].(map[string]any)["versions"].([]any)[0].(map[string]any)
+	return version["schema"].(map[string]any)["openAPIV3Schema"].(map[string]any)
+}
+
+// A CRD is current if it keeps what is written, however it says so; what is not written
+// it need not know.
+func TestLackingFields(t *testing.T) {
+	t.Parallel()
+	set := func(value any, path string) func(*unstructured.Unstructured) {
+		return func(crd *unstructured.Unstructured) {
+			if err := unstructured.SetNestedField(schemaOf(crd), value, strings.Split(path, ".")...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const keep = "x-kubernetes-preserve-unknown-fields"
+	older := []string{"status.capacity", "status.health", "status.ready", "status.persistentVolume", "status.conditions"}
+	for name, tc := range map[string]struct {
+		without []string
+		change  func(*unstructured.Unstructured)
+		want    []string
+	}{
+		"the one that is shipped":          {},
+		"the one of the replaced program":  {without: olderFields, want: older},
+		"one that lacks one field":         {without: []string{"ready"}, want: []string{"status.ready"}},
+		"one that lacks what is unwritten": {without: []string{"consumerCount", "conditions.items.properties.observedGeneration"}},
+		"one that lacks a field within":    {without: []string{"persistentVolume.properties.claim.properties.namespace"}, want: []string{"status.persistentVolume.claim.namespace"}},
+		"one that lacks a field of a list": {without: []string{"conditions.items.properties.reason"}, want: []string{"status.conditions.reason"}},
+		"one that lacks it deep in a list": {without: []string{"replicas.items.properties.syncProgress.properties.bytesRemaining"}, want: []string{"status.replicas.syncProgress.bytesRemaining"}},
+		"a status that keeps all":          {without: olderFields, change: set(true, "properties.status."+keep)},
+		"one that keeps all": {without: olderFields, change: func(crd *unstructured.Unstructured) {
+			_ = unstructured.SetNestedField(crd.Object, true, "spec", "preserveUnknownFields")
+		}},
+		"a status that says no":           {without: []string{"ready"}, change: set(false, "properties.status."+keep), want: []string{"status.ready"}},
+		"a status without any properties": {change: set(map[string]any{"type": "object", keep: true}, "properties.status")},
+		"a condition that keeps all":      {change: set(map[string]any{"type": "array", "items": map[string]any{"type": "object", keep: true}}, "properties.status.properties.conditions")},
+		"a condition that keeps nothing": {
+			change: set(map[string]any{"type": "object"}, "properties.status.properties.conditions.items"),
+			want:   []string{"status.conditions.type", "status.conditions.status", "status.conditions.lastTransitionTime", "status.conditions.reason", "status.conditions.message"},
+		},
+		"labels that are dropped":           {change: set(map[string]any{"type": "object"}, "properties.spec.properties.configLabels"), want: []string{"spec.configLabels"}},
+		"labels that are kept by another w": {change: set(map[string]any{"type": "object", keep: true}, "properties.spec.properties.configLabels")},
+		"a version that is not served":      {change: func(crd *unstructured.Unstructured) { versionOf(crd)["served"] = false }, want: []string{"spec", "status"}},
+		"another version":                   {change: func(crd *unstructured.Unstructured) { versionOf(crd)["name"] = "v2" }, want: []string{"spec", "status"}},
+		"a second version":                  {change: func(crd *unstructured.Unstructured) { addVersion(crd, "v2") }},
+		"no versions":                       {change: func(crd *unstructured.Unstructured) { unstructured.RemoveNestedField(crd.Object, "spec", "versions") }, want: []string{"spec", "status"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			crd := crdOf(t, tc.without...)
+			if tc.change != nil {
+				tc.change(crd)
+			}
+			if diff := cmp.Diff(tc.want, lackingFields(crd.Object)); diff != "" {
+				t.Errorf("it lacks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func versionOf(crd *unstructured.Unstructured) map[string]any {
+	return crd.Object["spec"].(map[string]any)["versions"].([]any)[0].(map[string]any)
+}
+
+// addVersion puts a version that knows nothing before the others.
+func addVersion(crd *unstructured.Unstructured, name string) {
+	spec := crd.Object["spec"].(map[string]any)
+	spec["versions"] = append([]any{map[string]any{"name": name, "served": true}}, spec["versions"].([]any)...)
+}
+
+// Every field that is not written is a field of a record.
+func TestUnwritten(t *testing.T) {
+	t.Parallel()
+	want := lackingFields(map[string]any{"spec": map[string]any{"versions": []any{map[string]any{
+		"name": "v1", "served": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{}},
+	}}}})
+	if diff := cmp.Diff([]string{"spec", "status"}, want); diff != "" {
+		t.Fatal(diff)
+	}
+	for _, path := range unwritten {
+		crd := crdOf(t)
+		at := strings.ReplaceAll(strings.Replace(path, "conditions.", "conditions.items.", 1), ".", ".properties.")
+		at = strings.Replace(at, ".properties.items.properties.", ".items.properties.", 1)
+		keys := strings.Split("properties."+at, ".")
+		if _, ok, _ := unstructured.NestedMap(schemaOf(crd), keys...); !ok {
+			t.Errorf("no record has %s", path)
+		}
+	}
+}
+
+// crds is the part of an API server that tells of CRDs: of the one that there is.
+type crds struct {
+	dynamic.NamespaceableResourceInterface
+
+	mu       sync.Mutex
+	crd      *unstructured.Unstructured // nil if there is none
+	fail     error
+	hang     bool
+	watches  []*watch.RaceFreeFakeWatcher
+	requests map[string]int
+}
+
+func newCRDs(crd *unstructured.Unstructured) *crds {
+	return &crds{crd: crd, requests: map[string]int{}}
+}
+
+func (c *crds) Resource(r schema.GroupVersionResource) dynamic.NamespaceableResourceInterface {
+	if r != crdResource {
+		panic(r.String())
+	}
+	return c
+}
+
+func (c *crds) request(ctx context.Context, verb string) error {
+	c.mu.Lock()
+	hang := c.hang
+	c.requests[verb]++
+	err := c.fail
+	c.mu.Unlock()
+	if hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return err
+}
+
+func (c *crds) Get(ctx context.Context, name string, _ metav1.GetOptions, _ ...string) (*unstructured.Unstructured, error) {
+	if err := c.request(ctx, "get"); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if name != crdName || c.crd == nil {
+		return nil, apierrors.NewNotFound(crdResource.GroupResource(), name)
+	}
+	return c.crd, nil
+}
+
+func (c *crds) List(ctx context.Context, o metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	if err := c.request(ctx, "list "+o.FieldSelector); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := &unstructured.UnstructuredList{Object: map[string]any{"metadata": map[string]any{"resourceVersion": "1"}}}
+	if c.crd != nil {
+		list.Items = append(list.Items, *c.crd)
+	}
+	return list, nil
+}
+
+func (c *crds) Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	if err := c.request(ctx, "watch "+o.FieldSelector); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := watch.NewRaceFreeFake()
+	c.watches = append(c.watches, w)
+	return w, nil
+}
+
+// set puts a CRD in the place of the one that there is, nil takes it away.
+func (c *crds) set(crd *unstructured.Unstructured) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.crd
+	c.crd = crd
+	for _, w := range c.watches {
+		switch {
+		case w.IsStopped():
+		case crd == nil:
+			w.Delete(old)
+		case old == nil:
+			w.Add(crd)
+		default:
+			w.Modify(crd)
+		}
+	}
+}
+
+// refuse takes the right to look away, or gives it back; watches end as they do from
+// time to time.
+func (c *crds) refuse(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = err
+	for _, w := range c.watches {
+		w.Stop()
+	}
+	c.watches = nil
+}
+
+var noRight = apierrors.NewForbidden(crdResource.GroupResource(), crdName, nil)
+
+// current is the gauge: "absent" if it is.
+func current(t testing.TB, m *metrics.Metrics) string {
+	t.Helper()
+	return gauge(t, m, "storageos_volume_crd_current")
+}
+
+func gauge(t testing.TB, m *metrics.Metrics, name string) string {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	if err := m.Register(r); err != nil {
+		t.Fatal(err)
+	}
+	all, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		if f.GetName() == name {
+			return fmt.Sprint(f.GetMetric()[0].GetGauge().GetValue())
+		}
+	}
+	return "absent"
+}
+
+// lines is a logger that keeps what is said.
+func lines() (klog.Logger, *[]string) {
+	var mu sync.Mutex
+	var all []string
+	return funcr.New(func(_, args string) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, args)
+	}, funcr.Options{}), &all
+}
+
+// The gauge is 1 or 0 as the CRD is, and absent while that cannot be told; each change
+// has one line in the log.
+func TestCRDGauge(t *testing.T) {
+	t.Parallel()
+	good, old := crdOf(t), crdOf(t, olderFields...)
+	type step struct {
+		do   func(*crds)
+		want string
+		says string // "" if nothing
+	}
+	const older, well, gone, cannot = "older than this version", "keeps all", "is gone", "cannot be told"
+	set := func(crd *unstructured.Unstructured) func(*crds) { return func(c *crds) { c.set(crd) } }
+	refuse := func(err error) func(*crds) { return func(c *crds) { c.refuse(err) } }
+	down := apierrors.NewInternalError(errDown)
+	for name, tc := range map[string]struct {
+		begin *crds
+		steps []step
+	}{
+		"the current one":     {newCRDs(good), []step{{nil, "1", ""}}},
+		"the older one":       {newCRDs(old), []step{{nil, "0", older}}},
+		"none":                {newCRDs(nil), []step{{nil, "0", gone}, {set(good), "1", well}}},
+		"it is replaced":      {newCRDs(old), []step{{nil, "0", older}, {set(good), "1", well}, {set(good), "1", ""}}},
+		"by the older one":    {newCRDs(good), []step{{nil, "1", ""}, {set(old), "0", older}, {set(old), "0", ""}, {set(good), "1", well}}},
+		"it goes":             {newCRDs(good), []step{{nil, "1", ""}, {set(nil), "0", gone}, {set(old), "0", older}}},
+		"no right":            {&crds{crd: good, fail: noRight, requests: map[string]int{}}, []step{{nil, "absent", cannot}}},
+		"no right, then one":  {&crds{crd: good, fail: noRight, requests: map[string]int{}}, []step{{nil, "absent", cannot}, {refuse(nil), "1", well}}},
+		"the right goes":      {newCRDs(good), []step{{nil, "1", ""}, {refuse(noRight), "absent", cannot}, {refuse(nil), "1", well}}},
+		"it goes while older": {newCRDs(old), []step{{nil, "0", older}, {refuse(noRight), "absent", cannot}, {set(good), "absent", ""}, {refuse(nil), "1", well}}},
+		"Kubernetes is down":  {newCRDs(old), []step{{nil, "0", older}, {refuse(down), "0", ""}, {set(good), "0", ""}, {refuse(nil), "1", well}}},
+		"it hangs":            {&crds{crd: good, hang: true, requests: map[string]int{}}, []step{{nil, "absent", ""}, {func(c *crds) { c.mu.Lock(); c.hang = false; c.mu.Unlock() }, "1", ""}}},
+		"one of another name": {newCRDs(good), []step{{nil, "1", ""}, {func(c *crds) {
+			other := crdOf(t, olderFields...)
+			other.SetName("volumes.example.com")
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.watches[0].Modify(other)
+			c.watches[0].Delete(other)
+		}, "1", ""}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := metrics.New()
+				logger, said := lines()
+				ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logger))
+				c := newCRD(tc.begin, m, func() {})
+				var wg sync.WaitGroup
+				wg.Go(func() { c.run(ctx) })
+				for i, s := range tc.steps {
+					before := len(*said)
+					if s.do != nil {
+						s.do(tc.begin)
+					}
+					time.Sleep(3 * time.Minute) // tried again now and then
+					synctest.Wait()
+					if got := current(t, m); got != s.want {
+						t.Errorf("step %d: the gauge is %s, want %s", i, got, s.want)
+					}
+					switch now := (*said)[before:]; {
+					case s.says == "" && len(now) > 0, s.says != "" && (len(now) != 1 || !strings.Contains(now[0], s.says)):
+						t.Errorf("step %d: it says %q, want %q", i, now, s.says)
+					}
+				}
+				cancel()
+				wg.Wait()
+				if got := current(t, m); got != "absent" {
+					t.Errorf("at the end the gauge is %s", got)
+				}
+				for verb := range tc.begin.requests {
+					if verb != "get" && !strings.HasSuffix(verb, " metadata.name=volumes.api.storageos.com") {
+						t.Errorf("a request without the selector: %s", verb)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Where nobody looks the gauge is absent.
+func TestCRDWithoutClient(t *testing.T) {
+	t.Parallel()
+	m := metrics.New()
+	newCRD(nil, m, nil).run(context.Background())
+	if got := current(t, m); got != "absent" {
+		t.Errorf("the gauge is %s", got)
+	}
+}
+
+// looks lets the leader look at the CRD; the API server goes by it.
+func (h *history) looks(t *testing.T, c *crds) {
+	h.leader.crd.api = c.Resource(crdResource)
+	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.Discard()))
+	var wg sync.WaitGroup
+	wg.Go(func() { h.leader.crd.run(ctx) })
+	h.ended = append(h.ended, func() { cancel(); wg.Wait() })
+	synctest.Wait()
+}
+
+// install replaces the CRD. With it the API server shows records otherwise, though they
+// have not changed, and the caches learn that by a new list, of which nobody is told.
+func (h *history) install(c *crds, crd *unstructured.Unstructured, pruned bool) {
+	h.records.pruned = pruned
+	for _, r := range h.records.records {
+		h.records.prune(r)
+		must(h.t, h.leader.recordInformer.GetIndexer().Add(newRecord(r)))
+	}
+	c.set(crd)
+	synctest.Wait()
+}
+
+// When the CRD is replaced, the records are completed within two polls out of a listing;
+// when the older one comes instead, nothing is written.
+func TestHistoryCRDReplaced(t *testing.T) {
+	t.Parallel()
+	for interval, volumes := range map[time.Duration]int{5 * time.Second: 1000, time.Second: 50, 30 * time.Second: 50} {
+		t.Run(interval.String(), func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, func(s *Settings) { s.PollInterval, s.ResyncInterval = interval, 5*interval }, func(h *history) {
+				good, old := crdOf(t), crdOf(t, olderFields...)
+				c := newCRDs(good)
+				h.looks(t, c)
+				for range 2 {
+					writes, asked := h.attempts(), h.askedByID()
+					h.install(c, old, true)
+					if n := len(h.incomplete()); n != volumes {
+						t.Fatalf("%d records were pruned", n)
+					}
+					h.polls(int(h.settings.ResyncInterval/interval) + 3)
+					if n := h.attempts() - writes; n > 0 {
+						t.Errorf("%d writes of what is dropped", n)
+					}
+					h.install(c, good, false)
+					h.polls(2)
+					if lacking := h.incomplete(); len(lacking) > 0 {
+						t.Errorf("%d records were not completed within two polls: %.3q", len(lacking), lacking)
+					}
+					if n := h.askedByID() - asked; n > 0 {
+						t.Errorf("%d volumes were asked for by ID", n)
+					}
+					writes = h.attempts()
+					h.polls(10)
+					if n := h.attempts() - writes; n > 0 {
+						t.Errorf("%d writes when all was complete", n)
+					}
+				}
+			})
+		})
+	}
+}
+
+// More records than fit between a listing and the workers are completed by several, those
+// of absent volumes too; what happens meanwhile is not lost.
+func TestHistoryCRDReplacedMany(t *testing.T) {
+	t.Parallel()
+	told(t, 110, func(s *Settings) { s.DeleteOrphans = false }, func(h *history) {
+		h.leader.completion.most = 50
+		good, old := crdOf(t), crdOf(t, olderFields...)
+		c := newCRDs(good)
+		h.looks(t, c)
+		h.install(c, old, true)
+		h.keepVolumes(107)
+		h.polls(20)
+		asked := h.askedByID()
+		h.install(c, good, false)
+		h.polls(4)
+		for name, r := range h.records.records {
+			if len(r.Status.Conditions) < 2 || r.Status.PersistentVolume == nil {
+				t.Errorf("record %s was not completed: %+v", name, r.Status)
+			}
+		}
+		if n := h.askedByID() - asked; n > 3*4 {
+			t.Errorf("%d volumes were asked for by ID", n)
+		}
+	})
+}
+
+// An API server may go by a new CRD later than the CRD says; and where nobody may look,
+// any write shows what is kept.
+func TestHistoryCRDLate(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		looks bool
+		tell  func(*history)
+		polls int
+	}{
+		"it goes by it a minute later": {true, func(h *history) { h.polls(12) }, 3},
+		"nobody looks": {false, func(h *history) {
+			h.records.pruned = false
+			h.api.volumes["one"][7] = "v7 9" // whatever is written
+		}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 100, nil, func(h *history) {
+				h.records.pruned = true
+				for i := range h.api.volumes["one"] {
+					h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+				}
+				h.polls(3)
+				c := newCRDs(crdOf(t))
+				if tc.looks {
+					h.looks(t, c)
+				}
+				writes := h.attempts()
+				tc.tell(h)
+				if n := h.attempts() - writes; n > 130 {
+					t.Errorf("%d writes of what is dropped", n)
+				}
+				h.records.pruned = false
+				h.polls(tc.polls)
+				if lacking := h.incomplete(); len(lacking) > 0 {
+					t.Errorf("%d records were not completed: %.3q", len(lacking), lacking)
+				}
+			})
+		})
+	}
+}
+
+// spoken are the messages of events, by reason.
+type spoken map[string][]string
+
+func (s spoken) Event(_ runtime.Object, _, reason, message string) {
+	s[reason] = append(s[reason], message)
+}
+
+// askedByID counts the questions for single volumes.
+func (h *history) askedByID() (n int) {
+	for call, times := range h.api.calls {
+		if strings.HasPrefix(call, "volume ") {
+			n += times
+		}
+	}
+	return n
+}
+
+// attempts are the writes, with those of which nothing was left.
+func (h *history) attempts() int { return h.records.writes + h.records.dropped }
+
+// incomplete are the names of the records that lack what the older CRD drops.
+func (h *history) incomplete() (names []string) {
+	for name, r := range maps.All(h.records.records) {
+		if r.Status.Health == "" || r.Status.PersistentVolume == nil || len(r.Status.Conditions) != 3 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Whatever the CRD drops, an event says how many copies are usable.
+func TestHistoryOlderCRDEvents(t *testing.T) {
+	t.Parallel()
+	replicas := func(health ...string) string {
+		n := len(health)
+		for i, h := range health {
+			health[i] = fmt.Sprintf(`{"id":"r%d","health":%q}`, i, h)
+		}
+		return fmt.Sprintf(`"labels":{"storageos.com/replicas":"%d"},"replicas":[%s]`, n, strings.Join(health, ","))
+	}
+	for name, tc := range map[string]struct {
+		was, is, master string
+		want            spoken
+	}{
+		"degraded":         {replicas("ready", "ready"), replicas("ready", "failed"), "online", spoken{EventDegraded: {"only 2/3 copies are usable"}}},
+		"healthy":          {replicas("ready", "failed"), replicas("ready", "ready"), "online", spoken{EventHealthy: {"3/3 copies are usable"}}},
+		"offline":          {replicas("ready", "ready"), replicas("ready", "ready"), "offline", spoken{EventOffline: {"the master is offline, 2/3 copies are usable"}}},
+		"a label too few":  {replicas("ready"), `"replicas":[{"id":"r","health":"failed"}]`, "online", spoken{EventDegraded: {"only 1/2 copies are usable"}}},
+		"nothing to speak": {replicas("ready"), replicas("ready"), "online", spoken{}},
+	} {
+		for _, older := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", older CRD ", older), func(t *testing.T) {
+				t.Parallel()
+				told(t, 1, nil, func(h *history) {
+					h.records.pruned = older
+					said := spoken{}
+					h.leader.events = said
+					show := func(more, master string) {
+						h.api.volumes["one"] = []string{fmt.Sprintf(`{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":2,"master":{"health":%q,"nodeID":"n1"},%s}`, master, more)}
+						h.polls(2)
+					}
+					show(tc.was, "online")
+					clear(said)
+					show(tc.is, tc.master)
+					if diff := cmp.Diff(tc.want, said); diff != "" {
+						t.Errorf("events (-want +got):\n%s", diff)
+					}
+				})
+			})
+		}
+	}
+}
+
+// When the newer CRD is installed, and one record has shown it, the others are completed
+// out of a listing: nothing is asked for by ID.
+func TestHistoryNewerCRDOutOfListing(t *testing.T) {
+	t.Parallel()
+	const volumes = 1000
+	told(t, volumes, func(s *Settings) { s.ResyncInterval = time.Minute }, func(h *history) {
+		h.records.pruned = true
+		for i, v := range h.api.volumes["one"] {
+			h.api.volumes["one"][i] = strings.TrimSuffix(v, " 1") + " 7"
+		}
+		h.polls(3)
+		if n := len(h.incomplete()); n != volumes {
+			t.Fatalf("%d records were pruned", n)
+		}
+		asked := h.askedByID()
+		h.records.pruned = false
+		h.polls(int(h.settings.ResyncInterval/h.settings.PollInterval) + 3) // the next resync, and two polls
+		if lacking := h.incomplete(); len(lacking) > 0 {
+			t.Errorf("%d records were not completed: %.3q", len(lacking), lacking)
+		}
+		if n := h.askedByID() - asked; n > 0 {
+			t.Errorf("%d volumes were asked for by ID", n)
+		}
+	})
+}
