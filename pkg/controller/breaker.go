@@ -92,12 +92,13 @@ func (b *breaker) count(namespaceID string, change func(*headcount)) {
 	}
 }
 
-// deleting takes note that Kubernetes is asked for a deletion that nothing explains.
+// deleting takes note that Kubernetes is asked for a deletion that nothing explains. Of
+// one that is asked for again, because nobody knows what became of it, the last time
+// counts.
 func (b *breaker) deleting(now time.Time, r *record) {
-	if b.asked[r.uid] != nil {
-		return
-	}
-	d := &deletion{at: now, uid: r.uid, namespaceID: r.namespaceID.get(), cached: true}
+	was := b.asked[r.uid]
+	b.notDeleted(r)
+	d := &deletion{at: now, uid: r.uid, namespaceID: r.namespaceID.get(), cached: was == nil || was.cached}
 	b.deletions, b.asked[r.uid] = append(b.deletions, d), d
 }
 

@@ -3,6 +3,7 @@ package controller
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
@@ -93,6 +94,26 @@ func TestBreaker(t *testing.T) {
 	tripped(false, "after the hold, deletions are forgotten")
 	if len(ts.breaker.deletions)+len(ts.breaker.asked) != 0 {
 		t.Error("they are not")
+	}
+}
+
+// Of a deletion that was asked for again the last time counts.
+func TestBreakerDeletingAgain(t *testing.T) {
+	t.Parallel()
+	settings := DefaultSettings()
+	b := newBreaker(&settings)
+	r, other := recordOf(state{}), recordOf(state{})
+	other.uid = "other"
+	b.deleting(noon, r)
+	b.deleting(noon.Add(time.Second), other)
+	b.deleting(noon.Add(settings.MassOrphanHold-time.Second), r)
+	for after, want := range map[time.Duration]int{0: 2, settings.MassOrphanHold: 2} {
+		if n := b.census(noon.Add(after)).deleted; n != want {
+			t.Errorf("after %v: %d deletions, want %d", after, n, want)
+		}
+	}
+	if n := b.census(noon.Add(settings.MassOrphanHold + time.Second)).deleted; n != 1 {
+		t.Errorf("when the hold of one is over there are %d", n)
 	}
 }
 

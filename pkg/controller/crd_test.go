@@ -269,15 +269,19 @@ func gauge(t testing.TB, m *metrics.Metrics, name string) string {
 	return "absent"
 }
 
-// lines is a logger that keeps what is said.
-func lines() (klog.Logger, *[]string) {
+// lines is a logger, and what it was told so far.
+func lines() (klog.Logger, func() []string) {
 	var mu sync.Mutex
 	var all []string
 	return funcr.New(func(_, args string) {
 		mu.Lock()
 		defer mu.Unlock()
 		all = append(all, args)
-	}, funcr.Options{}), &all
+	}, funcr.Options{}), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
 }
 
 // The gauge is 1 or 0 as the CRD is, and absent while that cannot be told; each change
@@ -328,8 +332,8 @@ func TestCRDGauge(t *testing.T) {
 				c := newCRD(tc.begin, m, func() {})
 				var wg sync.WaitGroup
 				wg.Go(func() { c.run(ctx) })
+				before := 0
 				for i, s := range tc.steps {
-					before := len(*said)
 					if s.do != nil {
 						s.do(tc.begin)
 					}
@@ -338,7 +342,9 @@ func TestCRDGauge(t *testing.T) {
 					if got := current(t, m); got != s.want {
 						t.Errorf("step %d: the gauge is %s, want %s", i, got, s.want)
 					}
-					switch now := (*said)[before:]; {
+					now := said()[before:]
+					before += len(now)
+					switch {
 					case s.says == "" && len(now) > 0, s.says != "" && (len(now) != 1 || !strings.Contains(now[0], s.says)):
 						t.Errorf("step %d: it says %q, want %q", i, now, s.says)
 					}

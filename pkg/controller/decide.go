@@ -22,6 +22,9 @@ type observation struct {
 	older      bool              // the CRD is known to drop some of what is written
 
 	provisioned time.Time // when a PersistentVolume last came
+
+	holder    nameHolder // of the name that its record waits for
+	nameTaken bool       // another volume's record has the name of its PersistentVolume
 }
 
 // decision is what is to be done about one volume.
@@ -73,7 +76,7 @@ func (s *Settings) decide(o observation) decision {
 		s.decideTerminating(o, &d)
 	case o.sight.presence == present:
 		s.decidePresent(o, &d)
-	case o.sight.presence == absent:
+	case o.sight.presence == absent && !(o.sight.forgotten && o.track.absent.since.IsZero()):
 		s.decideAbsent(o, &d)
 	default:
 		s.decideUnknown(o, &d)
@@ -103,9 +106,6 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 			d.track = track{levels: d.track.levels} // nobody has heard of it
 		}
 		return
-	}
-	if o.record.state.present == (statement{}) {
-		return // it was never completed, or its CRD drops what Kubernetes tells
 	}
 	d.want = o.record.state
 	if d.want.mark != "" {
@@ -142,8 +142,14 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 		d.nextListing = true
 		return
 	}
+	if o.record == nil && s.decideName(o, d) {
+		return
+	}
 	if o.record != nil {
 		d.want = o.record.state
+		if o.pv != nil {
+			d.tellName(o)
+		}
 	}
 	d.want.content, d.want.health = o.sight.digest.content, o.sight.digest.health
 	d.want.present, d.want.mark = presentTrue, ""

@@ -135,8 +135,20 @@ func TestDecide(t *testing.T) {
 		"before anything was heard, that a volume is unclaimed stays": {
 			o: observation{record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed }))},
 		},
-		"before anything was heard, a record without conditions waits": {
-			o: observation{pv: pvBound(), record: recordOf(state{content: 7})},
+		"what a listing that was not complete has shown is not absent by one before": {
+			o: func() observation {
+				s := gone(noon)
+				s.forgotten = true
+				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
+			}(),
+		},
+		"what was absent before that is absent still": {
+			o: func() observation {
+				s := gone(noon)
+				s.forgotten = true
+				return observation{sight: s, record: recordOf(lost(10 * time.Second)), track: lacking(10 * time.Second)}
+			}(),
+			next: true,
 		},
 		"the record of another cluster is taken over when its volume is listed": {
 			o: func() observation {

@@ -323,7 +323,7 @@ func TestHistoryExplainedFirst(t *testing.T) {
 				h.keepVolumes(0)
 				h.leader.marks = flowcontrol.NewFakeNeverRateLimiter() // all others are before it
 				h.round()
-				change(h, h.pvs["pvv99"])
+				change(h, h.pvs["v99"])
 				h.polls(6) // grace and two polls
 				if n := len(h.records.records); n != volumes-1 || h.records.records["v99"] != nil {
 					t.Errorf("%d records, v99 is there: %v", n, h.records.records["v99"] != nil)
@@ -337,17 +337,17 @@ func TestHistoryExplainedFirst(t *testing.T) {
 func TestHistoryKubernetesAlone(t *testing.T) {
 	t.Parallel()
 	released := func(h *history) {
-		is := *h.pvs["pvv0"]
+		is := *h.pvs["v0"]
 		is.phase = share(corev1.VolumeReleased)
-		h.setPV(h.pvs["pvv0"], &is)
+		h.setPV(h.pvs["v0"], &is)
 	}
 	for name, tc := range map[string]struct {
 		change func(*history)
 		want   string // reason of the condition Bound
 	}{
 		"it is released":           {released, "Released"},
-		"it goes":                  {func(h *history) { h.setPV(h.pvs["pvv0"], nil) }, ReasonNoPersistentVolume},
-		"it is released, and goes": {func(h *history) { released(h); h.setPV(h.pvs["pvv0"], nil) }, ReasonNoPersistentVolume},
+		"it goes":                  {func(h *history) { h.setPV(h.pvs["v0"], nil) }, ReasonNoPersistentVolume},
+		"it is released, and goes": {func(h *history) { released(h); h.setPV(h.pvs["v0"], nil) }, ReasonNoPersistentVolume},
 	} {
 		for _, call := range []string{"volumes two", "cluster", "namespaces"} {
 			for _, leads := range []bool{false, true} {

@@ -28,7 +28,8 @@ func (c counted) Event(_ runtime.Object, _, reason, _ string) { c[reason]++ }
 
 // history is a model in which what happens is told step by step.
 type history struct {
-	all []string // the volumes that there are, whatever StorageOS lists
+	test *testing.T
+	all  []string // the volumes that there are, whatever StorageOS lists
 	*model
 	events counted
 	ended  []func() // at the end
@@ -54,7 +55,7 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 			h.api.volumes["one"] = append(h.api.volumes["one"], id+" 1")
 			h.setPV(nil, &persistentVolume{
 				join: join{
-					name: "pv" + id, phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
+					name: id, phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
 					reclaimPolicy: share(corev1.PersistentVolumeReclaimDelete),
 				},
 				uid: uid(id), created: time.Now().Unix(), namespaceID: share("one"), volumeID: id,
@@ -121,7 +122,7 @@ func TestHistoryEvents(t *testing.T) {
 			resync: time.Second,
 			tell: func(h *history) {
 				h.keepVolumes(39)
-				h.setPV(h.pvs["pvv3"], nil)
+				h.setPV(h.pvs["v3"], nil)
 				h.polls(minute)
 			},
 			want: counted{EventMissing: 1, EventUnclaimed: 1},

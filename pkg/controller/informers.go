@@ -52,6 +52,10 @@ func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
 
 func (r *Reconciler) recordChanged(old, obj *record) {
 	r.recordIndex.change(old, obj)
+	r.heard.Store(time.Now().UnixNano())
+	if obj != nil {
+		r.creations.cached(obj)
+	}
 	r.counts.change(old, obj)
 	if r.leading.Load() {
 		r.metrics.SetRecords(int(r.counts.all.Load()))

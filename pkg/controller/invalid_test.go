@@ -255,8 +255,8 @@ func TestConcernsInvalid(t *testing.T) {
 		all, _ := h.leader.Concerns(10)
 		want := []Concern{
 			{Kind: ConcernInvalid, PersistentVolume: "pvbad", Why: handleUnreadable},
-			{Kind: ConcernInvalid, VolumeID: "v0", Record: "copy", PersistentVolume: "pvv0", Why: "an older record describes the volume"},
-			{Kind: ConcernInvalid, VolumeID: "v1", Record: "v1", PersistentVolume: "pvv1", Why: "its size of 18446744073709551615 bytes is more than Kubernetes can express"},
+			{Kind: ConcernInvalid, VolumeID: "v0", Record: "copy", PersistentVolume: "v0", Why: "an older record describes the volume"},
+			{Kind: ConcernInvalid, VolumeID: "v1", Record: "v1", PersistentVolume: "v1", Why: "its size of 18446744073709551615 bytes is more than Kubernetes can express"},
 		}
 		if diff := cmp.Diff(want, all); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

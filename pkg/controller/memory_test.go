@@ -32,6 +32,7 @@ type memory struct {
 	reads   int
 	pruned  bool // its CRD is the older one
 	fail    func(verb string) error
+	lose    func(verb string) error // the answer to what was done
 	deleted func(r *v1.Volume)
 }
 
@@ -96,7 +97,21 @@ func (m *memory) Create(_ context.Context, r *v1.Volume, _ metav1.CreateOptions)
 	}
 	r.UID = types.UID(fmt.Sprint("uid-", m.version))
 	r.CreationTimestamp = metav1.NewTime(time.Now())
-	return m.store(nil, r), nil
+	made := m.store(nil, r)
+	if m.lose != nil {
+		if err := m.lose("create"); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+func (m *memory) List(context.Context, metav1.ListOptions) (*v1.VolumeList, error) {
+	list := &v1.VolumeList{}
+	for _, r := range m.records {
+		list.Items = append(list.Items, *r.DeepCopy())
+	}
+	return list, nil
 }
 
 func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validation"
@@ -12,21 +13,23 @@ const labelPersistentVolume = "csi.storage.k8s.io/pv/name"
 
 const maxNameLength = 253
 
-// recordNames are the names that a new record may take, the best first: the
-// name of the PersistentVolume, the volume's own, one made from it and the ID.
-// Names that Kubernetes would refuse are left out; the last is always legal.
-// The first that is free is taken.
-func recordNames(id, volumeName string, labels map[string]string) []string {
+// recordNames are the names that a new record may take, the best first: that of the
+// PersistentVolume whose handle names the volume, "" if there is none; that in the
+// volume's label, unless a PersistentVolume of that name belongs to another volume; the
+// volume's own; one made from it and the ID. Names that Kubernetes would refuse are left
+// out; the last is always legal. The first that is free is taken.
+func recordNames(id, volumeName string, labels map[string]string, pvName string, others func(pvName string) bool) []string {
 	var names []string
 	add := func(name string) {
-		if name != "" && len(validation.NameIsDNSSubdomain(name, false)) == 0 {
+		if name != "" && !slices.Contains(names, name) && len(validation.NameIsDNSSubdomain(name, false)) == 0 {
 			names = append(names, name)
 		}
 	}
-	add(labels[labelPersistentVolume])
-	if len(names) == 0 || names[0] != volumeName {
-		add(volumeName)
+	add(pvName)
+	if label := labels[labelPersistentVolume]; !others(label) {
+		add(label)
 	}
+	add(volumeName)
 	base, suffix := legalName(volumeName), legalName(id)
 	if base == "" {
 		base = "volume"

@@ -67,7 +67,7 @@ func TestPoll(t *testing.T) {
 		"the nodes fail":        {failing("nodes", errBroken), true, []string{"b"}, []string{"c"}},
 		"the cluster fails":     {failing("cluster", errBroken), false, []string{"b"}, []string{"c"}},
 		"the cluster is secret": {failing("cluster", forbidden), true, []string{"b"}, []string{"c"}},
-		"a proxy hides it":      {failing("cluster", &storageos.APIError{Code: http.StatusForbidden}), false, []string{"b"}, nil},
+		"a proxy hides it":      {failing("cluster", &storageos.APIError{Code: http.StatusForbidden}), false, []string{"b"}, []string{"c"}},
 		"the namespaces fail":   {failing("namespaces", errBroken), false, nil, nil},
 		"a namespace fails":     {failing("volumes one", errBroken), false, []string{"b"}, []string{"c"}},
 		"a namespace has gone": {func(f *fakeAPI) {

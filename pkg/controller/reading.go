@@ -232,6 +232,7 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	v.current, v.whole = nil, complete
 	if complete {
 		v.complete = l
+		v.listings++
 		v.clock.completed(l)
 	}
 	changed, twice = v.resolve(l, complete)
@@ -323,6 +324,8 @@ func (v *view) forget(l *listing) (ids []string) {
 	for _, id := range ids {
 		if v.cares(id) {
 			v.unknown[id] = l.begun
+		} else {
+			v.forgot = l.begun
 		}
 	}
 	return ids

@@ -50,6 +50,13 @@ func (r *Reconciler) recordsOf(id string) []*record {
 // what has to be remembered.
 func (r *Reconciler) decide(id string) (o observation, d decision) {
 	o = r.observe(id)
+	if o.record == nil {
+		if name := r.tracks.waitsFor(id); name != "" {
+			o.holder = r.holder(name, id)
+		}
+	} else if o.pv != nil && o.pv.name != o.record.name {
+		o.nameTaken = r.nameTaken(id, o.pv)
+	}
 	r.tracks.update(id, o.now, func(t track, b *breaker) track {
 		if newest := t.written.newest(o.record); newest == o.record {
 			t.written = written{} // the cache has it, or knows better

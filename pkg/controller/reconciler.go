@@ -86,6 +86,11 @@ type Reconciler struct {
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
+	creations *creations
+	heard     atomic.Int64 // when the watch of records last told something, Unix nanoseconds
+	anew      sync.Mutex
+	mayLack   bool // the cache may lack records that who led before has made; anew guards it
+
 	asking     chan struct{} // holds one value for each volume that is asked for by ID
 	crd        *crd
 	completion completion
@@ -133,6 +138,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		cycles:    &cycles{observe: o.Metrics.SyncDuration.Observe},
 		copies:    newOnce(),
 		inherited: map[string]levels{},
+		creations: newCreations(),
 		asking:    make(chan struct{}, parallelQuestions),
 		marks:     flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
@@ -207,6 +213,8 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	r.metrics.StartLeading()
 	defer r.metrics.StopLeading()
 	r.alive(time.Now())
+	lease := r.settings.LeaseDuration
+	r.mayLack = lease > 0 && time.Since(time.Unix(0, r.heard.Load())) > lease
 	r.leading.Store(true)
 	r.tracks.setUnreadable(r.unreadable.len())
 	defer r.leading.Store(false)

@@ -33,6 +33,12 @@ type write struct {
 	state    state
 	cluster  string // "" leaves it as it is
 	now      metav1.Time
+
+	// Of a record that is not there yet.
+	pvName  string // the name of its PersistentVolume, "" if there is none
+	patient bool   // it waits for its name, if who has that is about to go
+	awaits  string // the name that it waits for, "" if it does not
+	holder  nameHolder
 }
 
 // apply changes a record to what it should say.
@@ -49,7 +55,10 @@ func (w *write) apply(r *v1.Volume) {
 // save creates the record of a volume or writes what it should say.
 func (r *Reconciler) save(ctx context.Context, id string, o observation, d decision, raw []byte) error {
 	begun := time.Now()
-	w := &write{id: id, state: d.want, now: metav1.NewTime(o.now)}
+	w := &write{id: id, state: d.want, now: metav1.NewTime(o.now), patient: !o.track.wait.over}
+	if o.pv != nil {
+		w.pvName = o.pv.name
+	}
 	if o.sight.presence == present {
 		w.cluster = o.sight.cluster
 	}
@@ -69,6 +78,10 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		}
 	}
 	was, after, err := r.write(ctx, w, o.record)
+	if w.awaits != "" {
+		r.awaitName(id, w, o, raw)
+		return nil
+	}
 	if refused(err) {
 		r.refuse(ctx, id, o, err)
 		return nil
@@ -169,21 +182,30 @@ func (r *Reconciler) isOurs(live *v1.Volume, id string) bool {
 	return live.DeletionTimestamp == nil && newRecord(live).identity(r.view.lists) == id
 }
 
-// create makes a record under the first name that is free. A record under that
-// name that is the volume's own is written instead: the cache was behind.
+// create makes a record under the first name that is free. A record that is the volume's
+// own is written instead: the cache was behind.
 func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *v1.Volume, err error) {
+	if err := r.listAnew(ctx); err != nil {
+		return nil, nil, err
+	}
+	live, err := r.uncached(ctx, w.id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if live != nil {
+		r.waiting.add(w.id) // should it not be to be written: it is terminating
+		return r.writeLive(ctx, w, live)
+	}
 	record := &v1.Volume{}
 	w.apply(record)
 	status := record.Status
 	record.Status = v1.VolumeStatus{} // the API server would read it, check it and drop it
-	names := recordNames(w.id, w.content.name, record.Spec.ConfigLabels)
-	for _, name := range names {
+	names := recordNames(w.id, w.content.name, record.Spec.ConfigLabels, w.pvName,
+		func(name string) bool { return r.othersPersistentVolume(name, w.id) })
+	for n, name := range names {
 		record.Name = name
-		created, err := r.records.StorageOSV1().Volumes().Create(ctx, record,
-			metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: fieldValidation})
+		created, err := r.createOne(ctx, w.id, record)
 		if err == nil {
-			r.wrote(metrics.VerbCreate, name)
-			klog.FromContext(ctx).V(2).Info("Created record", "record", name)
 			// It has no status yet: there is nothing to compare.
 			after, err = r.patch(ctx, name, created.ResourceVersion, patches{status: status})
 			return nil, after, err
@@ -195,12 +217,33 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading record %s, whose name is taken: %w", name, err)
 		}
-		if newRecord(live).identity(r.view.lists) != w.id {
-			continue
+		holder := newRecord(live)
+		if holder.identity(r.view.lists) == w.id {
+			return r.writeLive(ctx, w, live)
 		}
-		return r.writeLive(ctx, w, live)
+		if w.holder = r.holds(holder, w.id); n == 0 && w.patient && w.holder.leaving {
+			w.awaits = name
+			return nil, nil, nil
+		}
 	}
 	return nil, nil, fmt.Errorf("every name that its record could have is taken by another: %.80q", names)
+}
+
+// createOne makes a record under a name. Until the cache has it, it is remembered.
+func (r *Reconciler) createOne(ctx context.Context, id string, record *v1.Volume) (*v1.Volume, error) {
+	r.creations.begun(id, record.Name)
+	created, err := r.records.StorageOSV1().Volumes().Create(ctx, record,
+		metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: fieldValidation})
+	if err != nil {
+		if apierrors.IsAlreadyExists(err) || notDone(err) {
+			r.creations.forget(id)
+		}
+		return nil, err
+	}
+	r.creations.made(id, creation{created.Name, packUID(created.UID)})
+	r.wrote(metrics.VerbCreate, created.Name)
+	klog.FromContext(ctx).V(2).Info("Created record", "record", created.Name)
+	return created, nil
 }
 
 // patches lead from a record to what it should say.

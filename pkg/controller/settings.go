@@ -33,6 +33,9 @@ type Settings struct {
 	// ProgressInterval is how often at most the sync progress of replicas
 	// alone causes a write.
 	ProgressInterval time.Duration
+	// LeaseDuration is that of the election, 0 without one. A process whose watch of
+	// records has told nothing for longer lists them anew before it creates one.
+	LeaseDuration time.Duration
 	// StopTimeout is how long the writes in hand may take when Start's context
 	// has ended.
 	StopTimeout time.Duration

@@ -18,6 +18,8 @@ type track struct {
 	progressed   time.Time    // when sync progress was last written
 	reported     string       // the VolumeInvalid that was last said
 	refused      refusal
+	wait         nameWait
+	nameTold     bool // the PersistentVolume was told that the record has another name
 	quiet        bool // what the next save changes was so when this process began
 	settled      settlement
 	written      written

@@ -23,6 +23,7 @@ type view struct {
 	nodes      map[string]string // ID -> name, as last listed whole
 	current    *listing          // the one that is under way, nil between two
 	complete   *listing          // the last complete one, nil before the first
+	listings   int               // how many were complete
 	whole      bool              // the last listing that has ended was complete
 	settled    bool              // every ID was compared after the first complete listing
 	clock      watchClock
@@ -36,6 +37,7 @@ type view struct {
 	// their namespace was listed then and did not have to be complete. The next complete
 	// listing that is begun later tells.
 	unknown map[string]time.Time
+	forgot  time.Time // the same of IDs that nobody cared for then: begin of that listing
 
 	// The clusters that have listed, in this process, a volume that a record describes.
 	vouched map[string]bool
@@ -117,6 +119,8 @@ type sight struct {
 	whole         bool       // the last listing that has ended was complete
 	watch         watchPoint // how far the cluster that answers was watched
 	vouched       bool       // it has listed a volume that some record describes
+	listings      int        // how many were complete
+	forgotten     bool       // a later listing may have shown what this one lacks
 
 	// What is so was so when this process began: of a volume that is listed, the first
 	// whole list of its namespace is not yet worked off; of another, the first complete
@@ -140,10 +144,11 @@ func newView() *view {
 func (v *view) look(id string) sight {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := sight{whole: v.whole, settling: !v.settled, watch: v.clock.now()}
+	s := sight{whole: v.whole, settling: !v.settled, watch: v.clock.now(), listings: v.listings}
 	of := v.complete
 	if v.complete != nil {
 		s.completeBegun = v.complete.begun
+		s.forgotten = !v.forgot.Before(v.complete.begun)
 		if _, ok := v.unknown[id]; !ok {
 			s.presence = absent
 		}

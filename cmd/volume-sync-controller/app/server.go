@@ -90,8 +90,12 @@ func newServer(o *options) (*server, error) {
 		return nil, &flagError{"api-endpoint", err}
 	}
 	s.events = record.NewBroadcaster()
+	settings := o.controller
+	if o.election {
+		settings.LeaseDuration = o.leaseDuration
+	}
 	s.reconciler, err = controller.NewReconciler(controller.Options{
-		Settings:   o.controller,
+		Settings:   settings,
 		Kubernetes: s.kube,
 		Records:    s.records,
 		CRD:        s.dynamic,
