@@ -274,14 +274,14 @@ func lines() (klog.Logger, func() []string) {
 	var mu sync.Mutex
 	var all []string
 	return funcr.New(func(_, args string) {
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, args)
-	}, funcr.Options{}), func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return slices.Clone(all)
-	}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, args)
+		}, funcr.Options{}), func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(all)
+		}
 }
 
 // The gauge is 1 or 0 as the CRD is, and absent while that cannot be told; each change
