@@ -11,6 +11,9 @@
 //	lists.go      what a listing asks for, finding what changed
 //	reading.go    one list of volumes, read into the view
 //	view.go       what this process knows of StorageOS
+//	cluster.go    which cluster answers
+//	watch.go      watched time
+//	movement.go   when a request of a listing last began or ended
 //	contents.go   volumes as listed, until a worker has recorded them
 //	pv.go         the cache of PersistentVolumes
 //	record.go     the cache of records
@@ -26,6 +29,8 @@
 //	breaker.go    when too many would be deleted at once
 //	track.go      what is remembered of a volume between two decisions
 //	save.go       creating and patching a record (names.go, outline.go, patch.go)
+//	namewait.go   waiting for the name that a record should have
+//	creations.go  records that the cache does not have yet
 //	remove.go     proving that a volume is gone, deleting its record
 //	crd.go        whether the CRD knows what was added (crdfields.go)
 //	completion.go completing records when it has come to know it
@@ -35,7 +40,7 @@
 //	concerns.go   what is orphaned or held, for people (status page)
 //	expected.go   what a record has to say, for whoever compares (kubectl plugin)
 //	reconcile.go  observing one volume, deciding, having it done
-//	listings.go   what follows from a listing's begin and end
+//	listings.go   what follows from a listing's begin and end (listing_status.go)
 //	sets.go       what waits for the next listing, what was said once
 //	settings.go   what an operator can choose
 //	reconciler.go the wiring, the workers

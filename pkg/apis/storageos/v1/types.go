@@ -219,12 +219,14 @@ type VolumeStatus struct {
 	Capacity *resource.Quantity `json:"capacity,omitempty"`
 
 	// Health sums up the state of Master and Replicas: Healthy, Degraded,
-	// Offline or Unknown.
+	// Offline or Unknown. It is Unknown while StorageOS does not list the volume;
+	// Master and Replicas are then as they were last known.
 	// +optional
 	Health Health `json:"health,omitempty"`
 
 	// Ready is how many copies of the data are usable, of how many are wanted,
-	// such as "2/3". The master counts among both.
+	// such as "2/3". The master counts among both. It is empty while StorageOS does
+	// not list the volume.
 	// +optional
 	Ready string `json:"ready,omitempty"`
 
