@@ -2,15 +2,10 @@ package integration
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/http"
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
@@ -140,36 +135,4 @@ func TestFaultCRD(t *testing.T) {
 	if code := c.get("/livez"); code != http.StatusOK {
 		t.Errorf("livez %d", code)
 	}
-}
-
-// Whoever deletes the lease by hand makes no second writer: the leader takes it
-// again or ends.
-func TestFaultLease(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 10, CSI: -1})
-	flags := []string{"-enable-leader-election", "-namespace", "default", "-lease-duration", "5s", "-renew-deadline", "4s", "-retry-period", "1s"}
-	c := e.controller(flags...)
-	e.eventually("10 records", 20*time.Second, func() error { return e.right(filled, 0) })
-	begun := time.Now()
-	e.must(e.kube.CoordinationV1().Leases("default").Delete(context.Background(), "storageos-volume-sync", metav1.DeleteOptions{}))
-	e.eventually("the lease is there again, or it has ended", 15*time.Second, func() error {
-		select {
-		case <-c.ended:
-			if code := c.cmd.ProcessState.ExitCode(); code != 1 {
-				t.Errorf("it ended with %d", code)
-			}
-			c = e.controller(flags...) // as Kubernetes would
-			return nil
-		default:
-			_, err := e.kube.CoordinationV1().Leases("default").Get(context.Background(), "storageos-volume-sync", metav1.GetOptions{})
-			return err
-		}
-	})
-	f := filled[0]
-	e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = 77 << 30 }))
-	e.eventually("it works", 20*time.Second, func() error {
-		return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 77<<30 })
-	})
-	healed(t, "Kubernetes: the Lease is deleted by hand", "the leader takes it again, or exits with 1 and is started again", begun)
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -15,9 +14,6 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 )
-
-// errLeaseLost ends the process: whoever holds the lease now may be writing.
-var errLeaseLost = errors.New("the lease was lost")
 
 // newLock makes the lock of the election. Its client is its own, so that
 // renewals wait neither behind other requests nor for longer than is of use.
@@ -34,13 +30,15 @@ func (s *server) newLock() error {
 	if err != nil {
 		return fmt.Errorf("making a client for the election: %w", err)
 	}
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, s.namespace, component,
-		client.CoreV1(), client.CoordinationV1(),
-		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
-	if err != nil {
-		return fmt.Errorf("making the lock of the election: %w", err)
+	s.lock = &fencedLock{fence: s.fence}
+	identity := resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}
+	for _, lock := range []*resourcelock.Interface{&s.lock.Interface, &s.lock.second} {
+		*lock, err = resourcelock.New(resourcelock.LeasesResourceLock, s.namespace, component,
+			client.CoreV1(), client.CoordinationV1(), identity)
+		if err != nil {
+			return fmt.Errorf("making the lock of the election: %w", err)
+		}
 	}
-	s.lock = &fencedLock{Interface: lock, fence: s.fence}
 	s.health.looked = func() time.Time { return time.Unix(0, s.lock.looked.Load()) }
 	s.health.lookMax = 3 * s.options.leaseDuration
 	return nil
@@ -60,11 +58,11 @@ func (s *server) election() *election {
 
 // election is this process's part in the election of one that works.
 type election struct {
-	lock                                      resourcelock.Interface
+	lock                                      *fencedLock
 	leaseDuration, renewDeadline, retryPeriod time.Duration
 	enter                                     func(phase)
-	work                                      func(context.Context) error          // until its context ends
-	watch                                     func(_ context.Context, free func()) // calls free when nobody holds the lease
+	work                                      func(context.Context) error // until its context ends
+	watch                                     func(_ context.Context, held func(holder string))
 
 	mu    sync.Mutex
 	led   bool               // the work has begun
@@ -87,9 +85,12 @@ func (e *election) run(ctx, base context.Context) error {
 		}
 	})()
 
-	watching, enough := context.WithCancel(candidacy)
-	defer enough()
-	lock := &observedLock{Interface: e.lock, wake: e.wake, watch: func(free func()) { go e.watch(watching, free) }}
+	e.lock.onLost = leave
+	lock := &observedLock{
+		Interface: e.lock, wake: e.wake,
+		look:  func() { e.lock.look(candidacy) },
+		watch: func(held func(string)) { go e.watch(candidacy, held) },
+	}
 	finished := make(chan error, 1)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock:            lock,
@@ -101,7 +102,6 @@ func (e *election) run(ctx, base context.Context) error {
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(leadership context.Context) {
 				if e.begin(leadership) {
-					enough() // a leader need not watch
 					finished <- e.lead(ctx, leadership)
 					leave()
 				}
@@ -119,6 +119,9 @@ func (e *election) run(ctx, base context.Context) error {
 	for e.turn(candidacy, elector) {
 	}
 
+	if e.lock.isLost() {
+		return errLeaseLost
+	}
 	// The elector does not wait for the work. Work that has ended although
 	// nobody asked for it has ended because the lease was lost.
 	select {

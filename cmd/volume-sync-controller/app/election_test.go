@@ -31,11 +31,11 @@ type times struct {
 }
 
 // unwatched is a lease that cannot be watched.
-func unwatched(context.Context, func()) {}
+func unwatched(context.Context, func(string)) {}
 
 // enrol lets a process take part, with a work and a watch of the lease that are
 // given.
-func enrol(t *testing.T, name string, on *lease, watch func(context.Context, func()), work func(context.Context) error) *process {
+func enrol(t *testing.T, name string, on *lease, watch func(context.Context, func(string)), work func(context.Context) error) *process {
 	t.Helper()
 	ctx, stop := context.WithCancel(quiet(t))
 	p := &process{fence: &fence{leaseDuration: leaseDuration}, stop: stop, over: make(chan struct{})}
@@ -46,7 +46,7 @@ func enrol(t *testing.T, name string, on *lease, watch func(context.Context, fun
 		*d = time.Since(begun)
 	}
 	e := &election{
-		lock:          &fencedLock{Interface: &candidate{lease: on, name: name}, fence: p.fence},
+		lock:          &fencedLock{Interface: &candidate{lease: on, name: name}, second: &candidate{lease: on, name: name}, fence: p.fence},
 		leaseDuration: leaseDuration, renewDeadline: 10 * time.Second, retryPeriod: 2 * time.Second,
 		enter: func(ph phase) {
 			p.mu.Lock()
@@ -93,6 +93,12 @@ func TestElection(t *testing.T) {
 	const s = time.Second
 	both := []phase{standby, leading}
 	fail := func(string, string) error { return errBroken }
+	at5 := func(do func(*lease)) func(*process, *lease) {
+		return func(_ *process, l *lease) {
+			time.Sleep(5 * s)
+			do(l)
+		}
+	}
 	for name, tc := range map[string]struct {
 		work   func(context.Context) error
 		before func(*lease)
@@ -187,14 +193,38 @@ func TestElection(t *testing.T) {
 			result: errLeaseLost,
 			times:  times{told: 5 * s, end: 16 * s}, phases: both, holder: "us",
 		},
-		"a lease that another has taken is lost, and left to him": {
-			work: untilTold(0),
-			script: func(_ *process, l *lease) {
-				time.Sleep(5 * s)
-				l.take("other")
-			},
+		"a lease that another has taken is lost at once, and left to him": {
+			work: untilTold(0), script: at5(func(l *lease) { l.take("other") }),
 			result: errLeaseLost,
-			times:  times{told: 16 * s, done: 16 * s, end: 16 * s}, phases: both, holder: "other",
+			times:  times{told: 5 * s, done: 5 * s, end: 5 * s}, phases: both, holder: "other",
+		},
+		"one that is emptied is not taken again": {
+			work: untilTold(0), script: at5(func(l *lease) { l.take("") }),
+			result: errLeaseLost,
+			times:  times{told: 5 * s, done: 5 * s, end: 5 * s}, phases: both,
+		},
+		"one that is deleted is not made anew": {
+			work: untilTold(0), script: at5((*lease).remove),
+			result: errLeaseLost,
+			times:  times{told: 5 * s, done: 5 * s, end: 5 * s}, phases: both,
+		},
+		"one that is deleted and made by another is left to him": {
+			work: untilTold(0), script: at5(func(l *lease) {
+				l.remove()
+				l.take("other")
+			}),
+			result: errLeaseLost,
+			times:  times{told: 5 * s, done: 5 * s, end: 5 * s}, phases: both, holder: "other",
+		},
+		"a holder whose name begins like ours is another": {
+			work: untilTold(0), script: at5(func(l *lease) { l.take("u") }),
+			result: errLeaseLost,
+			times:  times{told: 5 * s, done: 5 * s, end: 5 * s}, phases: both, holder: "u",
+		},
+		"so is one whose name is longer": {
+			work: untilTold(0), script: at5(func(l *lease) { l.take("us too") }),
+			result: errLeaseLost,
+			times:  times{told: 5 * s, done: 5 * s, end: 5 * s}, phases: both, holder: "us too",
 		},
 		"work that ends unasked has lost the lease": {
 			work: func(context.Context) error {
@@ -257,18 +287,18 @@ func TestTakeover(t *testing.T) {
 	stops := func(first *process, _ *lease) { first.stop() }
 	for name, tc := range map[string]struct {
 		ends   func(first *process, on *lease)
-		watch  func(*lease) func(context.Context, func())
+		watch  func(*lease) func(context.Context, func(string))
 		result error
 		within time.Duration // the second takes over
 	}{
 		"the first is asked to stop": {
 			ends:   stops,
-			watch:  func(on *lease) func(context.Context, func()) { return on.watch },
+			watch:  func(on *lease) func(context.Context, func(string)) { return on.watch },
 			within: 5 * time.Second, // its work's end
 		},
 		"the first is asked to stop, and the lease cannot be watched": {
 			ends:   stops,
-			watch:  func(*lease) func(context.Context, func()) { return unwatched },
+			watch:  func(*lease) func(context.Context, func(string)) { return unwatched },
 			within: 5*time.Second + 4400*time.Millisecond,
 		},
 		// The second has seen the last renewal after 4.4 s at the latest.
@@ -281,7 +311,7 @@ func TestTakeover(t *testing.T) {
 					return nil
 				})
 			},
-			watch:  func(on *lease) func(context.Context, func()) { return on.watch },
+			watch:  func(on *lease) func(context.Context, func(string)) { return on.watch },
 			result: errLeaseLost,
 			within: leaseDuration + 4400*time.Millisecond,
 		},
@@ -343,9 +373,9 @@ func TestWokenAllTheTime(t *testing.T) {
 			return nil
 		})
 		var works atomic.Int32
-		p := enrol(t, "us", on, func(ctx context.Context, free func()) {
+		p := enrol(t, "us", on, func(ctx context.Context, held func(string)) {
 			for begun := time.Now(); time.Since(begun) < wakes && ctx.Err() == nil; time.Sleep(90 * time.Millisecond) {
-				free()
+				held("")
 			}
 		}, func(ctx context.Context) error {
 			works.Add(1)

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
 // fenceMargin is what is left of the lease when the fence closes: time for the
@@ -28,20 +25,77 @@ type fence struct {
 	renewed time.Time // begin of the last renewal that was answered
 	wall    time.Time // the same by the wall clock, which goes on while the machine sleeps
 	given   time.Time // when the lease was given back, zero while it is not
+	lost    bool      // it was seen not to be ours any more
 	writes  sync.WaitGroup
+	// doubt is there from the answer that somebody else has written the lease until
+	// it is known who holds it: writes wait until it is closed.
+	doubt chan struct{}
 }
 
 // begin is nil if a write may begin. Whoever began one calls writes.Done.
-func (f *fence) begin() error {
+func (f *fence) begin(ctx context.Context) error {
+	for {
+		doubt, left, err := f.tryBegin()
+		if err != nil || doubt == nil {
+			return err
+		}
+		select {
+		case <-doubt:
+		case <-time.After(left):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tryBegin begins a write if none of it is in doubt. If it is, left is the time for
+// which a write may wait for the doubt's end.
+func (f *fence) tryBegin() (doubt <-chan struct{}, left time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
 	age := max(now.Sub(f.renewed), now.Round(0).Sub(f.wall))
-	if !f.given.IsZero() || age >= f.leaseDuration-fenceMargin {
-		return errFenced
+	switch most := f.leaseDuration - fenceMargin; {
+	case f.lost || !f.given.IsZero() || age >= most:
+		return nil, 0, errFenced
+	case f.doubt != nil:
+		return f.doubt, most - age, nil
 	}
 	f.writes.Add(1)
-	return nil
+	return nil, 0, nil
+}
+
+// lose closes the fence for good, and does not wait for the writes on their way:
+// somebody else may be writing already.
+func (f *fence) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = true
+	f.endDoubt()
+}
+
+// hesitate holds writes back until sure or lose is called.
+func (f *fence) hesitate() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.doubt == nil && !f.lost {
+		f.doubt = make(chan struct{})
+	}
+}
+
+// sure says that the lease was seen to be ours. That renews nothing.
+func (f *fence) sure() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.endDoubt()
+}
+
+// endDoubt is to be called with the mutex held.
+func (f *fence) endDoubt() {
+	if f.doubt != nil {
+		close(f.doubt)
+		f.doubt = nil
+	}
 }
 
 // renew opens the fence. A renewal that began before the lease was given back
@@ -79,7 +133,7 @@ func (f *fence) transport(next http.RoundTripper) http.RoundTripper {
 		if req.Method == http.MethodGet || req.Method == http.MethodHead {
 			return next.RoundTrip(req)
 		}
-		if err := f.begin(); err != nil {
+		if err := f.begin(req.Context()); err != nil {
 			if req.Body != nil {
 				_ = req.Body.Close()
 			}
@@ -93,44 +147,3 @@ func (f *fence) transport(next http.RoundTripper) http.RoundTripper {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// fencedLock is the lock of the election. It tells the fence of each renewal,
-// closes it before the lease is given away, and remembers when the lease was
-// last looked at.
-type fencedLock struct {
-	resourcelock.Interface
-	fence  *fence
-	looked atomic.Int64 // Unix nanoseconds
-}
-
-func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	record, raw, err := l.Interface.Get(ctx)
-	if err == nil || ctx.Err() == nil {
-		l.looked.Store(time.Now().UnixNano())
-	}
-	return record, raw, err
-}
-
-func (l *fencedLock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	begun := time.Now()
-	err := l.Interface.Create(ctx, r)
-	if err == nil {
-		l.fence.renew(begun)
-	}
-	return err
-}
-
-func (l *fencedLock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
-	if r.HolderIdentity != l.Identity() {
-		if err := l.fence.close(ctx); err != nil {
-			return err // not given away: it runs out
-		}
-		return l.Interface.Update(ctx, r)
-	}
-	begun := time.Now()
-	err := l.Interface.Update(ctx, r)
-	if err == nil {
-		l.fence.renew(begun)
-	}
-	return err
-}

@@ -19,7 +19,7 @@ var errBroken = errors.New("broken")
 // newFence is a fence and the lock that moves it, on a lease of its own.
 func newFence() (*fence, *fencedLock, *lease) {
 	f, l := &fence{leaseDuration: leaseDuration}, &lease{}
-	return f, &fencedLock{Interface: &candidate{lease: l, name: "us"}, fence: f}, l
+	return f, &fencedLock{Interface: &candidate{lease: l, name: "us"}, second: &candidate{lease: l, name: "us"}, fence: f}, l
 }
 
 // pass tells whether a request passes the fence.

@@ -75,18 +75,19 @@ func (l *lease) change(r resourcelock.LeaderElectionRecord) {
 	}
 }
 
-// watch calls free whenever nobody holds the lease, as watching the real one does.
-func (l *lease) watch(ctx context.Context, free func()) {
+// watch tells who holds the lease, as watching the real one does.
+func (l *lease) watch(ctx context.Context, held func(holder string)) {
 	for ctx.Err() == nil {
 		l.mu.Lock()
 		if l.changed == nil {
 			l.changed = make(chan struct{})
 		}
-		changed, held := l.changed, l.record != nil && l.record.HolderIdentity != ""
-		l.mu.Unlock()
-		if !held {
-			free()
+		changed, holder := l.changed, ""
+		if l.record != nil {
+			holder = l.record.HolderIdentity
 		}
+		l.mu.Unlock()
+		held(holder)
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -108,6 +109,14 @@ func (l *lease) take(holder string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.change(resourcelock.LeaderElectionRecord{HolderIdentity: holder, LeaseDurationSeconds: 15})
+}
+
+// remove deletes the lease.
+func (l *lease) remove() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.change(resourcelock.LeaderElectionRecord{})
+	l.record = nil
 }
 
 func (l *lease) answers(f func(who, call string) error) {

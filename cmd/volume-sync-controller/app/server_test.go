@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,10 +99,18 @@ func newTestServer(t *testing.T, answer http.HandlerFunc, args ...string) *serve
 // With an election, clients write through the fence and the Lease is where
 // events are told; the lock passes it, and no limit of requests holds it up.
 func TestNewServer(t *testing.T) {
+	var mu sync.Mutex
+	stored, kind := []byte(`{"metadata":{"name":"x"}}`), "application/json"
 	t.Parallel()
 	answer := func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"metadata":{"name":"x"}}`))
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Method == http.MethodPut {
+			stored, _ = io.ReadAll(r.Body)
+			kind = r.Header.Get("Content-Type")
+		}
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(stored)
 	}
 	write := func(s *server) error {
 		return s.records.StorageOSV1().RESTClient().Delete().AbsPath("/x").Do(t.Context()).Error()
@@ -137,7 +147,7 @@ func TestNewServer(t *testing.T) {
 	if want := 3 * 35 * time.Second; s.health.pollMax != want {
 		t.Errorf("must poll every %v, want %v", s.health.pollMax, want)
 	}
-	if err := s.fence.begin(); err != nil {
+	if err := s.fence.begin(ctx); err != nil {
 		t.Errorf("with the lease: %v", err)
 	}
 }

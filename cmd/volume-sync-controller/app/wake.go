@@ -16,13 +16,15 @@ import (
 )
 
 // An elector looks at the lease every retry period or two. What is here tells
-// it when a look is worth while: when the lease was given back, and when it has
-// run out. Whether it may take the lease is still for the elector alone to say.
+// when a look is worth while: to a standby, when the lease was given back, and when
+// it has run out; to a leader, when it seems to be his no more. A watch may lag
+// behind, so it only says that it is time to look. Whether a standby may take the
+// lease is for the elector alone to say; that a leader has lost it, for the lock.
 
-// watchLease calls free whenever nobody holds the lease, until ctx ends.
-// Without the right to watch, or while the watch is broken, the elector looks
-// from time to time as ever.
-func (s *server) watchLease(ctx context.Context, free func()) {
+// watchLease calls held with whoever holds the lease, "" for nobody, at each change
+// until ctx ends. Without the right to watch, or while the watch is broken, the
+// elector looks from time to time as ever.
+func (s *server) watchLease(ctx context.Context, held func(holder string)) {
 	factory := informers.NewSharedInformerFactoryWithOptions(s.kube, 0,
 		informers.WithNamespace(s.namespace),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
@@ -37,14 +39,14 @@ func (s *server) watchLease(ctx context.Context, free func()) {
 		return
 	}
 	look := func(obj any) {
-		if l, ok := obj.(*coordinationv1.Lease); ok && (l.Spec.HolderIdentity == nil || *l.Spec.HolderIdentity == "") {
-			free()
+		if l, ok := obj.(*coordinationv1.Lease); ok {
+			held(resourcelock.LeaseSpecToLeaderElectionRecord(&l.Spec).HolderIdentity)
 		}
 	}
 	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    look,
 		UpdateFunc: func(_, obj any) { look(obj) },
-		DeleteFunc: func(any) { free() },
+		DeleteFunc: func(any) { held("") },
 	}); err != nil {
 		logger.Error(err, "The Lease is not watched")
 		return
@@ -55,12 +57,13 @@ func (s *server) watchLease(ctx context.Context, free func()) {
 // runOutMargin is for the time between an answer and its being taken note of.
 const runOutMargin = 50 * time.Millisecond
 
-// observedLock knows what the elector has seen of the lease, and wakes it when
-// that is worth another look.
+// observedLock knows what the elector has seen of the lease, and has it looked at
+// again when that is worth while.
 type observedLock struct {
 	resourcelock.Interface
-	wake  func()
-	watch func(free func()) // is called once, when another process is seen to hold the lease
+	wake  func()                         // has the elector look
+	look  func()                         // looks beside the elector
+	watch func(held func(holder string)) // is called once, when somebody is known to hold the lease
 
 	watched sync.Once
 	mu      sync.Mutex
@@ -73,7 +76,7 @@ func (l *observedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRec
 	record, raw, err := l.Interface.Get(ctx)
 	if err == nil && record.HolderIdentity != "" && record.HolderIdentity != l.Identity() {
 		l.see(record, raw)
-		l.watched.Do(func() { l.watch(l.free) })
+		l.startWatch()
 	}
 	return record, raw, err
 }
@@ -90,9 +93,15 @@ func (l *observedLock) wrote(r resourcelock.LeaderElectionRecord, err error) err
 	if err == nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.ours = r.HolderIdentity == l.Identity()
+		if l.ours = r.HolderIdentity == l.Identity(); l.ours {
+			l.startWatch()
+		}
 	}
 	return err
+}
+
+func (l *observedLock) startWatch() {
+	l.watched.Do(func() { l.watch(l.moved) })
 }
 
 // see starts the time anew if the lease was renewed, as the elector does.
@@ -107,6 +116,19 @@ func (l *observedLock) see(record *resourcelock.LeaderElectionRecord, raw []byte
 		l.timer.Stop()
 	}
 	l.timer = time.AfterFunc(time.Duration(record.LeaseDurationSeconds)*time.Second+runOutMargin, l.free)
+}
+
+// moved is told by the watch who holds the lease.
+func (l *observedLock) moved(holder string) {
+	if holder == "" {
+		l.free()
+	}
+	l.mu.Lock()
+	ours := l.ours
+	l.mu.Unlock()
+	if ours && holder != l.Identity() {
+		l.look()
+	}
 }
 
 // free has the elector look, unless it has just taken the lease.
