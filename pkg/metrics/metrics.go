@@ -70,6 +70,7 @@ type Metrics struct {
 	invalid    *prometheus.GaugeVec
 	crd        *prometheus.GaugeVec
 	writes     *prometheus.CounterVec
+	dropped    prometheus.Counter
 	buildInfo  *prometheus.GaugeVec
 	collectors []prometheus.Collector
 }
@@ -142,6 +143,10 @@ func New() *Metrics {
 			Name: "storageos_volume_writes_total",
 			Help: "Writes of volume records that Kubernetes accepted, by verb: create, patch, patch_status or delete.",
 		}, []string{"verb"}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "storageos_volume_events_dropped_total",
+			Help: "Events that Kubernetes has not taken: not permitted, refused, too many at once, or the process ended before.",
+		}),
 		buildInfo: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volume_sync_build_info",
 			Help: "Always 1; the labels say what was built.",
@@ -158,7 +163,7 @@ func New() *Metrics {
 	m.collectors = []prometheus.Collector{
 		m.Requests.Duration, m.Requests.Total, m.Requests.InFlight,
 		m.sync, m.save, m.deletion, m.lastSync, m.errors, m.volumes,
-		m.records, m.orphans, m.held, m.invalid, m.crd, m.writes, m.buildInfo,
+		m.records, m.orphans, m.held, m.invalid, m.crd, m.writes, m.dropped, m.buildInfo,
 	}
 	m.collectors = append(m.collectors, m.Queues.collectors()...)
 	return m
@@ -229,6 +234,9 @@ func (m *Metrics) Error(stage string) { m.errors.WithLabelValues(stage).Inc() }
 
 // Wrote counts a write that Kubernetes accepted.
 func (m *Metrics) Wrote(verb string) { m.writes.WithLabelValues(verb).Inc() }
+
+// EventDropped counts an event that Kubernetes has not taken.
+func (m *Metrics) EventDropped() { m.dropped.Inc() }
 
 // SetVolumes says how many volumes of one health were listed last.
 func (m *Metrics) SetVolumes(health string, n int) { m.volumes.WithLabelValues(health).Set(float64(n)) }

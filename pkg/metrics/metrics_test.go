@@ -51,6 +51,7 @@ func TestNames(t *testing.T) {
 		"storageos_volumes_invalid":                            "gauge{}",
 		"storageos_volume_crd_current":                         "gauge{}",
 		"storageos_volume_writes_total":                        "counter{verb}",
+		"storageos_volume_events_dropped_total":                "counter{}",
 		"storageos_volume_sync_build_info":                     "gauge{commit,go_version,version}",
 		"workqueue_depth":                                      "gauge{name}",
 		"workqueue_adds_total":                                 "counter{name}",
@@ -95,6 +96,7 @@ func TestLeading(t *testing.T) {
 		"storageos_delete_volume_duration_seconds": {"": 0},
 		"storageos_sync_volume_errors_total":       {"login": 0},
 		"storageos_volume_writes_total":            {"create": 0, "patch": 0, "patch_status": 0, "delete": 0},
+		"storageos_volume_events_dropped_total":    {"": 0},
 		"storageos_volume_sync_build_info": {
 			version.Commit() + "," + runtime.Version() + "," + version.Version(): 1,
 		},

@@ -46,8 +46,8 @@ func (c *changes) newest() []change {
 	return all
 }
 
-func (c *changes) said(e *corev1.Event) {
-	c.add(e.InvolvedObject.Kind+" "+e.InvolvedObject.Name, e.Reason+": "+e.Message, e.Type == corev1.EventTypeWarning)
+func (c *changes) said(on *corev1.ObjectReference, kind, reason, message string) {
+	c.add(on.Kind+" "+on.Name, reason+": "+message, kind == corev1.EventTypeWarning)
 }
 
 // whats says a write of a record in the words of the status page.

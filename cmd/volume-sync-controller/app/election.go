@@ -51,7 +51,7 @@ func (s *server) election() *election {
 		renewDeadline: s.options.renewDeadline,
 		retryPeriod:   s.options.retryPeriod,
 		enter:         s.health.enter,
-		work:          s.reconciler.Start,
+		work:          s.work,
 		watch:         s.watchLease,
 	}
 }

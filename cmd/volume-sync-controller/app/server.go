@@ -18,11 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller"
@@ -49,7 +46,7 @@ type server struct {
 	records    versioned.Interface
 	dynamic    dynamic.Interface
 	storageos  *storageos.Client
-	events     record.EventBroadcaster
+	events     *events
 	reconciler *controller.Reconciler
 	health     *health
 	lock       *fencedLock // nil without an election
@@ -89,18 +86,18 @@ func newServer(o *options) (*server, error) {
 	if err != nil {
 		return nil, &flagError{"api-endpoint", err}
 	}
-	s.events = record.NewBroadcaster()
 	settings := o.controller
 	if o.election {
 		settings.LeaseDuration = o.leaseDuration
 	}
+	s.events = newEvents(s.kube.CoreV1().Events(""), metrics.Default.EventDropped, s.changes.said)
 	s.reconciler, err = controller.NewReconciler(controller.Options{
 		Settings:   settings,
 		Kubernetes: s.kube,
 		Records:    s.records,
 		CRD:        s.dynamic,
 		StorageOS:  s.storageos,
-		Events:     s.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component}),
+		Events:     s.events,
 		Lease:      s.lease(),
 		Metrics:    &measured,
 		OnWrite:    s.changes.wrote,
@@ -177,11 +174,9 @@ func (s *server) run(ctx context.Context) error {
 	wg.Go(func() { s.health.serve(base, listener, s.options.profiling) })
 	if page != nil {
 		wg.Go(func() { s.page.serve(base, page) })
-		s.events.StartEventWatcher(s.changes.said)
 	}
 	wg.Go(func() { s.storageos.Run(base) })
-	s.events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: s.kube.CoreV1().Events("")})
-	defer s.events.Shutdown()
+	wg.Go(func() { s.events.run(base) })
 
 	if err := s.prepare(ctx, base); err != nil {
 		if ctx.Err() != nil {
@@ -191,7 +186,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	if s.lock == nil {
 		s.health.enter(leading)
-		return s.reconciler.Start(ctx)
+		return s.work(ctx)
 	}
 	return s.election().run(ctx, base)
 }
@@ -200,6 +195,14 @@ func (s *server) run(ctx context.Context) error {
 // has asked for may be taken: the work does not depend on the page.
 func (s *server) listenForPage(ctx context.Context) (net.Listener, error) {
 	if s.options.statusAddr == "" {
+// work keeps records true until ctx ends. When it returns, the lease may be given
+// back: nothing is written any more.
+func (s *server) work(ctx context.Context) error {
+	err := s.reconciler.Start(ctx)
+	s.events.drain()
+	return err
+}
+
 		return nil, nil
 	}
 	listener, err := net.Listen("tcp", s.options.statusAddr)

@@ -92,7 +92,6 @@ func newTestServer(t *testing.T, answer http.HandlerFunc, args ...string) *serve
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.events.Shutdown)
 	return s
 }
 

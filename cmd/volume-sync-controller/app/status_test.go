@@ -42,10 +42,7 @@ func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
 	took.Observe(1234 * time.Millisecond)
 	c := &changes{}
 	c.add("Volume pvc-1", "created", false)
-	c.said(&corev1.Event{
-		InvolvedObject: corev1.ObjectReference{Kind: "Volume", Name: "pvc-2"},
-		Type:           corev1.EventTypeWarning, Reason: "VolumeOffline", Message: "<b>the master is offline</b>",
-	})
+	c.said(&corev1.ObjectReference{Kind: "Volume", Name: "pvc-2"}, corev1.EventTypeWarning, "VolumeOffline", "<b>the master is offline</b>")
 	var now atomic.Int32
 	return &statusPage{
 		phase: func() phase { return phase(now.Load()) }, gatherer: registry, changes: c, took: took, late: time.Minute,
