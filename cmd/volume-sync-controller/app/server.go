@@ -108,7 +108,7 @@ func newServer(o *options) (*server, error) {
 	s.page = &statusPage{
 		phase: func() phase { return phase(s.health.phase.Load()) }, gatherer: prometheus.DefaultGatherer,
 		concerns: s.reconciler.Concerns, changes: &s.changes, took: took,
-		late: 3 * (o.controller.PollInterval + o.apiTimeout),
+		late: 3 * (o.controller.PollInterval + o.apiTimeout), host: hostOf(o.statusAddr),
 	}
 	s.health.polled = func() time.Time { return later(s.reconciler.LastAttempt(), s.storageos.LastByte()) }
 	s.health.pollMax = 3 * (o.controller.PollInterval + o.apiTimeout)

@@ -39,6 +39,7 @@ type statusPage struct {
 	took     *lastLatency
 	late     time.Duration // the age of a poll that is not as it should be
 }
+	host     string        // of the page's own address
 
 // status is what the page shows.
 type status struct {
@@ -154,6 +155,10 @@ func (p *statusPage) handler() http.Handler {
 		mux.ServeHTTP(w, r)
 	})
 }
+		if !p.answers(r.Host) {
+			http.Error(w, "The status page answers only to localhost, to IP addresses and to the host of -status-addr: another name may be a foreign page's.", http.StatusForbidden)
+			return
+		}
 
 // serve serves the page until ctx ends.
 func (p *statusPage) serve(ctx context.Context, l net.Listener) {

@@ -140,6 +140,74 @@ func TestStatusPageInChromium(t *testing.T) {
 	t.Parallel()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
+// A name that leads here by somebody else's will is not answered to, on any path; the
+// page's own names and literal addresses are.
+func TestStatusPageHosts(t *testing.T) {
+	t.Parallel()
+	for host, own := range map[string]map[string]bool{
+		"": {
+			"localhost": true, "localhost:8081": true, "localhost:9999": true, "LocalHost:8081": true, "localhost.": true, "localhost.:8081": true,
+			"127.0.0.1": true, "127.0.0.1:8081": true, "10.1.2.3:8081": true, "[::1]:8081": true, "[::1]": true, "[FE80::1]:8081": true,
+			"": false, ":8081": false, ".": false, "evil.example": false, "evil.example:8081": false, "EVIL.example": false,
+			"localhost.evil.example": false, "localhost.evil.example:8081": false, "evil.localhost": false, "localhost..": false,
+			"127.0.0.1.nip.io": false, "127.0.0.1.nip.io:8081": false, "127.0.0.1.": false, "localhost:evil": false, "[localhost]:evil": false,
+			"localhost, evil.example": false, "localhost:8081:evil.example": false, "[::1": false, "127.0.0.1@evil.example": false,
+		},
+		"page.example": {
+			"page.example": true, "Page.Example:8081": true, "page.example.:8081": true, "localhost:8081": true, "127.0.0.1": true,
+			"evil.example": false, "other.page.example": false, "page.example.evil.example": false, "": false,
+		},
+		"0.0.0.0": {"localhost": true, "192.168.1.1:8081": true, "evil.example": false, "": false},
+	} {
+		p, _ := testPage(t)
+		p.host = host
+		h := p.handler()
+		for name, answered := range own {
+			for path, code := range map[string]int{"/": 200, "/status": 200, "/page.js": 200, "/page.css": 200, "/nothing": 404} {
+				w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
+				r.Host = name
+				h.ServeHTTP(w, r)
+				if !answered {
+					code = http.StatusForbidden
+				}
+				if w.Code != code {
+					t.Errorf("own name %q: %s of host %q: %d, want %d", host, path, name, w.Code, code)
+				}
+				if !answered && (!strings.Contains(w.Body.String(), "-status-addr") || strings.Contains(w.Body.String(), "<")) {
+					t.Errorf("it does not say why: %q", w.Body)
+				}
+			}
+		}
+	}
+}
+
+// What a browser or a program sends is what counts, whatever else the request names.
+func TestStatusPageRequests(t *testing.T) {
+	t.Parallel()
+	p, _ := testPage(t)
+	server := httptest.NewServer(p.handler())
+	defer server.Close()
+	for request, want := range map[string]string{
+		"GET /status HTTP/1.1\r\nHost: localhost\r\n":                                   "200",
+		"GET /status HTTP/1.1\r\nHost: evil.example\r\n":                                "403",
+		"GET /status HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: localhost\r\n": "403",
+		"GET http://evil.example/status HTTP/1.1\r\nHost: localhost\r\n":                "403",
+		"GET /status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n":             "400",
+		"GET /status HTTP/1.0\r\n":                                                      "403",
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "%sConnection: close\r\n\r\n", request)
+		answer, err := io.ReadAll(conn)
+		conn.Close()
+		if _, code, _ := strings.Cut(string(answer), " "); err != nil || !strings.HasPrefix(code, want) {
+			t.Errorf("%q: %.100q, %v, want %s", request, answer, err, want)
+		}
+	}
+}
+
 		t.Skip("it needs Chromium: run it by `make test-page`")
 	}
 	p, now := testPage(t)
