@@ -40,8 +40,8 @@ type poller struct {
 	// more: those that it did not show, for one.
 	begun func(*listing)
 	ended func(l *listing, complete bool, changed []string)
-	// alive is told until when it is no wonder that nothing is asked: at each
-	// request, now; before a pause, its end.
+	// alive is told until when it is no wonder that nothing is asked: before a
+	// pause, its end. Of requests the API itself tells, see movement.
 	alive func(until time.Time)
 
 	nodes  chan nodesAnswer // what the nodes are listed with; nil while they are not

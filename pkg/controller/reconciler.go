@@ -147,7 +147,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		),
 	}
 	r.poller = &poller{
-		api: o.StorageOS, view: r.view, metrics: o.Metrics,
+		api: movement{o.StorageOS, r.moved}, view: r.view, metrics: o.Metrics,
 		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval, parallel: parallelLists,
 		alive: r.alive, begun: r.listingBegun, keep: r.contents.put, found: r.volumeFound, ended: r.listingEnded,
 	}
@@ -238,7 +238,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	return nil
 }
 
-// LastAttempt is when StorageOS was last asked for a list or, while the next
+// LastAttempt is when a request of a listing last began or ended or, while the next
 // listing waits for its time, when that comes: what a liveness probe of a leader
 // watches. The zero time before Start.
 func (r *Reconciler) LastAttempt() time.Time {

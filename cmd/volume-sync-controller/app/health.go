@@ -46,7 +46,7 @@ func (h *health) enter(p phase) {
 func (h *health) live() error {
 	switch phase(h.phase.Load()) {
 	case leading:
-		return h.stood("no listing of StorageOS was tried and no byte received", h.polled(), h.pollMax)
+		return h.stood("no request of a listing of StorageOS has begun or ended", h.polled(), h.pollMax)
 	case standby:
 		return h.stood("the lease was not looked at", h.looked(), h.lookMax)
 	default:

@@ -31,9 +31,9 @@ func TestLive(t *testing.T) {
 		"a standby has just begun":     {standby, time.Hour, 0, lookMax, ""},
 		"a standby never looked":       {standby, time.Hour, 0, lookMax + time.Second, "the lease was not looked at for 46s"},
 		"a leader polls":               {leading, 0, time.Hour, pollMax, ""},
-		"a leader has ceased to poll":  {leading, 0, time.Hour, pollMax + 1, "no listing of StorageOS was tried and no byte received for 1m45s"},
+		"a leader has ceased to poll":  {leading, 0, time.Hour, pollMax + 1, "no request of a listing of StorageOS has begun or ended for 1m45s"},
 		"a leader has just begun":      {leading, time.Hour, 0, pollMax, ""},
-		"a leader never polled":        {leading, time.Hour, 0, pollMax + time.Minute, "no listing of StorageOS was tried and no byte received for 2m45s"},
+		"a leader never polled":        {leading, time.Hour, 0, pollMax + time.Minute, "no request of a listing of StorageOS has begun or ended for 2m45s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

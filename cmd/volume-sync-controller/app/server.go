@@ -32,6 +32,10 @@ import (
 // component names this program in events, user agents and the Lease.
 const component = "storageos-volume-sync"
 
+// longestList is how many times the flag -api-timeout the list of one namespace may
+// take.
+const longestList = 10
+
 // crdPause is how often it is tried whether the CRD is there.
 const crdPause = 2 * time.Second
 
@@ -110,8 +114,8 @@ func newServer(o *options) (*server, error) {
 		concerns: s.reconciler.Concerns, changes: &s.changes, took: took,
 		late: 3 * (o.controller.PollInterval + o.apiTimeout), host: hostOf(o.statusAddr),
 	}
-	s.health.polled = func() time.Time { return later(s.reconciler.LastAttempt(), s.storageos.LastByte()) }
-	s.health.pollMax = 3 * (o.controller.PollInterval + o.apiTimeout)
+	s.health.polled = s.reconciler.LastAttempt
+	s.health.pollMax = longestList*o.apiTimeout + 3*(o.controller.PollInterval+o.apiTimeout)
 	if o.election {
 		if err := s.newLock(); err != nil {
 			return nil, err

@@ -143,7 +143,7 @@ func TestNewServer(t *testing.T) {
 	if age := time.Since(s.health.looked()); age > time.Minute || s.health.lookMax != time.Minute {
 		t.Errorf("looked %v ago, must every %v", age, s.health.lookMax)
 	}
-	if want := 3 * 35 * time.Second; s.health.pollMax != want {
+	if want := 10*30*time.Second + 3*35*time.Second; s.health.pollMax != want {
 		t.Errorf("must poll every %v, want %v", s.health.pollMax, want)
 	}
 	if err := s.fence.begin(ctx); err != nil {
