@@ -14,17 +14,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// right is a verb on a resource, in a namespace or for all.
-type right struct{ verb, resource, namespace string }
+// right is a verb on a resource, in a namespace or for all, and on one name or all.
+type right struct{ verb, resource, namespace, name string }
 
 func (r right) String() string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s %s", r.verb, r.resource, r.namespace))
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s %s", r.verb, r.resource, r.namespace, r.name))
 }
 
 // fallBacks are needed where there is no watch-list.
 var fallBacks = map[right]bool{
-	{"list", "persistentvolumes", ""}:                       true,
-	{"list", "coordination.k8s.io/leases", deployNamespace}: true,
+	{"list", "persistentvolumes", "", ""}:                               true,
+	{"list", "coordination.k8s.io/leases", deployNamespace, deployName}: true,
 }
 
 // granted are the rights that the applied roles give.
@@ -37,7 +37,9 @@ func (e *env) granted() map[right]bool {
 			for _, group := range rule.APIGroups {
 				for _, resource := range rule.Resources {
 					for _, verb := range rule.Verbs {
-						granted[right{verb, inGroup(group, resource), namespace}] = true
+						for _, name := range append(rule.ResourceNames, "")[:max(1, len(rule.ResourceNames))] {
+							granted[right{verb, inGroup(group, resource), namespace, name}] = true
+						}
 					}
 				}
 			}
@@ -65,7 +67,7 @@ func inGroup(group, resource string) string {
 type auditEntry struct {
 	Stage, Verb, RequestURI string
 	User                    struct{ Username string }
-	ObjectRef               struct{ APIGroup, Resource, Subresource, Namespace string }
+	ObjectRef               struct{ APIGroup, Resource, Subresource, Namespace, Name string }
 	ResponseStatus          struct{ Code int }
 	Annotations             map[string]string
 }
@@ -97,7 +99,9 @@ func (e *env) requests() map[right]bool {
 		if a.ObjectRef.Subresource != "" {
 			resource += "/" + a.ObjectRef.Subresource
 		}
-		used[right{a.Verb, resource, a.ObjectRef.Namespace}] = true
+		for _, name := range []string{"", a.ObjectRef.Name} {
+			used[right{a.Verb, resource, a.ObjectRef.Namespace, name}] = true
+		}
 	}
 	e.must(lines.Err())
 	return used

@@ -181,14 +181,16 @@ func TestDeploy(t *testing.T) {
 		return e.want(f.ID, func(r *v1.Volume) bool { return r.Spec.SizeBytes == 78<<30 })
 	})
 
-	e.leaseDeleted()
+	third := e.runPod(&specs[0])
+	e.leaseDeleted(second)
+	leader(t, third)
 	granted, used := e.granted(), e.requests()
 	for r := range granted {
 		if !used[r] && !fallBacks[r] {
 			t.Errorf("nothing needs the right to %v", r)
 		}
 	}
-	e.removes(second)
+	e.removes(third)
 }
 
 // hasPage finds the status page on loopback of the Pod.
@@ -288,17 +290,21 @@ func (e *env) leaseEvents(reason string, n int) {
 	})
 }
 
-// leaseDeleted: the leader makes again what somebody deletes.
-func (e *env) leaseDeleted() {
+// leaseDeleted: the leader ends when somebody deletes its Lease, and another makes it
+// again.
+func (e *env) leaseDeleted(leader *pod) {
 	e.t.Helper()
 	ctx := context.Background()
 	leases := e.kube.CoordinationV1().Leases(deployNamespace)
 	old, err := leases.Get(ctx, deployName, metav1.GetOptions{})
 	e.must(err)
 	e.must(leases.Delete(ctx, deployName, metav1.DeleteOptions{}))
+	if code := leader.exit(e.t, 20*time.Second); code != 1 {
+		e.t.Errorf("it ended with %d", code)
+	}
 	e.eventually("the Lease is there again", 30*time.Second, func() error {
 		is, err := leases.Get(ctx, deployName, metav1.GetOptions{})
-		if err == nil && (is.UID == old.UID || is.Spec.HolderIdentity == nil) {
+		if err == nil && (is.UID == old.UID || is.Spec.HolderIdentity == nil || *is.Spec.HolderIdentity == *old.Spec.HolderIdentity) {
 			err = fmt.Errorf("it is %s, held by %v", is.UID, is.Spec.HolderIdentity)
 		}
 		return err

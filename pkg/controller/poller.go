@@ -48,6 +48,7 @@ type poller struct {
 	waited bool             // for the nodes, once
 	asking sync.WaitGroup
 
+	failed  error  // why the last listing was not complete, nil if it was
 	failing string // the last failure that was logged, "" while all is well
 	repeats int    // how often it has come again
 	unnamed bool   // it was said that StorageOS does not tell its cluster
@@ -107,6 +108,7 @@ func (p *poller) poll(ctx context.Context) error {
 	if err == nil {
 		p.metrics.Synced(l.ended)
 	}
+	p.failed = err
 	p.ended(l, err == nil, changed)
 	return err
 }

@@ -107,6 +107,7 @@ type Reconciler struct {
 	resynced  time.Time         // when every ID was last compared; the poller's own
 	compared  int               // with which span of the view that was done; the poller's own
 	attempt   atomic.Int64      // see LastAttempt, Unix nanoseconds
+	listed    atomic.Pointer[Listing]
 }
 
 // NewReconciler checks the options and wires a Reconciler. It starts nothing.
@@ -149,7 +150,11 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	r.poller = &poller{
 		api: movement{o.StorageOS, r.moved}, view: r.view, metrics: o.Metrics,
 		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval, parallel: parallelLists,
-		alive: r.alive, begun: r.listingBegun, keep: r.contents.put, found: r.volumeFound, ended: r.listingEnded,
+		alive: r.alive, begun: r.listingBegun, keep: r.contents.put, found: r.volumeFound,
+		ended: func(l *listing, complete bool, changed []string) {
+			r.listingEnded(l, complete, changed)
+			r.listingNoted(l, r.poller.failed, time.Now())
+		},
 	}
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
 		return nil, err

@@ -252,12 +252,23 @@ func (t *tracks) publish() {
 	t.metrics.SetOrphans(metrics.OrphanUnclaimed, t.counts.unclaimed)
 	t.metrics.SetOrphans(metrics.OrphanMissing, t.counts.missing)
 	t.metrics.SetOrphans(metrics.OrphanRecord, t.counts.orphan)
-	held := 0
-	for _, n := range t.held {
-		held += n
-	}
-	t.metrics.SetHeld(held)
+	t.metrics.SetHeld(t.heldBack())
 	t.metrics.SetInvalid(t.counts.invalid + t.counts.unreadable)
+}
+
+// heldBack is how many records the rules of deletion hold back.
+func (t *tracks) heldBack() (n int) {
+	for _, of := range t.held {
+		n += of
+	}
+	return n
+}
+
+// concerned is how many records are held back, and how much cannot be recorded.
+func (t *tracks) concerned() (held, invalid int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.heldBack(), t.counts.invalid + t.counts.unreadable
 }
 
 // setUnreadable says how many PersistentVolumes have a handle that cannot be read.

@@ -111,7 +111,7 @@ func newServer(o *options) (*server, error) {
 	}
 	s.page = &statusPage{
 		phase: func() phase { return phase(s.health.phase.Load()) }, gatherer: prometheus.DefaultGatherer,
-		concerns: s.reconciler.Concerns, changes: &s.changes, took: took,
+		concerns: s.reconciler.Concerns, listing: s.reconciler.Listing, changes: &s.changes, took: took,
 		late: 3 * (o.controller.PollInterval + o.apiTimeout), host: hostOf(o.statusAddr),
 	}
 	s.health.polled = s.reconciler.LastAttempt
@@ -195,18 +195,21 @@ func (s *server) run(ctx context.Context) error {
 	return s.election().run(ctx, base)
 }
 
-// listenForPage is nil if there is no page to be served. An address that nobody
-// has asked for may be taken: the work does not depend on the page.
-func (s *server) listenForPage(ctx context.Context) (net.Listener, error) {
-	if s.options.statusAddr == "" {
 // work keeps records true until ctx ends. When it returns, the lease may be given
 // back: nothing is written any more.
 func (s *server) work(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.heartbeat().run(ctx) })
 	err := s.reconciler.Start(ctx)
+	wg.Wait()
 	s.events.drain()
 	return err
 }
 
+// listenForPage is nil if there is no page to be served. An address that nobody
+// has asked for may be taken: the work does not depend on the page.
+func (s *server) listenForPage(ctx context.Context) (net.Listener, error) {
+	if s.options.statusAddr == "" {
 		return nil, nil
 	}
 	listener, err := net.Listen("tcp", s.options.statusAddr)

@@ -98,9 +98,9 @@ func newTestServer(t *testing.T, answer http.HandlerFunc, args ...string) *serve
 // With an election, clients write through the fence and the Lease is where
 // events are told; the lock passes it, and no limit of requests holds it up.
 func TestNewServer(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	stored, kind := []byte(`{"metadata":{"name":"x"}}`), "application/json"
-	t.Parallel()
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()

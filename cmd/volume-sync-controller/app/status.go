@@ -35,20 +35,21 @@ type statusPage struct {
 	phase    func() phase
 	gatherer prometheus.Gatherer
 	concerns func(most int) ([]controller.Concern, string)
+	listing  func() controller.Listing
 	changes  *changes
 	took     *lastLatency
 	late     time.Duration // the age of a poll that is not as it should be
-}
 	host     string        // of the page's own address
+}
 
 // status is what the page shows.
 type status struct {
-	Role, LastPoll, Duration, Version, Holding string
-	Late, OlderCRD                             bool
-	Records                                    int
-	Health, Orphans, Errors                    []level
-	Concerns                                   []controller.Concern
-	Changes                                    []change
+	Role, LastPoll, Duration, Version, Holding, Failing string
+	Late, OlderCRD                                      bool
+	Records, Held                                       int
+	Health, Orphans, Errors                             []level
+	Concerns                                            []controller.Concern
+	Changes                                             []change
 }
 
 // level is a number with a name, and how it looks when it is not 0.
@@ -100,6 +101,8 @@ func (p *statusPage) status(now time.Time) (*status, error) {
 		s.Errors = append(s.Errors, level{m.GetLabel()[0].GetValue(), int(m.GetCounter().GetValue()), "bad"})
 	}
 	s.Concerns, s.Holding = p.concerns(maxConcerns)
+	listing := p.listing()
+	s.Failing, s.Held = listing.Failing, listing.Held
 	return s, nil
 }
 
@@ -152,13 +155,13 @@ func (p *statusPage) handler() http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		mux.ServeHTTP(w, r)
-	})
-}
 		if !p.answers(r.Host) {
 			http.Error(w, "The status page answers only to localhost, to IP addresses and to the host of -status-addr: another name may be a foreign page's.", http.StatusForbidden)
 			return
 		}
+		mux.ServeHTTP(w, r)
+	})
+}
 
 // serve serves the page until ctx ends.
 func (p *statusPage) serve(ctx context.Context, l net.Listener) {

@@ -46,6 +46,9 @@ func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
 	var now atomic.Int32
 	return &statusPage{
 		phase: func() phase { return phase(now.Load()) }, gatherer: registry, changes: c, took: took, late: time.Minute,
+		listing: func() controller.Listing {
+			return controller.Listing{Held: 3, Failing: "listing the volumes of namespace <ns-1>: no answer"}
+		},
 		concerns: func(int) ([]controller.Concern, string) {
 			return []controller.Concern{{Kind: metrics.OrphanMissing, VolumeID: "volume-id-1", PersistentVolume: "pvc-3"}}, "too many are gone"
 		},
@@ -55,7 +58,9 @@ func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
 func ask(t *testing.T, h http.Handler, method, path string) (int, http.Header, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	r := httptest.NewRequest(method, path, nil)
+	r.Host = "localhost:8081"
+	h.ServeHTTP(w, r)
 	body, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +85,8 @@ func TestStatusPage(t *testing.T) {
 		}
 		for _, want := range []string{
 			"<b>leading</b>", "<b>3s ago</b>", "took 1.234s", "<b>42</b>records", `"tile good"><b>40</b>Healthy`, `"tile bad"><b>2</b>Offline`,
-			`"tile bad"><b>1</b>missing volumes`, "Deletions of records are held: too many are gone", `"tile warn"><b>3</b>invalid`, "is older than this version", "<td>pvc-3</td><td>volume-id-1</td>",
+			`"tile bad"><b>1</b>missing volumes`, "Deletions of records are held: too many are gone", "namespace &lt;ns-1&gt;: no answer", "is held back: 3<",
+			`"tile warn"><b>3</b>invalid`, "is older than this version", "<td>pvc-3</td><td>volume-id-1</td>",
 			"<td>Volume pvc-1</td><td>created</td>", "VolumeOffline: &lt;b&gt;the master", "volume-sync-controller ",
 		} {
 			if !strings.Contains(body, want) {
@@ -135,11 +141,6 @@ func TestStatusPageCRD(t *testing.T) {
 	}
 }
 
-// A browser shows the page, and the page goes with the times by itself.
-func TestStatusPageInChromium(t *testing.T) {
-	t.Parallel()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
 // A name that leads here by somebody else's will is not answered to, on any path; the
 // page's own names and literal addresses are.
 func TestStatusPageHosts(t *testing.T) {
@@ -208,6 +209,11 @@ func TestStatusPageRequests(t *testing.T) {
 	}
 }
 
+// A browser shows the page, and the page goes with the times by itself.
+func TestStatusPageInChromium(t *testing.T) {
+	t.Parallel()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
 		t.Skip("it needs Chromium: run it by `make test-page`")
 	}
 	p, now := testPage(t)

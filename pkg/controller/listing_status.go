@@ -1,0 +1,45 @@
+package controller
+
+import "time"
+
+// Listing is what is known of the listings of StorageOS, for whoever must know
+// whether records can be believed.
+type Listing struct {
+	// Completed is the end of the last complete one, zero before the first.
+	Completed time.Time
+	// Cluster is the ID of the cluster that it named, "" if StorageOS refused to
+	// tell.
+	Cluster string
+	// Failing says why the last one was not complete, "" if it was.
+	Failing string
+	// Held is how many records the rules of deletion hold back.
+	Held int
+	// Invalid is how much cannot be recorded.
+	Invalid int
+}
+
+// Listing tells of the listings up to now. A process that does not lead knows
+// nothing.
+func (r *Reconciler) Listing() Listing {
+	l := r.listed.Load()
+	if l == nil || !r.leading.Load() {
+		return Listing{}
+	}
+	is := *l
+	is.Held, is.Invalid = r.tracks.concerned()
+	return is
+}
+
+// listingNoted remembers how a listing has ended. Err is why it was not complete.
+func (r *Reconciler) listingNoted(l *listing, err error, now time.Time) {
+	var is Listing
+	if was := r.listed.Load(); was != nil {
+		is = *was
+	}
+	if err == nil {
+		is = Listing{Completed: now, Cluster: l.cluster}
+	} else {
+		is.Failing = oneLine(err)
+	}
+	r.listed.Store(&is)
+}

@@ -1,0 +1,39 @@
+package controller
+
+import (
+	"testing"
+	"time"
+)
+
+// What is said of the listings: only a complete one moves the time and the cluster, and
+// only a leader knows.
+func TestListing(t *testing.T) {
+	t.Parallel()
+	r := keepAll(t, 3)
+	end := time.Now()
+	if got := r.Listing(); got != (Listing{}) {
+		t.Errorf("before it leads: %+v", got)
+	}
+	r.leading.Store(true)
+	r.listingNoted(&listing{}, errBroken, end)
+	if got := r.Listing(); got != (Listing{Failing: "broken"}) {
+		t.Errorf("before a complete one: %+v", got)
+	}
+	r.listingNoted(&listing{cluster: "c"}, nil, end)
+	r.listingNoted(&listing{cluster: "other"}, errBroken, end.Add(time.Minute))
+	r.tracks.update("v1", end, func(t track, _ *breaker) track {
+		t.levels.held = "why"
+		return t
+	})
+	if got, want := r.Listing(), (Listing{Completed: end, Cluster: "c", Failing: "broken", Held: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	r.listingNoted(&listing{}, nil, end.Add(time.Hour))
+	if got, want := r.Listing(), (Listing{Completed: end.Add(time.Hour), Held: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	r.leading.Store(false)
+	if got := r.Listing(); got != (Listing{}) {
+		t.Errorf("after it led: %+v", got)
+	}
+}
