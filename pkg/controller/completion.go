@@ -20,6 +20,10 @@ const mostCompleted = 5000
 // crdSettles is for how long a new CRD may not be in force yet, though it is there.
 const crdSettles = time.Second
 
+// crdLags is for how long API servers may not go by a new CRD yet. Something else that
+// drops fields does so for ever: then one record is tried now and then.
+const crdLags = 2 * time.Minute
+
 // completion remembers whose records are to be completed.
 type completion struct {
 	most int // see mostCompleted
@@ -30,6 +34,8 @@ type completion struct {
 
 	ids []string // those that are left; the poller's own
 	one bool     // one is to be tried; the poller's own
+
+	tried time.Time // when one was; the poller's own
 }
 
 // want has all of them completed by the listings that begin from then on.
@@ -66,8 +72,10 @@ func (r *Reconciler) complete(now time.Time) {
 	}
 	// Where the CRD cannot be looked at, or not every API server goes by it yet, one
 	// record shows what is kept: see kept.
-	if try := c.one || r.crd.capability() == crdCurrent; try && n == 0 && c.ids == nil {
-		ids = r.tracks.anyPruned()
+	soon := now.Sub(time.Unix(0, r.crd.since.Load())) < crdLags || now.Sub(c.tried) >= refusedPause
+	try := c.one || r.crd.capability() == crdCurrent && soon
+	if try && n == 0 && c.ids == nil {
+		ids, c.tried = r.tracks.anyPruned(), now
 	}
 	c.one = false
 	r.tracks.unsettle(ids)

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	api "github.com/storageos/go-api/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -150,12 +152,12 @@ func (c content) digest() digest {
 func (c content) hash() (d digest, spec uint64) {
 	d.health = wellOfContent(c)
 	c.Status.Health, c.Status.Ready = "", ""
+	// The API lists them in any order.
+	replicas := slices.SortedStableFunc(slices.Values(c.Status.Replicas), func(a, b v1.Replica) int { return strings.Compare(a.ID, b.ID) })
 	var progress []*v1.SyncProgress
-	replicas := make([]v1.Replica, len(c.Status.Replicas))
-	for i, r := range c.Status.Replicas {
-		progress = append(progress, r.SyncProgress)
-		r.SyncProgress = nil
-		replicas[i] = r
+	for i := range replicas {
+		progress = append(progress, replicas[i].SyncProgress)
+		replicas[i].SyncProgress = nil
 	}
 	spec = hashOf(c.Spec)
 	capacity := int64(-1) // none
@@ -287,5 +289,8 @@ func clamp(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 // one.
 func replicasLabel(labels map[string]string) (int, bool) {
 	n, err := strconv.ParseUint(labels[labelReplicas], 10, 16)
-	return int(n), err == nil
+	if err != nil {
+		return 0, false // what is out of range is not even near
+	}
+	return int(n), true
 }

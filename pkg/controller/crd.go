@@ -51,9 +51,10 @@ type crd struct {
 	renewed func() // is called when the CRD has come to keep all that is written
 	logger  klog.Logger
 
-	is   atomic.Int32 // capability
-	mu   sync.Mutex
-	said string // what was last logged of it
+	is    atomic.Int32 // capability
+	since atomic.Int64 // when it came to keep all that is written, Unix nanoseconds
+	mu    sync.Mutex
+	said  string // what was last logged of it
 }
 
 func newCRD(client dynamic.Interface, m *metrics.Metrics, renewed func()) *crd {
@@ -151,7 +152,11 @@ func (c *crd) found(obj *unstructured.Unstructured) {
 		return
 	}
 	c.metrics.SetCRD(true)
-	if was := capability(c.is.Swap(int32(crdCurrent))); was == crdOlder {
+	was := capability(c.is.Swap(int32(crdCurrent)))
+	if was != crdCurrent {
+		c.since.Store(time.Now().UnixNano())
+	}
+	if was == crdOlder {
 		c.renewed()
 	}
 	c.say("", func() { c.logger.Info("The CRD of the records keeps all that this version writes", "crd", crdName) })

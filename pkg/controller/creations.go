@@ -57,6 +57,17 @@ func (c *creations) learn(id string, is creation) {
 	c.all[id] = is
 }
 
+// keep forgets those of volumes that are not listed any more: none is made for them.
+func (c *creations) keep(listed func(id string) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.all {
+		if !listed(id) {
+			delete(c.all, id)
+		}
+	}
+}
+
 func (c *creations) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

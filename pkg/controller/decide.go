@@ -93,6 +93,8 @@ func (s *Settings) decideTerminating(o observation, d *decision) {
 		d.found(o)
 	case absent:
 		s.decideMissing(o, d)
+	default:
+		d.track.levels.missing = o.track.levels.missing && o.pv != nil
 	}
 }
 
@@ -101,6 +103,10 @@ func (s *Settings) decideTerminating(o observation, d *decision) {
 // stays: it may explain why the volume goes too.
 func (s *Settings) decideUnknown(o observation, d *decision) {
 	d.track.absent = absenceStart{}
+	if o.pv != nil {
+		d.track.unreferenced = since{}
+		d.track.levels.missing = o.track.levels.missing
+	}
 	if o.record == nil {
 		if o.pv == nil {
 			d.track = track{levels: d.track.levels} // nobody has heard of it
@@ -111,19 +117,27 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 	if d.want.mark != "" {
 		d.want.health = notListed
 	}
-	switch {
-	case o.pv != nil:
-		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
-	case d.want.bound != boundUnclaimed:
-		d.want.bound = boundNone
-	}
+	d.want.knownToKubernetes(o.pv)
 	d.compare(o)
+}
+
+// knownToKubernetes is what is true of a PersistentVolume, nil if there is none, whatever
+// is known of its volume.
+func (s *state) knownToKubernetes(pv *persistentVolume) {
+	switch {
+	case pv != nil:
+		s.join, s.bound = pv.join, boundOf(pv)
+	case s.bound != boundUnclaimed:
+		s.bound = boundNone
+	}
 }
 
 func (s *Settings) decidePresent(o observation, d *decision) {
 	t := &d.track
 	d.found(o)
-	if o.pv == nil && t.unreferenced.at.IsZero() {
+	if o.pv != nil {
+		t.unreferenced = since{}
+	} else if t.unreferenced.at.IsZero() {
 		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
 	}
 	if o.sight.moved {
@@ -168,7 +182,9 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 		d.withoutContent(o)
 	}
 	if d.verdict == save && o.record != nil && o.sight.settling {
-		t.quiet = true // of a new record, nothing is said: it needs no memory of every volume
+		t.quiet = o.sight.digest.content // of a new record, nothing is said: it needs no memory of every volume
+	} else if t.quiet != o.sight.digest.content {
+		t.quiet = 0
 	}
 }
 
@@ -179,6 +195,9 @@ func (d *decision) found(o observation) {
 	if said := t.missing.said || t.missing.quiet && !o.tripped; said && o.track.levels.missing && o.pv != nil {
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
 			"StorageOS has the volume again"))
+	}
+	if t.absent != (absenceStart{}) {
+		t.returned = o.sight.generation
 	}
 	t.missing, t.absent, t.asked, t.proven = since{}, absenceStart{}, time.Time{}, ""
 }
@@ -245,8 +264,8 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 		boundUnclaimed.get().Message))
 }
 
-// decideInvalid: the volume is there, but it cannot be recorded. Its record
-// stays as it is.
+// decideInvalid: the volume is there, but it cannot be recorded. What its record says of
+// it stays as it is; what Kubernetes says is true all the same.
 func (s *Settings) decideInvalid(o observation, d *decision) {
 	t := &d.track
 	if t.reported != o.sight.invalid {
@@ -256,11 +275,14 @@ func (s *Settings) decideInvalid(o observation, d *decision) {
 				"the volume cannot be recorded: "+o.sight.invalid)...)
 		}
 	}
-	if o.record == nil || o.record.state.mark == "" {
+	if o.record == nil {
 		return
 	}
 	d.want = o.record.state
-	d.want.present, d.want.mark, d.want.health = presentTrue, "", o.record.copies
+	if d.want.mark != "" {
+		d.want.present, d.want.mark, d.want.health = presentTrue, "", o.record.copies
+	}
+	d.want.knownToKubernetes(o.pv)
 	d.compare(o)
 }
 
@@ -292,6 +314,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		// It is decided again when that is written.
 		if left := d.track.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
 			d.verdict = keep
+			d.track.levels.held = heldNotMarked
 			d.later(left)
 		}
 		return

@@ -55,6 +55,8 @@ func (r *Reconciler) recordChanged(old, obj *record) {
 	r.heard.Store(time.Now().UnixNano())
 	if obj != nil {
 		r.creations.cached(obj)
+	} else {
+		r.copies.forget(string(old.uid))
 	}
 	r.counts.change(old, obj)
 	if r.leading.Load() {

@@ -77,6 +77,7 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 		changed = append(changed, r.everyID()...)
 		r.completion.one = r.crd.capability() == crdUnknown
 	}
+	r.creations.keep(r.view.lists)
 	r.considerAll(changed)
 	first := complete && r.view.settling()
 	r.view.settle(l, complete)
@@ -124,6 +125,9 @@ func (r *Reconciler) compareCaches() {
 func (r *Reconciler) announce(first bool) {
 	why := r.tracks.holding()
 	was := r.holding
+	if why == "" && was != "" && r.tracks.notWatched() {
+		why = was // the same records are held, for what follows from it
+	}
 	r.holding = why
 	switch {
 	case was == "" && why != "":

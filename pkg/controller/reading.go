@@ -184,6 +184,7 @@ func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
 		e = &listed{id: v.text(id)}
 		v.volumes[e.id] = e
 		r.fresh = append(r.fresh, e)
+		v.generation++
 	case e.body != r.body && e.body.shown == r.l:
 		r.clash(e)
 		return false
@@ -230,6 +231,7 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.current, v.whole = nil, complete
+	v.generation++
 	if complete {
 		v.complete = l
 		v.listings++

@@ -76,6 +76,9 @@ func (r *Reconciler) decide(id string) (o observation, d decision) {
 // heeds adds what is remembered of the volume, and what the breaker knows.
 func (o *observation) heeds(t track, b *breaker) {
 	o.track, o.tripped = t, b.why != ""
+	if o.sight.presence == absent && o.sight.generation < t.returned {
+		o.sight.presence = unknown // whoever was faster has seen it come back
+	}
 	o.deleting = o.record != nil && b.asked[o.record.uid] != nil
 }
 

@@ -48,13 +48,13 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.name)
 		return nil
 	}
-	r.tracks.deleting(id, o.record, d.track.levels.absence, time.Now())
+	first := r.tracks.deleting(id, o.record, d.track.levels.absence, time.Now())
 	uid := o.record.uid.unpack()
 	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.record.name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.record.resourceVersion},
 	})
-	if notDone(err) {
-		r.tracks.notDeleted(o.record)
+	if first && notDone(err) {
+		r.tracks.notDeleted(o.record) // one that was asked for before may have been done then
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		r.waiting.add(id) // somebody was faster: decided again on what the record says then

@@ -41,6 +41,7 @@ type ruling struct {
 // Why a record is held back.
 const (
 	heldIncomplete   = "the last listing of StorageOS was incomplete"
+	heldNotMarked    = "Kubernetes refuses to mark the record"
 	heldNotProven    = "StorageOS did not confirm that the volume is gone"
 	heldNotWatched   = "the volume was not watched to be absent for long enough"
 	heldOtherCluster = "another StorageOS cluster answers than the one that the record names"

@@ -196,6 +196,10 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *
 		r.waiting.add(w.id) // should it not be to be written: it is terminating
 		return r.writeLive(ctx, w, live)
 	}
+	if len(r.recordsOf(w.id)) > 0 {
+		r.waiting.add(w.id) // the cache has learned of it since that was decided
+		return nil, nil, nil
+	}
 	record := &v1.Volume{}
 	w.apply(record)
 	status := record.Status
@@ -296,8 +300,8 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	is := newRecord(after)
 	quiet := false
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		quiet = t.quiet
-		t.quiet = false
+		quiet = t.quiet != 0
+		t.quiet = 0
 		t.refused, t.levels.invalid = refusal{}, o.sight.presence == present && o.sight.invalid != ""
 		t.settled = settle(d, was, is)
 		t.written = written{}

@@ -38,6 +38,13 @@ type once struct {
 
 func newOnce() *once { return &once{seen: map[string]struct{}{}} }
 
+// forget lets a key be as if it was never asked for.
+func (o *once) forget(key string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.seen, key)
+}
+
 // first is true the first time that it is asked for a key.
 func (o *once) first(key string) bool {
 	o.mu.Lock()

@@ -13,14 +13,15 @@ type track struct {
 	unreferenced since        // a listed volume has had no PersistentVolume since then
 	missing      since        // a PersistentVolume has referred to an absent volume since then
 	absent       absenceStart // no complete listing has shown the volume since then
+	returned     int          // the generation of the view that ended the last absence
 	asked        time.Time    // when StorageOS was last asked for the volume and did not prove it gone
 	proven       string       // the resource version of the record whose volume was proven gone
 	progressed   time.Time    // when sync progress was last written
 	reported     string       // the VolumeInvalid that was last said
 	refused      refusal
 	wait         nameWait
-	nameTold     bool // the PersistentVolume was told that the record has another name
-	quiet        bool // what the next save changes was so when this process began
+	nameTold     bool   // the PersistentVolume was told that the record has another name
+	quiet        uint64 // what the next save changes was so when this process began
 	settled      settlement
 	written      written
 	levels       levels
@@ -173,11 +174,13 @@ func (t *tracks) hold(why string, n int) {
 
 // deleting takes note that Kubernetes is asked to delete the record of a volume: from
 // now on an unexplained one counts as deleted, whatever the caches say.
-func (t *tracks) deleting(id string, rec *record, kind absenceKind, now time.Time) {
+// It tells whether that was asked for the first time.
+func (t *tracks) deleting(id string, rec *record, kind absenceKind, now time.Time) (first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if kind != unexplained {
-		return
+	first = t.breaker.asked[rec.uid] == nil
+	if kind == explained {
+		return first
 	}
 	t.breaker.deleting(now, rec)
 	tr := t.all[id]
@@ -185,6 +188,7 @@ func (t *tracks) deleting(id string, rec *record, kind absenceKind, now time.Tim
 		tr.levels.absence = notAbsent
 		t.set(id, now, tr)
 	}
+	return first
 }
 
 // notDeleted takes note that it was not done.
@@ -245,6 +249,14 @@ func (t *tracks) holding() string {
 		}
 	}
 	return t.breaker.why
+}
+
+// notWatched tells whether records are held because they were not watched for long
+// enough.
+func (t *tracks) notWatched() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.held[heldNotWatched] > 0
 }
 
 // publish sets the gauges. The caller holds the lock.

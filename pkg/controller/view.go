@@ -24,6 +24,7 @@ type view struct {
 	current    *listing          // the one that is under way, nil between two
 	complete   *listing          // the last complete one, nil before the first
 	listings   int               // how many were complete
+	generation int               // grows with each volume that comes and each listing that ends
 	whole      bool              // the last listing that has ended was complete
 	settled    bool              // every ID was compared after the first complete listing
 	clock      watchClock
@@ -120,6 +121,7 @@ type sight struct {
 	watch         watchPoint // how far the cluster that answers was watched
 	vouched       bool       // it has listed a volume that some record describes
 	listings      int        // how many were complete
+	generation    int        // of the view
 	forgotten     bool       // a later listing may have shown what this one lacks
 
 	// What is so was so when this process began: of a volume that is listed, the first
@@ -144,7 +146,7 @@ func newView() *view {
 func (v *view) look(id string) sight {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := sight{whole: v.whole, settling: !v.settled, watch: v.clock.now(), listings: v.listings}
+	s := sight{whole: v.whole, settling: !v.settled, watch: v.clock.now(), listings: v.listings, generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
 		s.completeBegun = v.complete.begun

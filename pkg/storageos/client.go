@@ -209,6 +209,9 @@ func (c *Client) Cluster(ctx context.Context) (string, error) {
 	if cluster.ID == "" {
 		return "", &callError{call, errors.New("the cluster has no ID")}
 	}
+	if len(cluster.ID) > maxName {
+		return "", &callError{call, fmt.Errorf("the cluster has an ID of more than %d bytes", maxName)}
+	}
 	return cluster.ID, nil
 }
 
