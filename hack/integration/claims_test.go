@@ -39,11 +39,7 @@ type claims struct {
 func newClaims(t *testing.T) *claims {
 	t.Helper()
 	e := newStorageOS(t)
-	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
-		if _, err := os.Stat(filepath.Join(assets, "kube-controller-manager")); err != nil {
-			t.Skip("it needs a kube-controller-manager, which binds PersistentVolumes")
-		}
-	}
+	needsControllerManager(t)
 	// Not in t.TempDir: the path of a socket has 107 characters at most.
 	dir, err := os.MkdirTemp("", "csi")
 	e.must(err)
@@ -66,6 +62,16 @@ func newClaims(t *testing.T) *claims {
 	c.witness = e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 3, Volumes: 1, CSI: 1})[0]
 	e.persistentVolume(c.witness, func(pv *corev1.PersistentVolume) { pv.Spec.StorageClassName = "none" }) // no claim may have it
 	return c
+}
+
+// needsControllerManager skips a test if a cluster has no controller manager.
+func needsControllerManager(t *testing.T) {
+	t.Helper()
+	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+		if _, err := os.Stat(filepath.Join(assets, "kube-controller-manager")); err != nil {
+			t.Skip("it needs a kube-controller-manager, which binds PersistentVolumes")
+		}
+	}
 }
 
 func (c *claims) kubectl(args ...string) {

@@ -328,7 +328,7 @@ func (c *controller) atRest(n int) error {
 func (c *controller) polls(n int) {
 	c.t.Helper()
 	const name = "storageos_sync_volume_duration_seconds"
-	before := c.metric(name)
+	before := max(c.metric(name), 0) // of one that has just been started, no metric can be read
 	eventually(c.t, "more listings", time.Minute, func() error {
 		if now := c.metric(name); now < before+float64(n) {
 			return fmt.Errorf("%v of %d", now-before, n)
