@@ -142,6 +142,15 @@ func TestCRDWithoutRight(t *testing.T) {
 	if n := strings.Count(c.log.String(), "There is no right to look at the CRD"); n != 1 {
 		t.Errorf("the log says %d times that there is no right", n)
 	}
+	// That nobody claims them is written after the grace, and is no completion: while it
+	// cannot be told what the CRD drops, that write asks for each volume.
+	e.eventually("every volume is unclaimed", 20*time.Second, func() error {
+		if n := c.metric("storageos_volume_orphans", "unclaimed_volume"); n != volumes {
+			return fmt.Errorf("%v are", n)
+		}
+		return nil
+	})
+	e.eventually("the queue comes to rest", 20*time.Second, func() error { return c.atRest(2) })
 	asked := e.sim.Stats().Requests[simulator.CallVolume]
 	e.applyCRD(currentCRD)
 	e.eventually("the records are completed", 10*time.Second, func() error { return e.complete(volumes) })
