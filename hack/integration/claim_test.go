@@ -157,17 +157,17 @@ func TestClaimOfStaticVolume(t *testing.T) {
 	c.must(err)
 	c.persistentVolume(simulator.Filled{NamespaceID: ns, ID: id, Name: "by-hand", SizeBytes: 2 << 30})
 	controller := c.controller()
-	c.recorded("it is recorded under its own name", "scratch", func(r *v1.Volume) bool {
+	c.recorded("it is recorded under the name of its PersistentVolume", "by-hand", func(r *v1.Volume) bool {
 		return r.Status.PersistentVolume != nil && r.Status.PersistentVolume.Name == "by-hand" && boundReason(r) == "Available"
 	})
 	c.claim("mine", deletes, func(pvc *corev1.PersistentVolumeClaim) { pvc.Spec.VolumeName = "by-hand" })
 	c.bound("mine")
-	r := c.recorded("it is claimed", "scratch", claimed("mine", "by-hand", "2Gi"))
+	r := c.recorded("it is claimed", "by-hand", claimed("mine", "by-hand", "2Gi"))
 	if r.Status.VolumeID != id {
 		t.Errorf("record %+v", r.Status)
 	}
 	controller.polls(10)
-	if err := c.names("scratch", c.witness.Name); err != nil {
+	if err := c.names("by-hand", c.witness.Name); err != nil {
 		t.Error(err)
 	}
 	c.saidOnly(nil)
