@@ -80,6 +80,7 @@ func (s *Settings) decide(o observation) decision {
 		s.decideAbsent(o, &d)
 	default:
 		s.decideUnknown(o, &d)
+		d.nextListing = o.sight.presence == absent // it tells whether that is so
 	}
 	return d
 }

@@ -141,6 +141,7 @@ func TestDecide(t *testing.T) {
 				s.forgotten = true
 				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
 			}(),
+			next: true,
 		},
 		"what was absent before that is absent still": {
 			o: func() observation {
