@@ -26,11 +26,13 @@ type fakeAPI struct {
 	takes      time.Duration       // of each call
 	slow       map[string]time.Duration
 	calls      map[string]int
-	fail       func(call string, n int) error // n counts from 1 for each call
+	entries    map[[2]string]madeEntry
+	fail       func(call string, n int) error         // n counts from 1 for each call
+	before     func(ctx context.Context, call string) // while a call is on its way
 }
 
 func newFakeAPI(volumes map[string][]string) *fakeAPI {
-	f := &fakeAPI{cluster: "cluster", nodes: map[string]string{}, volumes: volumes, calls: map[string]int{}}
+	f := &fakeAPI{cluster: "cluster", nodes: map[string]string{}, volumes: volumes, calls: map[string]int{}, entries: map[[2]string]madeEntry{}}
 	for _, ns := range []string{"one", "two", "three"} {
 		if _, ok := volumes[ns]; ok {
 			f.namespaces = append(f.namespaces, ns)
@@ -46,6 +48,9 @@ func (f *fakeAPI) call(ctx context.Context, call string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if f.before != nil && call != "nodes" { // which are asked for beside the others
+		f.before(ctx, call)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +94,7 @@ func (f *fakeAPI) ListVolumes(ctx context.Context, ns string, known storageos.Fi
 	var entries []storageos.Entry
 	body := []byte("[")
 	for _, v := range volumes {
-		if e := entry(ns, v); !f.hidden[idOf(e)] {
+		if e, id := f.made(ns, v); !f.hidden[id] {
 			entries = append(entries, e)
 			body = append(body, e.Raw...)
 		}
@@ -107,6 +112,26 @@ func (f *fakeAPI) ListVolumes(ctx context.Context, ns string, known storageos.Fi
 		return storageos.Fingerprint{}, err
 	}
 	return is, nil
+}
+
+// madeEntry is an entry and the ID that is read from it.
+type madeEntry struct {
+	is storageos.Entry
+	id string
+}
+
+// made is what entry makes, and its ID: once for each text.
+func (f *fakeAPI) made(ns, v string) (storageos.Entry, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := [2]string{ns, v}
+	m, ok := f.entries[key]
+	if !ok {
+		e := entry(ns, v)
+		m = madeEntry{e, idOf(e)}
+		f.entries[key] = m
+	}
+	return m.is, m.id
 }
 
 // idOf reads the ID of an entry, "" if it has none.
@@ -134,14 +159,15 @@ func (f *fakeAPI) Volume(ctx context.Context, ns, id string) ([]byte, *storageos
 }
 
 // entry is a volume of the tests in a list: "<id> <size>", and maybe the health of its
-// master, the node that it is on and how many bytes its only replica has yet to sync; of
-// the size "large" it cannot be held. Or its JSON.
+// master, the node that it is on, how many bytes its only replica has yet to sync ("-" if
+// it has none) and its name, if that is not its ID. Of the size "large" it cannot be
+// held. Or its JSON.
 func entry(ns, v string) storageos.Entry {
 	if strings.HasPrefix(v, "{") {
 		return storageos.Entry{Raw: []byte(v)}
 	}
-	id, size, health, node, left := "", "", "online", "n1", ""
-	_, _ = fmt.Sscan(v, &id, &size, &health, &node, &left) // the tests' own
+	id, size, health, node, left, name := "", "", "online", "n1", "-", ""
+	_, _ = fmt.Sscan(v, &id, &size, &health, &node, &left, &name) // the tests' own
 	if id == "-" {
 		return storageos.Entry{Raw: []byte(`{"name":"it has no ID"}`)}
 	}
@@ -149,11 +175,14 @@ func entry(ns, v string) storageos.Entry {
 		return storageos.Entry{Raw: fmt.Appendf(nil, `{"id":%q}`, id), Err: errLarge}
 	}
 	replicas := ""
-	if left != "" {
+	if name == "" {
+		name = id
+	}
+	if left != "-" {
 		replicas = `,"replicas":[{"id":"r","health":"syncing","syncProgress":{"bytesRemaining":` + left + `}}]`
 	}
 	return storageos.Entry{Raw: fmt.Appendf(nil,
-		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":%q,"nodeID":%q}%s}`, id, id, ns, size, health, node, replicas)}
+		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":%q,"nodeID":%q}%s}`, id, name, ns, size, health, node, replicas)}
 }
 
 var errLarge = errors.New("it has more than 4194304 bytes")

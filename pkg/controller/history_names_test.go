@@ -178,9 +178,9 @@ func TestHistoryOneRecord(t *testing.T) {
 		"the answer to its creation is lost": func(h *history, round func()) {
 			foreign(h, "v7")
 			h.api.volumes["one"] = []string{"v7 1"}
-			h.records.lose = func(verb string) error {
+			h.records.lost = func(verb string) error {
 				if verb == "create" {
-					h.records.lose = nil
+					h.records.lost = nil
 					free(h, "v7")
 					return errors.New("the answer was lost")
 				}

@@ -32,8 +32,11 @@ type memory struct {
 	reads   int
 	pruned  bool // its CRD is the older one
 	fail    func(verb string) error
-	lose    func(verb string) error // the answer to what was done
 	deleted func(r *v1.Volume)
+
+	wrote func(ctx context.Context, old, obj *v1.Volume) // before it is stored
+	lost  func(verb string) error                        // after it was stored
+	after func(verb string)                              // it was stored, before the answer
 }
 
 // recordChange is what a watch tells.
@@ -84,7 +87,7 @@ func (m *memory) Get(_ context.Context, name string, _ metav1.GetOptions) (*v1.V
 	return nil, apierrors.NewNotFound(volumesResource, name)
 }
 
-func (m *memory) Create(_ context.Context, r *v1.Volume, _ metav1.CreateOptions) (*v1.Volume, error) {
+func (m *memory) Create(ctx context.Context, r *v1.Volume, _ metav1.CreateOptions) (*v1.Volume, error) {
 	if err := m.write("create"); err != nil {
 		return nil, err
 	}
@@ -97,13 +100,7 @@ func (m *memory) Create(_ context.Context, r *v1.Volume, _ metav1.CreateOptions)
 	}
 	r.UID = types.UID(fmt.Sprint("uid-", m.version))
 	r.CreationTimestamp = metav1.NewTime(time.Now())
-	made := m.store(nil, r)
-	if m.lose != nil {
-		if err := m.lose("create"); err != nil {
-			return nil, err
-		}
-	}
-	return made, nil
+	return m.answer(ctx, "create", nil, r)
 }
 
 func (m *memory) List(context.Context, metav1.ListOptions) (*v1.VolumeList, error) {
@@ -114,7 +111,7 @@ func (m *memory) List(context.Context, metav1.ListOptions) (*v1.VolumeList, erro
 	return list, nil
 }
 
-func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+func (m *memory) Patch(ctx context.Context, name string, _ types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
 	dry := len(o.DryRun) > 0
 	if !dry {
 		if err := m.write("patch"); err != nil {
@@ -151,10 +148,10 @@ func (m *memory) Patch(_ context.Context, name string, _ types.PatchType, data [
 		}
 		return old.DeepCopy(), nil // nothing is stored
 	}
-	return m.store(old, obj), nil
+	return m.answer(ctx, "patch", old, obj)
 }
 
-func (m *memory) Delete(_ context.Context, name string, o metav1.DeleteOptions) error {
+func (m *memory) Delete(ctx context.Context, name string, o metav1.DeleteOptions) error {
 	if err := m.write("delete"); err != nil {
 		return err
 	}
@@ -165,9 +162,33 @@ func (m *memory) Delete(_ context.Context, name string, o metav1.DeleteOptions) 
 	if p := o.Preconditions; p == nil || *p.UID != old.UID || *p.ResourceVersion != old.ResourceVersion {
 		return apierrors.NewConflict(volumesResource, name, fmt.Errorf("it is at %s", old.ResourceVersion))
 	}
-	m.deleted(old)
-	m.store(old, nil)
-	return nil
+	if m.deleted != nil {
+		m.deleted(old)
+	}
+	_, err := m.answer(ctx, "delete", old, nil)
+	return err
+}
+
+// answer stores what a process has written, and answers it.
+func (m *memory) answer(ctx context.Context, verb string, old, obj *v1.Volume) (*v1.Volume, error) {
+	if m.wrote != nil {
+		m.wrote(ctx, old, obj)
+	}
+	var is *v1.Volume
+	if obj != nil {
+		is = m.store(old, obj)
+	} else {
+		m.store(old, nil)
+	}
+	if m.after != nil {
+		m.after(verb)
+	}
+	if m.lost != nil {
+		if err := m.lost(verb); err != nil {
+			return nil, err
+		}
+	}
+	return is, nil
 }
 
 func patched(r *v1.Volume, patch map[string]any) (*v1.Volume, error) {

@@ -38,10 +38,12 @@ func (m *model) place() (string, int) {
 
 func (m *model) setVolumes(ns string, volumes []string) {
 	m.changes++
+	m.moves++
 	m.api.volumes[ns] = volumes
 }
 
 func (m *model) setPV(old, obj *persistentVolume) {
+	m.endZombie()
 	m.changes++
 	m.pvTold = append(m.pvTold, pvChange{old, obj})
 	if obj != nil {
@@ -74,12 +76,11 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		m.changes++
 		m.records.store(old, obj)
 	}
-	return map[string]func(*rapid.T){
-		"": func(t *rapid.T) { m.t = t },
+	all := map[string]func(*rapid.T){
+		"": func(t *rapid.T) { m.t = t; m.raise() },
 		"a volume is made": func(t *rapid.T) {
 			ns := rapid.SampledFrom(m.api.namespaces).Draw(t, "namespace")
-			m.named++
-			m.setVolumes(ns, append(slices.Clone(m.api.volumes[ns]), fmt.Sprintf("v%d 1", m.named)))
+			m.makeVolume(ns)
 		},
 		"a volume changes": func(t *rapid.T) {
 			ns, i := m.place()
@@ -99,15 +100,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"a PersistentVolume comes": func(t *rapid.T) {
 			ns, i := m.place()
 			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
-			m.named++
-			m.setPV(nil, &persistentVolume{
-				join: join{
-					name: fmt.Sprintf("pv%d", m.named), phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
-					reclaimPolicy: share(rapid.SampledFrom([]corev1.PersistentVolumeReclaimPolicy{"Delete", "Retain"}).Draw(t, "policy")),
-				},
-				uid: uid(fmt.Sprint(m.named)), created: time.Now().Unix(),
-				namespaceID: share(ns), volumeID: id,
-			})
+			m.bindVolume(ns, id, rapid.SampledFrom([]corev1.PersistentVolumeReclaimPolicy{"Delete", "Retain"}).Draw(t, "policy"))
 		},
 		"a PersistentVolume is released": func(*rapid.T) {
 			old := m.somePV()
@@ -192,10 +185,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			m.changes++
 		},
 		"another cluster answers": func(*rapid.T) {
-			if m.api.cluster == "cluster" {
-				m.api.cluster, m.api.elsewhere, m.api.volumes = "other", m.api.volumes, map[string][]string{}
-				m.changes += m.named
-			}
+			m.other()
 		},
 		"Kubernetes refuses writes": func(t *rapid.T) {
 			n := rapid.IntRange(1, 5).Draw(t, "writes")
@@ -224,7 +214,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			m.changes += m.named
 		},
 		"faults end":    func(*rapid.T) { m.heal() },
-		"a listing":     func(*rapid.T) { _ = m.leader.poller.poll(m.ctx) },
+		"a listing":     func(*rapid.T) { m.poll(m.leader) },
 		"some is told":  func(t *rapid.T) { m.tell(m.leader, rapid.IntRange(1, 5).Draw(t, "changes")) },
 		"some is done":  func(t *rapid.T) { m.work(m.leader, rapid.IntRange(1, 10).Draw(t, "keys")) },
 		"all is done":   func(*rapid.T) { m.round() },
@@ -237,4 +227,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			m.work(m.zombie, 5)
 		},
 	}
+	maps.Copy(all, m.longActions())
+	maps.Copy(all, m.interruptingActions())
+	return all
 }

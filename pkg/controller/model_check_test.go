@@ -1,58 +1,289 @@
 package controller
 
 import (
+	"cmp"
+	"context"
+	"flag"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// checkDeletion: the volume of a record that is deleted does not exist, has
-// been known to be absent for the grace, and deletions that nothing explains
-// are few.
-func (m *model) checkDeletion(r *v1.Volume) {
+// only lets a deletion be judged by one rule: to see whether histories find that one.
+var only = flag.String("model.only", "", "the only rule that TestModel looks at; empty: all")
+
+// The rules that a history may break. Their texts are constant: rapid takes two failures
+// for the same only if they say the same.
+const (
+	ruleLiving     = "living: the record of a volume that exists was deleted"
+	ruleIncomplete = "incomplete: a record was deleted though the last listing was not complete"
+	ruleJudge      = "judge: a record was deleted on the word of another cluster"
+	ruleWatched    = "watched: a record was deleted though its volume's absence was not watched for the grace"
+	ruleListings   = "listings: a record was deleted after fewer listings than it takes"
+	ruleMark       = "mark: a record was marked and no complete listing of its judge lacks the volume"
+	ruleAsked      = "asked: a record was deleted and its volume was not asked for in every right namespace"
+	ruleBetween    = "between: a record was deleted and the question was not between two answers of its judge"
+	ruleVersion    = "version: a record was deleted that was edited after the question began"
+	ruleBreaker    = "breaker: too many records were deleted within the hold and nothing explains it"
+	ruleUnnamed    = "stranger: many records that name no cluster were deleted on the word of one that has never listed a volume of a record"
+	ruleSecond     = "second: a volume that has a record got another"
+	ruleTold       = "told: what Kubernetes says of a PersistentVolume waits for StorageOS"
+	ruleAgree      = "agree: volumes and records do not agree in the end"
+	ruleRest       = "rest: something is written or remembered at rest"
+	ruleWell       = "well: the record of an absent volume says that it is well"
+)
+
+// violated takes note that a rule was broken. It is raised later, by raise: calls of the
+// model come from goroutines that must not end.
+func (m *model) violated(rule, format string, args ...any) {
+	if m.violation != "" || *only != "" && !strings.HasPrefix(rule, *only+":") {
+		return
+	}
+	m.violation = rule
+	m.t.Logf("%v: "+format, append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
+}
+
+// raise ends a history that has broken a rule.
+func (m *model) raise() {
+	if m.violation != "" {
+		m.t.Fatal(m.violation)
+	}
+}
+
+// checkWrite looks at what a process writes, before it is stored.
+func (m *model) checkWrite(ctx context.Context, old, obj *v1.Volume) {
+	a := activityOf(ctx)
+	switch {
+	case obj == nil:
+		m.checkDeletion(a, old)
+	case old == nil:
+		m.checkCreation(obj)
+	case obj.Annotations[v1.AnnotationAbsentSince] != "" && old.Annotations[v1.AnnotationAbsentSince] == "":
+		m.checkMark(a.by, old)
+	}
+}
+
+// checkCreation: a volume has one record.
+func (m *model) checkCreation(r *v1.Volume) {
+	for _, other := range m.records.records {
+		if other.Labels[v1.LabelVolumeID] == r.Labels[v1.LabelVolumeID] {
+			m.violated(ruleSecond, "volume %s has record %s, and %s is made", r.Labels[v1.LabelVolumeID], other.Name, r.Name)
+		}
+	}
+}
+
+// checkMark: what is marked absent is so on the word of the record's judge.
+func (m *model) checkMark(by *replica, r *v1.Volume) {
+	w := by.witness
+	if by == m.leader && !m.judges(by, r, w.answering) { // the lease stops a former one
+		m.violated(ruleMark, "record %s names %q, and %q answers", r.Name, r.Annotations[v1.AnnotationClusterID], w.answering)
+	}
+}
+
+// judges tells whether a cluster is the judge of a record, as far as a process was told.
+func (m *model) judges(by *replica, r *v1.Volume, cluster string) bool {
+	if names := r.Annotations[v1.AnnotationClusterID]; names != "" {
+		return names == cluster
+	}
+	if cluster != unnamed {
+		return cluster != ""
+	}
+	for _, other := range m.toldRecords(by) {
+		if other.Annotations[v1.AnnotationClusterID] != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// toldRecords are the records as the watch of a process has told them.
+func (m *model) toldRecords(by *replica) map[string]*v1.Volume {
+	all := map[string]*v1.Volume{}
+	for _, c := range m.records.history[:by.recordsTold] {
+		if c.obj != nil {
+			all[c.obj.Name] = c.obj
+		} else {
+			delete(all, c.old.Name)
+		}
+	}
+	return all
+}
+
+// toldPV is the PersistentVolume of a volume as the watch of a process has told it.
+func (m *model) toldPV(by *replica, id string) *persistentVolume {
+	all := map[string]*persistentVolume{}
+	for _, c := range m.pvTold[:by.pvsTold] {
+		switch {
+		case c.obj == nil:
+			delete(all, c.old.name)
+		case c.obj.volumeID == id:
+			all[c.obj.name] = c.obj
+		}
+	}
+	return choosePersistentVolume(slices.Collect(maps.Values(all)))
+}
+
+// checkDeletion demands of each deletion all that the rules of deletion ask for.
+func (m *model) checkDeletion(a *activity, r *v1.Volume) {
+	p, w := a.by, a.by.witness
+	names := r.Annotations[v1.AnnotationClusterID]
+	ids := newRecord(r).ids()
 	id := r.Status.VolumeID
 	if id == "" {
 		id = r.Labels[v1.LabelVolumeID]
 	}
-	names := r.Annotations[v1.AnnotationClusterID]
-	if m.exists(id) && (names != "" || m.api.elsewhere == nil) {
-		// One that names no cluster, because StorageOS refused to tell, is not
-		// protected against another cluster.
-		m.t.Fatalf("the record of volume %s, which exists, was deleted", id)
+	pv := m.toldPV(p, id)
+	for _, id := range ids {
+		// What comes back while StorageOS is asked may be missed. One that names no cluster, because StorageOS refused to tell, is not
+		// protected against another cluster; nor one that a hand has moved to another
+		// namespace.
+		ns := r.Annotations[v1.AnnotationNamespaceID]
+		moved := slices.Contains(m.api.namespaces, ns) && m.namespaceOf(id) != ns
+		if m.exists(id) && (names != "" || m.api.elsewhere == nil) && !moved && a.moves == m.moves {
+			m.violated(ruleLiving, "volume %s, record %s: %+v", id, r.Name, r)
+		}
 	}
-	if names != "" && names != m.api.cluster {
-		m.t.Fatalf("record of volume %s: cluster %q was asked, it names %q", id, m.api.cluster, names)
+	if !w.whole {
+		m.violated(ruleIncomplete, "record %s", r.Name)
 	}
-	since, ok := absenceMark(r.Annotations[v1.AnnotationAbsentSince]).since(time.Now())
-	if !ok || time.Since(since) < m.settings.OrphanGracePeriod {
-		m.t.Fatalf("record of volume %s: absent since %q, deleted at %v", id, r.Annotations[v1.AnnotationAbsentSince], time.Now())
+	if !m.judges(p, r, w.answering) || w.answering != w.word {
+		m.violated(ruleJudge, "record %s names %q, %q was listed, and %q has answered last", r.Name, names, w.answering, w.word)
 	}
-	known := choosePersistentVolume(m.leader.pvIndex.of(id))
-	if known != nil && known.deletes() || known == nil && r.Status.PersistentVolume != nil || time.Since(since) >= m.settings.MassOrphanHold {
-		return // explained, or older than the hold
+	m.checkQuestion(a, r, ids, pv)
+
+	watched, listings := w.watched(id)
+	if watched < m.settings.OrphanGracePeriod {
+		m.violated(ruleWatched, "record %s: absent since %q, watched for %v in %d listings", r.Name, r.Annotations[v1.AnnotationAbsentSince], watched, listings)
 	}
-	m.deleted = append(m.deleted, time.Now())
-	m.deleted = slices.DeleteFunc(m.deleted, func(at time.Time) bool { return time.Since(at) >= m.settings.MassOrphanHold })
-	if before := len(m.records.records) + len(m.deleted) - 1; len(m.deleted) > m.settings.MaxOrphanCount && len(m.deleted)*100 > m.settings.MaxOrphanPercent*before && m.zombie == nil {
-		m.t.Fatalf("%d of %d records were deleted within the hold, and nothing explains it", len(m.deleted), before)
+	least := 1
+	if m.settings.OrphanGracePeriod > 0 {
+		least = 2
+	}
+	if listings < least {
+		m.violated(ruleListings, "record %s: absent since %q, watched for %v in %d listings", r.Name, r.Annotations[v1.AnnotationAbsentSince], watched, listings)
+	}
+	if pv != nil && pv.deletes() || pv == nil && r.Status.PersistentVolume != nil {
+		return // explained
+	}
+	p.deleted = append(p.deleted, time.Now())
+	p.deleted = slices.DeleteFunc(p.deleted, func(at time.Time) bool { return time.Since(at) >= m.settings.MassOrphanHold })
+	before := len(m.records.records) + len(p.deleted) - 1
+	if n := len(p.deleted); n <= m.settings.MaxOrphanCount || n*100 <= m.settings.MaxOrphanPercent*before {
+		return
+	}
+	if watched < m.settings.MassOrphanHold {
+		m.violated(ruleBreaker, "record %s is one of %d of %d, watched for %v; they went at %v", r.Name, len(p.deleted), before, watched, p.deleted)
+	}
+	if names == "" && !m.known(w) {
+		m.violated(ruleUnnamed, "record %s: %q has listed no volume of a record", r.Name, w.word)
 	}
 }
 
-func (m *model) exists(id string) bool {
-	for _, volumes := range []map[string][]string{m.api.volumes, m.api.elsewhere} {
-		for _, all := range volumes {
-			if slices.ContainsFunc(all, func(v string) bool { return strings.HasPrefix(v, id+" ") }) {
-				return true
+// known tells whether who answers has listed a volume that some record describes.
+func (m *model) known(w *witness) bool {
+	for _, r := range m.records.records {
+		for _, id := range newRecord(r).ids() {
+			if w.listed[w.word][id] {
+				w.knew[w.word] = true
 			}
 		}
 	}
-	return false
+	return w.knew[w.word]
 }
+
+// checkQuestion: StorageOS was asked for the volume of a record, as the record is now.
+func (m *model) checkQuestion(a *activity, r *v1.Volume, ids []string, pv *persistentVolume) {
+	var namespaces []string
+	switch ns := r.Annotations[v1.AnnotationNamespaceID]; {
+	case ns != "":
+		namespaces = []string{ns}
+	case pv != nil:
+		namespaces = []string{pv.namespaceID.get()}
+	default:
+		namespaces = m.api.namespaces
+	}
+	first, last := len(a.asked), -1
+	for _, id := range ids {
+		for _, ns := range namespaces {
+			at := slices.IndexFunc(a.asked, func(q answered) bool { return q.id == id && q.ns == ns && q.gone })
+			if at < 0 {
+				m.violated(ruleAsked, "record %s: %s was not asked for in namespace %s: %+v", r.Name, id, ns, a.asked)
+				return
+			}
+			first, last = min(first, at), max(last, at)
+		}
+	}
+	judge := func(q answered) bool {
+		return q.id == "" && m.judges(a.by, r, q.cluster) && q.cluster == a.by.witness.word
+	}
+	if last < 0 || !slices.ContainsFunc(a.asked[:first], judge) || !slices.ContainsFunc(a.asked[last:], judge) {
+		m.violated(ruleBetween, "record %s: %+v", r.Name, a.asked)
+	}
+	if version, err := strconv.Atoi(r.ResourceVersion); err != nil || version > a.version {
+		m.violated(ruleVersion, "record %s was at most at version %d and is at %s", r.Name, a.version, r.ResourceVersion)
+	}
+}
+
+// checkTold: what Kubernetes alone tells is in the records though StorageOS fails.
+func (m *model) checkTold() {
+	if m.records.pruned || m.records.fail != nil || m.records.lost != nil {
+		return
+	}
+	for name, r := range m.records.records {
+		pv := m.pvOf(r.Status.VolumeID)
+		if pv == nil || r.Labels[v1.LabelVolumeID] != r.Status.VolumeID {
+			continue
+		}
+		if stateOf(r, 0).present == (statement{}) {
+			continue // it looks like a record of the older CRD, which drops what is told
+		}
+		if got := stateOf(r, 0); got.join != pv.join || got.bound != boundOf(pv) {
+			m.violated(ruleTold, "record %s: %+v and %+v, and it is %+v", name, got.join, got.bound.get(), pv.join)
+		}
+	}
+}
+
+// absentIsSaid tells whether a record whose volume is absent has to say so of its
+// health.
+const absentIsSaid = true
+
+// checkWell: a record whose volume is absent does not say that it is well.
+func (m *model) checkWell() {
+	if !absentIsSaid || m.records.pruned {
+		return
+	}
+	for name, r := range m.records.records {
+		if r.Annotations[v1.AnnotationAbsentSince] == "" || len(newRecord(r).ids()) == 0 {
+			continue
+		}
+		c := meta.FindStatusCondition(r.Status.Conditions, "Healthy")
+		if r.Status.Health != v1.HealthUnknown || r.Status.Ready != "" || c == nil || c.Status != metav1.ConditionUnknown || c.Reason != ReasonNotListed {
+			m.violated(ruleWell, "record %s: %+v", name, r.Status)
+		}
+	}
+}
+
+// namespaceOf is where a volume is, "" if it is nowhere.
+func (m *model) namespaceOf(id string) string {
+	for _, volumes := range []map[string][]string{m.api.volumes, m.api.elsewhere} {
+		for ns, all := range volumes {
+			if slices.ContainsFunc(all, func(v string) bool { return strings.HasPrefix(v, id+" ") }) {
+				return ns
+			}
+		}
+	}
+	return ""
+}
+
+func (m *model) exists(id string) bool { return m.namespaceOf(id) != "" }
 
 func (m *model) pvOf(id string) *persistentVolume {
 	var all []*persistentVolume
@@ -84,17 +315,19 @@ func (m *model) check() {
 	}
 	m.agree()
 	m.remembered()
+	m.checkWell()
 	writes := m.records.writes
 	for range 3 {
 		m.round()
 		m.sleep(m.settings.PollInterval)
 	}
 	if n := m.records.writes - writes; n > 0 {
-		m.t.Fatalf("%d writes at rest", n)
+		m.violated(ruleRest, "%d writes at rest", n)
 	}
 	if most := 6*m.changes + 20; m.records.writes > most {
-		m.t.Fatalf("%d writes for %d changes", m.records.writes, m.changes)
+		m.violated(ruleRest, "%d writes for %d changes", m.records.writes, m.changes)
 	}
+	m.raise()
 }
 
 // remembered: nothing that the cache knows, for every volume that ever was.
@@ -102,10 +335,10 @@ func (m *model) remembered() {
 	for id, t := range m.leader.tracks.all {
 		o := m.leader.observe(id)
 		if t.written.record != nil && (o.record == nil || t.written.newest(o.record) == o.record || t.written.record.resourceVersion == o.record.resourceVersion) {
-			m.t.Errorf("volume %s: what was written last is remembered, and known: %+v", id, t.written.record)
+			m.violated(ruleRest, "volume %s: what was written last is remembered, and known: %+v", id, t.written.record)
 		}
 		if t.settled != (settlement{}) && o.record != nil && o.record.state == t.settled.want {
-			m.t.Errorf("volume %s: it is remembered as settled, and is right: %+v", id, t.settled)
+			m.violated(ruleRest, "volume %s: it is remembered as settled, and is right: %+v", id, t.settled)
 		}
 	}
 }
@@ -114,10 +347,14 @@ func (m *model) remembered() {
 func (m *model) agree() {
 	byID := map[string]*v1.Volume{}
 	for _, r := range m.records.records {
-		if other := byID[r.Status.VolumeID]; other != nil {
-			m.t.Fatalf("records %s and %s describe volume %s", r.Name, other.Name, r.Status.VolumeID)
+		if len(newRecord(r).ids()) == 0 {
+			continue // somebody else's
 		}
-		byID[r.Status.VolumeID] = r
+		id := cmp.Or(r.Status.VolumeID, r.Labels[v1.LabelVolumeID]) // of one whose status was never written
+		if other := byID[id]; other != nil {
+			m.violated(ruleAgree, "records %s and %s describe volume %s", r.Name, other.Name, id)
+		}
+		byID[id] = r
 	}
 	for ns, volumes := range m.api.volumes {
 		for _, v := range volumes {
@@ -128,24 +365,25 @@ func (m *model) agree() {
 			id := is.Id
 			r := byID[id]
 			if r == nil {
-				m.t.Fatalf("volume %s has no record", id)
+				m.violated(ruleAgree, "volume %s has no record", id)
+				continue
 			}
 			delete(byID, id)
 			if !m.records.pruned && contentOfRecord(r).digest() != should.digest() || m.foreign[r.UID] != (meta.FindStatusCondition(r.Status.Conditions, "Theirs") != nil) {
-				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)
+				m.violated(ruleAgree, "volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
 			if m.annotated[r.UID] && r.Annotations["theirs"] == "" {
-				m.t.Fatalf("volume %s: its record has lost an annotation of somebody else: %+v", v, r)
+				m.violated(ruleAgree, "volume %s: its record has lost an annotation of somebody else: %+v", v, r)
 			}
 			if r.Spec.SizeBytes != should.Spec.SizeBytes || r.Labels[v1.LabelVolumeID] != id || r.Annotations[v1.AnnotationNamespaceID] != ns || r.Annotations[v1.AnnotationAbsentSince] != "" {
-				m.t.Fatalf("volume %s in %s: its record is wrong: %+v", v, ns, r)
+				m.violated(ruleAgree, "volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
 			want, bounds := join{}, []statement{boundNone, boundUnclaimed}
 			if pv := m.pvOf(id); pv != nil {
 				want, bounds = pv.join, []statement{boundOf(pv)}
 			}
 			if got := stateOf(r, 0); !m.records.pruned && (got.join != want || got.present != presentTrue || !slices.Contains(bounds, got.bound)) {
-				m.t.Fatalf("volume %s: its record says %+v, %+v and %+v, not %+v and one of %+v", id, got.join, got.present.get(), got.bound.get(), want, bounds)
+				m.violated(ruleAgree, "volume %s: its record says %+v, %+v and %+v, not %+v and one of %+v", id, got.join, got.present.get(), got.bound.get(), want, bounds)
 			}
 		}
 	}
@@ -153,7 +391,10 @@ func (m *model) agree() {
 		if r.Annotations[v1.AnnotationClusterID] == "other" {
 			continue // only that cluster may end it
 		}
+		if r.Annotations[v1.AnnotationClusterID] == "" && !m.known(m.leader.witness) {
+			continue // nobody knows the cluster that answers: the breaker may hold it for good
+		}
 		o, d := m.leader.decide(id)
-		m.t.Fatalf("volume %s has gone, its record %s has not: it is %+v, observed %+v, decided %+v", id, r.Name, r, o, d)
+		m.violated(ruleAgree, "volume %s has gone, its record %s has not: it is %+v, observed %+v, decided %+v", id, r.Name, r, o, d)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,14 +31,19 @@ type model struct {
 	pvs      map[string]*persistentVolume
 	pvTold   []pvChange
 	leader   *replica
-	zombie   *replica // a former leader that does not know it yet
-	named    int      // the last number of a name
-	changes  int      // that writes may follow
-	upgraded bool     // the older CRD was replaced
-	deleted  []time.Time
+	zombie   *replica           // a former leader that does not know it yet
+	named    int                // the last number of a name
+	changes  int                // that writes may follow
+	moves    int                // of volumes: they came, went or were another cluster's
+	upgraded bool               // the older CRD was replaced
+	squatted bool               // names were taken by others, and may become free
 	foreign  map[types.UID]bool // records with a condition of somebody else
 
 	annotated map[types.UID]bool // records with an annotation of somebody else
+
+	interrupting  sync.Mutex // questions are asked by many goroutines
+	interruptions []*interruption
+	violation     string // the first rule that was broken
 }
 
 type pvChange struct{ old, obj *persistentVolume }
@@ -46,6 +52,9 @@ type pvChange struct{ old, obj *persistentVolume }
 type replica struct {
 	*Reconciler
 	recordsTold, pvsTold int
+
+	witness *witness
+	deleted []time.Time // unexplained deletions
 }
 
 type silent struct{}
@@ -67,22 +76,25 @@ func newModel(t *rapid.T) *model {
 	m.settings.ResyncInterval = rapid.SampledFrom([]time.Duration{10 * time.Minute, 20 * time.Second}).Draw(t, "resync")
 	m.settings.OrphanGracePeriod = rapid.SampledFrom([]time.Duration{0, 15 * time.Second}).Draw(t, "grace")
 	m.records.pruned = rapid.Bool().Draw(t, "older CRD")
-	m.records.deleted = m.checkDeletion
+	m.records.wrote = m.checkWrite
+	m.api.before = m.interrupt
 	m.leader = m.newReplica()
 	return m
 }
 
 func (m *model) newReplica() *replica {
+	w := newWitness(m.api, m.settings.PollInterval)
 	r, err := NewReconciler(Options{
-		Settings: m.settings, StorageOS: m.api, Records: m.records, Events: silent{}, Metrics: metrics.New(),
+		Settings: m.settings, StorageOS: w, Records: m.records, Events: silent{}, Metrics: metrics.New(),
 		Kubernetes: struct{ kubernetes.Interface }{},
 	})
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	r.logger = logr.Discard()
-	r.poller.parallel = 1 // the same history must go the same way again
-	p := &replica{Reconciler: r}
+	// The same history must go the same way again.
+	r.poller.parallel, r.asking = 1, make(chan struct{}, 1)
+	p := &replica{Reconciler: r, witness: w}
 	m.tell(p, -1)
 	r.leading.Store(true)
 	r.compareCaches()
@@ -130,7 +142,7 @@ func must(t *rapid.T, err error) {
 func (m *model) work(p *replica, n int) {
 	for ; n > 0 && p.queue.Len() > 0; n-- {
 		id, _ := p.queue.Get()
-		p.process(m.ctx, id)
+		m.process(p, id)
 		p.queue.Done(id)
 		synctest.Wait()
 	}
@@ -142,11 +154,29 @@ func (m *model) sleep(d time.Duration) {
 }
 
 func (m *model) heal() {
-	m.api.fail, m.api.hidden, m.records.fail = nil, nil, nil
+	m.api.fail, m.api.hidden = nil, nil
+	m.records.fail, m.records.lost, m.records.after = nil, nil, nil
+	m.interruptions = nil
+	m.first()
+	m.changes++
+}
+
+// other lets another cluster answer, with no volumes.
+func (m *model) other() {
+	if m.api.cluster == "cluster" {
+		m.api.cluster, m.api.elsewhere, m.api.volumes = "other", m.api.volumes, map[string][]string{}
+		m.changes += m.named
+		m.moves++
+	}
+}
+
+// first lets the first cluster answer again.
+func (m *model) first() {
 	if m.api.cluster == "other" {
 		m.api.cluster, m.api.volumes, m.api.elsewhere = "cluster", m.api.elsewhere, nil
+		m.changes += m.named
+		m.moves++
 	}
-	m.changes++
 }
 
 // close ends what runs behind the queues.
@@ -159,18 +189,30 @@ func (m *model) close() {
 	synctest.Wait()
 }
 
+// endZombie ends a former leader. Who writes on with an old cache takes names that have
+// become free, or calls a record otherwise than its PersistentVolume: the lease is there
+// to prevent it.
+func (m *model) endZombie() {
+	if m.zombie != nil {
+		m.zombie.queue.ShutDown()
+		m.zombie = nil
+	}
+}
+
 func (m *model) failOver() {
 	if m.zombie != nil {
 		m.zombie.queue.ShutDown()
 	}
 	m.zombie, m.leader = m.leader, m.newReplica()
-	m.deleted = nil // what one process has deleted, the next does not know
+	if m.squatted || len(m.pvs) > 0 {
+		m.endZombie()
+	}
 	m.changes++
 }
 
 // round is a listing and all that comes of it.
 func (m *model) round() {
-	_ = m.leader.poller.poll(m.ctx)
+	m.poll(m.leader)
 	for range 100 {
 		m.tell(m.leader, -1)
 		synctest.Wait()
@@ -194,6 +236,7 @@ func TestModel(t *testing.T) {
 			defer func() { failure = recover() }()
 			m := newModel(history)
 			defer m.close()
+			m.begin()
 			history.Repeat(m.actions())
 			m.t = history
 			m.check()
