@@ -76,7 +76,7 @@ func (s *Settings) decide(o observation) decision {
 		s.decideTerminating(o, &d)
 	case o.sight.presence == present:
 		s.decidePresent(o, &d)
-	case o.sight.presence == absent && !(o.sight.forgotten && o.track.absent.since.IsZero()):
+	case o.sight.presence == absent && (!o.sight.forgotten || !o.track.absent.since.IsZero()):
 		s.decideAbsent(o, &d)
 	default:
 		s.decideUnknown(o, &d)

@@ -323,11 +323,11 @@ func (k *skimmer) scalar(c byte) bool {
 	}
 	switch c {
 	case 't':
-		k.word = "rue"
+		k.word = "true"[1:]
 	case 'f':
-		k.word = "alse"
+		k.word = "false"[1:]
 	case 'n':
-		k.word = "ull"
+		k.word = "null"[1:]
 	default:
 		k.number = noDigits.then(c)
 		return k.number != noDigits
