@@ -78,3 +78,32 @@ func TestHistoryAbsentIsNotWell(t *testing.T) {
 		})
 	}
 }
+
+// Nor does it say so between two writes, in whichever order they come.
+func TestHistoryNeverWellWhileMarked(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*history){
+		"it goes": func(h *history) { h.keepVolumes(2); h.polls(2) },
+		"it goes and is back": func(h *history) {
+			all := h.api.volumes["one"]
+			h.keepVolumes(2)
+			h.polls(2)
+			h.api.volumes["one"] = all
+			h.polls(2)
+		},
+		"another leads": func(h *history) { h.keepVolumes(2); h.polls(2); h.lead(); h.polls(2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				from := len(h.records.history)
+				tell(h)
+				for _, c := range h.records.history[from:] {
+					if c.obj != nil && c.obj.Annotations[v1.AnnotationAbsentSince] != "" && isWell(c.obj) != `Unknown "" Unknown NotListed` {
+						t.Errorf("a record that is marked says %s", isWell(c.obj))
+					}
+				}
+			})
+		})
+	}
+}

@@ -18,6 +18,13 @@ type patches struct {
 	status   any // a map, or the whole status of a new record
 }
 
+// marks tells whether they say that the volume is absent.
+func (p patches) marks() bool {
+	meta, _ := p.resource["metadata"].(map[string]any)
+	annotations, _ := meta["annotations"].(map[string]any)
+	return annotations[v1.AnnotationAbsentSince] != nil
+}
+
 func (p patches) empty() bool { return len(p.resource) == 0 && p.status == nil }
 
 // diff makes the patches. Fields that neither of the two states knows, those of

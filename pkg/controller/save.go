@@ -257,19 +257,33 @@ func (w *write) patches(from *v1.Volume, anew map[string]any) (patches, error) {
 	return diff(from, to, anew)
 }
 
-// patch writes what differs from a version of a record, the resource first, then its
-// status.
+// patch writes what differs from a version of a record: the resource first, then its
+// status. A mark comes last: a record that has one never says that its volume is well,
+// not even between two writes.
 func (r *Reconciler) patch(ctx context.Context, name, version string, p patches) (after *v1.Volume, err error) {
-	if len(p.resource) > 0 {
-		if after, err = r.patchOne(ctx, name, version, p.resource, metrics.VerbPatch); err != nil {
+	resource := func() {
+		if len(p.resource) > 0 {
+			after, err = r.patchOne(ctx, name, version, p.resource, metrics.VerbPatch)
+		}
+	}
+	status := func() {
+		if p.status != nil {
+			after, err = r.patchOne(ctx, name, version, map[string]any{"status": p.status}, metrics.VerbPatchStatus, "status")
+		}
+	}
+	writes := []func(){resource, status}
+	if p.marks() {
+		slices.Reverse(writes)
+	}
+	for _, write := range writes {
+		if write(); err != nil {
 			return nil, err
 		}
-		version = after.ResourceVersion
+		if after != nil {
+			version = after.ResourceVersion
+		}
 	}
-	if p.status != nil {
-		after, err = r.patchOne(ctx, name, version, map[string]any{"status": p.status}, metrics.VerbPatchStatus, "status")
-	}
-	return after, err
+	return after, nil
 }
 
 func (r *Reconciler) patchOne(ctx context.Context, name, version string, patch map[string]any, verb string, subresources ...string) (*v1.Volume, error) {
