@@ -15,6 +15,8 @@ import (
 // whose record has another name than the first, because that was taken, would get a second
 // record as soon as the first name is free.
 type creations struct {
+	most int // see maxUncertain
+
 	mu  sync.Mutex
 	all map[string]creation // by the ID of the volume
 }
@@ -25,7 +27,7 @@ type creation struct {
 	uid  uid // "" if nobody knows whether it was made
 }
 
-func newCreations() *creations { return &creations{all: map[string]creation{}} }
+func newCreations() *creations { return &creations{most: maxUncertain, all: map[string]creation{}} }
 
 func (c *creations) of(id string) (creation, bool) {
 	c.mu.Lock()
@@ -57,12 +59,21 @@ func (c *creations) learn(id string, is creation) {
 	c.all[id] = is
 }
 
-// keep forgets those of volumes that are not listed any more: none is made for them.
-func (c *creations) keep(listed func(id string) bool) {
+// maxUncertain is how many records are remembered of which nobody knows whether they were
+// made, while their volumes are not listed. Those that were made are bounded by what
+// Kubernetes has.
+const maxUncertain = 10_000
+
+// bound forgets those of which nobody knows whether they were made, where they are too many
+// and their volumes are not listed: none is made for them.
+func (c *creations) bound(listed func(id string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id := range c.all {
-		if !listed(id) {
+	if len(c.all) <= c.most {
+		return
+	}
+	for id, is := range c.all {
+		if is.uid == "" && !listed(id) {
 			delete(c.all, id)
 		}
 	}

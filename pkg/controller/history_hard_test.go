@@ -74,6 +74,7 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 func TestHistoryCreationsGrow(t *testing.T) {
 	t.Parallel()
 	told(t, 3, nil, func(h *history) {
+		h.leader.creations.most = 50
 		h.records.fail = func(string) error { return errDown }
 		all := h.api.volumes["one"]
 		for n := range 30 {

@@ -77,7 +77,7 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 		changed = append(changed, r.everyID()...)
 		r.completion.one = r.crd.capability() == crdUnknown
 	}
-	r.creations.keep(r.view.lists)
+	r.creations.bound(r.view.lists)
 	r.considerAll(changed)
 	first := complete && r.view.settling()
 	r.view.settle(l, complete)

@@ -189,14 +189,18 @@ func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 
 // known tells whether who answers has listed a volume that some record describes.
 func (m *model) known(w *witness) bool {
+	if w.knew[w.word] {
+		return true
+	}
 	for _, r := range m.records.records {
-		for _, id := range newRecord(r).ids() {
+		for _, id := range []string{r.Labels[v1.LabelVolumeID], r.Status.VolumeID} {
 			if w.listed[w.word][id] {
 				w.knew[w.word] = true
+				return true
 			}
 		}
 	}
-	return w.knew[w.word]
+	return false
 }
 
 // checkQuestion: StorageOS was asked for the volume of a record, as the record is now.
