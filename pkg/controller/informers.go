@@ -63,6 +63,9 @@ func (r *Reconciler) recordChanged(old, obj *record) {
 		r.metrics.SetRecords(int(r.counts.all.Load()))
 	}
 	r.tracks.recordChanged(old, obj)
+	if obj != nil {
+		r.tracks.cached(obj)
+	}
 	if old != nil && obj != nil && old.same(obj) {
 		return
 	}

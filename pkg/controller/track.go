@@ -221,6 +221,19 @@ func (t *tracks) recordChanged(old, obj *record) {
 	t.breaker.recordChanged(old, obj)
 }
 
+// cached forgets what was written to a record when the cache has it: nobody may decide
+// about its volume for long.
+func (t *tracks) cached(rec *record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range rec.ids() {
+		if tr := t.all[id]; tr.written.record != nil && tr.written.newest(rec) == rec {
+			tr.written = written{}
+			t.set(id, time.Now(), tr)
+		}
+	}
+}
+
 // resetBreaker looks, after a complete listing, whether the breaker may go.
 func (t *tracks) resetBreaker(now time.Time) {
 	t.mu.Lock()
