@@ -339,7 +339,7 @@ func (m *model) remembered() {
 	for id, t := range m.leader.tracks.all {
 		o := m.leader.observe(id)
 		if t.written.record != nil && (o.record == nil || t.written.newest(o.record) == o.record || t.written.record.resourceVersion == o.record.resourceVersion) {
-			m.violated(ruleRest, "volume %s: what was written last is remembered, and known: %+v", id, t.written.record)
+			m.violated(ruleRest, "volume %s: what was written last is remembered over %q, and known: %+v, cached %+v", id, t.written.over, t.written.record, o.record)
 		}
 		if t.settled != (settlement{}) && o.record != nil && o.record.state == t.settled.want {
 			m.violated(ruleRest, "volume %s: it is remembered as settled, and is right: %+v", id, t.settled)

@@ -321,7 +321,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		t.written = written{}
 		// Of a record that the cache does not know, or has as it is now, what was
 		// written is of no use: a first start would remember every record by it.
-		if o.cached != "" && o.cached != is.resourceVersion {
+		if o.cached != "" && o.cached != is.resourceVersion && o.cached == r.cachedVersion(is.name) {
 			t.written = written{is, o.cached}
 		}
 		if d.content {
@@ -341,6 +341,14 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	if was != nil && !quiet {
 		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
 	}
+}
+
+// cachedVersion is the resource version at which the cache has a record, "" if it has none.
+func (r *Reconciler) cachedVersion(name string) string {
+	if known, ok, _ := r.recordInformer.GetStore().GetByKey(name); ok {
+		return known.(*record).resourceVersion
+	}
+	return ""
 }
 
 // syncing tells whether a record says how far a replica's sync has come.
