@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,22 +95,28 @@ func request(t *testing.T) (host string) {
 	return strings.TrimPrefix(api.URL, "http://")
 }
 
-// elect takes part in an election until it is won.
+// elect wins an election and leads until the test ends: whether one that is
+// called off in the moment in which it is won is still said to lead is a race
+// of client-go's.
 func elect(t *testing.T, name string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	leading := make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: lock{}, Name: name,
 		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
 		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(context.Context) { cancel() },
+			OnStartedLeading: func(context.Context) { close(leading) },
 			OnStoppedLeading: func() {},
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	elector.Run(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { elector.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	<-leading
 }
 
 // lock is one that this process held before it began: it is read first.
