@@ -3,7 +3,6 @@ package controller
 import (
 	"fmt"
 	"time"
-	"unique"
 
 	api "github.com/storageos/go-api/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,26 +54,11 @@ type wellness struct {
 	Healthy condition
 }
 
-// well is a wellness that many records have in common. It is kept once for all of
-// them.
-type well struct{ handle unique.Handle[wellness] }
-
-func wellOf(w wellness) well {
-	if w == (wellness{}) {
-		return well{}
-	}
-	return well{unique.Make(w)}
-}
-
-func (w well) get() wellness {
-	if w == (well{}) {
-		return wellness{}
-	}
-	return w.handle.Value()
-}
+// well is what many records say of it.
+type well = shared[wellness]
 
 // notListed is what the record of an absent volume says: nobody knows how it is.
-var notListed = wellOf(wellness{v1.HealthUnknown, "", condition{metav1.ConditionUnknown, ReasonNotListed,
+var notListed = share(wellness{v1.HealthUnknown, "", condition{metav1.ConditionUnknown, ReasonNotListed,
 	"a complete listing of StorageOS does not show the volume"}})
 
 // wellOfContent works it out from the copies, which a record behind the product's own
@@ -88,12 +72,12 @@ func wellOfContent(c content) well {
 		wanted = -1
 	}
 	health, ready := healthOf(wanted, c.Status.Master, c.Status.Replicas)
-	return wellOf(wellness{health, ready, healthyCondition(health, ready)})
+	return share(wellness{health, ready, healthyCondition(health, ready)})
 }
 
 // wellOfRecord reads off a record what it says.
 func wellOfRecord(r *v1.Volume) well {
-	return wellOf(wellness{r.Status.Health, r.Status.Ready, conditionOf(r, v1.ConditionHealthy)})
+	return share(wellness{r.Status.Health, r.Status.Ready, conditionOf(r, v1.ConditionHealthy)})
 }
 
 // apply writes it into a record.

@@ -8,20 +8,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// shared is a text that many objects of a cache have in common. It is kept once
+// shared is a value that many objects of a cache have in common. It is kept once
 // for all of them.
-type shared[T ~string] struct{ handle unique.Handle[T] }
+type shared[T comparable] struct{ handle unique.Handle[T] }
 
-func share[T ~string](text T) shared[T] {
-	if text == "" {
+func share[T comparable](value T) shared[T] {
+	var zero T
+	if value == zero {
 		return shared[T]{}
 	}
-	return shared[T]{unique.Make(text)}
+	return shared[T]{unique.Make(value)}
 }
 
-func (s shared[T]) get() T {
+func (s shared[T]) get() (value T) {
 	if s == (shared[T]{}) {
-		return ""
+		return value
 	}
 	return s.handle.Value()
 }

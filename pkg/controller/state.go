@@ -2,7 +2,6 @@ package controller
 
 import (
 	"time"
-	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -39,23 +38,8 @@ type condition struct {
 	Message string
 }
 
-// statement is a condition that many records have in common. It is kept once for
-// all of them.
-type statement struct{ handle unique.Handle[condition] }
-
-func stated(c condition) statement {
-	if c == (condition{}) {
-		return statement{}
-	}
-	return statement{unique.Make(c)}
-}
-
-func (s statement) get() condition {
-	if s == (statement{}) {
-		return condition{}
-	}
-	return s.handle.Value()
-}
+// statement is what many records say of one thing.
+type statement = shared[condition]
 
 // absenceMark is the value of the annotation absent-since, "" if there is
 // none.
@@ -76,15 +60,15 @@ const (
 )
 
 var (
-	presentTrue = stated(condition{metav1.ConditionTrue, ReasonListed,
+	presentTrue = share(condition{metav1.ConditionTrue, ReasonListed,
 		"StorageOS lists the volume"})
-	presentFalse = stated(condition{metav1.ConditionFalse, ReasonNotListed,
+	presentFalse = share(condition{metav1.ConditionFalse, ReasonNotListed,
 		"a complete listing of StorageOS does not show the volume"})
-	boundTrue = stated(condition{metav1.ConditionTrue, ReasonBound,
+	boundTrue = share(condition{metav1.ConditionTrue, ReasonBound,
 		"the PersistentVolume is bound to a claim"})
-	boundNone = stated(condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
+	boundNone = share(condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
 		"no PersistentVolume refers to the volume"})
-	boundUnclaimed = stated(condition{metav1.ConditionFalse, ReasonUnclaimed,
+	boundUnclaimed = share(condition{metav1.ConditionFalse, ReasonUnclaimed,
 		"no PersistentVolume has referred to the volume for longer than the grace period"})
 )
 
@@ -96,7 +80,7 @@ func boundOf(p *persistentVolume) statement {
 	case "":
 		phase = corev1.VolumePending
 	}
-	return stated(condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"})
+	return share(condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"})
 }
 
 // markAt is the mark of a volume that was found absent at that time, cut to
@@ -121,8 +105,8 @@ func stateOf(r *v1.Volume, content uint64) state {
 	s := state{
 		content: content,
 		health:  wellOfRecord(r),
-		present: stated(conditionOf(r, v1.ConditionPresent)),
-		bound:   stated(conditionOf(r, v1.ConditionBound)),
+		present: share(conditionOf(r, v1.ConditionPresent)),
+		bound:   share(conditionOf(r, v1.ConditionBound)),
 		mark:    absenceMark(r.Annotations[v1.AnnotationAbsentSince]),
 	}
 	if pv := r.Status.PersistentVolume; pv != nil {

@@ -33,7 +33,7 @@ func tell(v *view, l *listing, namespaceID string, list []shown, stop int) (deco
 		}
 		if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
 			decoded++
-			r.store(s.id, s.raw, digest{content: s.raw, health: wellOf(wellness{Health: v1.HealthHealthy})}, "")
+			r.store(s.id, s.raw, digest{content: s.raw, health: share(wellness{Health: v1.HealthHealthy})}, "")
 		}
 	}
 	if stop >= 0 {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,7 +97,6 @@ type Client struct {
 	http *http.Client
 	api  *api.DefaultApiService
 	auth *auth
-	last atomic.Int64
 
 	proxy string // "" if there is none; what each error says of it
 
@@ -130,7 +128,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.wire = &wire{caFile: cfg.CAFile, timeout: cfg.Timeout, proxy: proxy}
 	c.http = &http.Client{
-		Transport: instrument(cfg.Requests, &silence{next: c.wire, after: cfg.Timeout, last: &c.last}),
+		Transport: instrument(cfg.Requests, &silence{next: c.wire, after: cfg.Timeout}),
 		// A redirect could carry the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -188,14 +186,6 @@ func (c *Client) WaitForLogin(ctx context.Context) error {
 
 // LoggedIn tells whether a login has succeeded once.
 func (c *Client) LoggedIn() bool { return isClosed(c.auth.once) }
-
-// LastByte is when something was last received from the API.
-func (c *Client) LastByte() time.Time {
-	if n := c.last.Load(); n != 0 {
-		return time.Unix(0, n)
-	}
-	return time.Time{}
-}
 
 // Cluster implements Lister.
 func (c *Client) Cluster(ctx context.Context) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +13,6 @@ import (
 type silence struct {
 	next  http.RoundTripper
 	after time.Duration
-	last  *atomic.Int64 // when a byte last arrived, Unix nanoseconds
 }
 
 func (s *silence) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -28,12 +26,9 @@ func (s *silence) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	timer.Stop()
-	s.heard()
 	resp.Body = &watchedBody{ReadCloser: resp.Body, silence: s, ctx: ctx, cancel: cancel, timer: timer}
 	return resp, nil
 }
-
-func (s *silence) heard() { s.last.Store(time.Now().UnixNano()) }
 
 // cause says that it was the silence which ended a request, or the bound of its call,
 // if it was.
@@ -62,9 +57,6 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.silence.after)
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop()
-	if n > 0 {
-		b.silence.heard()
-	}
 	if err != nil && err != io.EOF { //nolint:errorlint // Read returns io.EOF itself
 		err = b.silence.cause(b.ctx, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,7 +139,7 @@ func TestContextsEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var ctx context.Context
-			s := &silence{after: time.Hour, last: &atomic.Int64{}, next: roundTripper(func(req *http.Request) (*http.Response, error) {
+			s := &silence{after: time.Hour, next: roundTripper(func(req *http.Request) (*http.Response, error) {
 				ctx = req.Context()
 				return &http.Response{Body: io.NopCloser(strings.NewReader("x"))}, failure
 			})}
@@ -163,52 +162,4 @@ func TestContextsEnd(t *testing.T) {
 			}
 		})
 	}
-}
-
-// LastByte moves with each piece that arrives, and with nothing else.
-func TestLastByte(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		sim := simulator.New(simulator.Options{})
-		ns := sim.AddNamespace("one")
-		for range 5 {
-			if _, err := sim.AddVolume(ns, simulator.VolumeSpec{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c := newClient(t, sim, nil)
-		if !c.LastByte().IsZero() {
-			t.Errorf("a byte came before the first request: %v", c.LastByte())
-		}
-		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes}, Effect: simulator.Trickle(20*time.Second, 250)})
-		listed := make(chan error)
-		go func() {
-			_, err := listVolumes(t, c, ns)
-			listed <- err
-		}()
-		for range 5 {
-			time.Sleep(20 * time.Second)
-			synctest.Wait()
-			if !c.LastByte().Equal(time.Now()) {
-				t.Errorf("the last byte came at %v; it is %v", c.LastByte(), time.Now())
-			}
-		}
-		checkError(t, "listing", <-listed, "")
-
-		last := time.Now()
-		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes}, Effect: simulator.Chain(simulator.Delay(20*time.Second), mute(200, ""))})
-		_, err := listVolumes(t, c, ns)
-		checkError(t, "listing", err, "no byte")
-		if got := c.LastByte().Sub(last); got != 20*time.Second {
-			t.Errorf("a head has moved the last byte by %v, want 20s", got)
-		}
-
-		last = c.LastByte()
-		sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes}, Effect: simulator.Silence()})
-		_, err = listVolumes(t, c, ns)
-		checkError(t, "listing", err, "no byte")
-		if !c.LastByte().Equal(last) {
-			t.Errorf("silence has moved the last byte from %v to %v", last, c.LastByte())
-		}
-	})
 }
