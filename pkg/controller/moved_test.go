@@ -3,6 +3,7 @@ package controller
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -56,6 +57,63 @@ func TestPollFollowsMoved(t *testing.T) {
 			}
 			if n := len(p.view.doubt); n != tc.doubt {
 				t.Errorf("%d IDs may be in two lists, want %d", n, tc.doubt)
+			}
+		})
+	}
+}
+
+// Of a volume that was listed twice, the list that goes on showing it is what counts when
+// the other one lets it go, whatever fails meanwhile: it is never taken for gone.
+func TestListedTwiceThenOnce(t *testing.T) {
+	t.Parallel()
+	twice := map[string][]string{"one": {"a 1"}, "two": {"a 2"}, "three": nil}
+	leaves := map[string][]string{"one": nil, "two": {"a 2"}, "three": nil}
+	removed := map[string][]string{"two": {"a 2"}, "three": nil}
+	for name, tc := range map[string]struct {
+		failing string
+		then    map[string][]string
+		want    presence
+		in      string
+	}{
+		"the other list fails":              {"volumes two", leaves, present, "two"},
+		"a third list fails":                {"volumes three", leaves, present, "two"},
+		"the cluster fails":                 {"cluster", leaves, present, "two"},
+		"its namespace goes":                {"volumes two", removed, present, "two"},
+		"its namespace goes, a third fails": {"volumes three", removed, present, "two"},
+		"the first namespace that was read": {"volumes one", map[string][]string{"one": {"a 1"}, "two": nil, "three": nil}, present, "one"},
+		"both let it go":                    {"volumes three", map[string][]string{"one": nil, "two": nil, "three": nil}, unknown, ""},
+		"one lets it go, the other goes":    {"volumes three", map[string][]string{"one": nil, "three": nil}, unknown, ""},
+		"both namespaces go":                {"volumes three", map[string][]string{"three": nil}, unknown, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := newFakeAPI(twice)
+			p := newPolled(api)
+			if err := p.poll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			listings := func(n int) {
+				api.volumes, api.namespaces = tc.then, slices.Sorted(maps.Keys(tc.then))
+				for range n {
+					_ = p.poll(t.Context())
+				}
+			}
+			failing(tc.failing, errBroken)(api)
+			if tc.then[strings.TrimPrefix(tc.failing, "volumes ")] != nil {
+				api.hidden = map[string]bool{"a": true} // that list is cut before it
+			}
+			listings(1)
+			if is := p.view.look("a").presence; is != tc.want {
+				t.Errorf("after a listing that was not complete it is %v, want %v", is, tc.want)
+			}
+			api.fail, api.hidden = nil, nil
+			listings(2) // what is no longer listed twice is decoded by the second
+			s := p.view.look("a")
+			if want := map[presence]presence{present: present, unknown: absent}[tc.want]; s.presence != want {
+				t.Errorf("after complete ones it is %v, want %v", s.presence, want)
+			}
+			if s.namespaceID != tc.in || s.invalid != "" || s.moved || len(p.view.doubt) > 0 {
+				t.Errorf("it is in %q (%s), moved %t, in doubt are %v; want it in %q", s.namespaceID, s.invalid, s.moved, p.view.doubt, tc.in)
 			}
 		})
 	}

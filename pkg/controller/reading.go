@@ -339,12 +339,27 @@ func (v *view) drop(s *space, volumes []*listed, l *listing) (ids []string) {
 		if e.body == nil || e.body.shown == l || e.body.space != s {
 			continue
 		}
+		if v.elsewhere(e) {
+			continue
+		}
 		v.change(e, func() { e.body = nil })
 		delete(v.volumes, e.id)
 		delete(v.doubt, e.id)
 		ids = append(ids, e.id)
 	}
 	return ids
+}
+
+// elsewhere tells whether another list shows a volume still, as last read. Then that is
+// where it is; the next listing decodes it again.
+func (v *view) elsewhere(e *listed) bool {
+	other := e.other
+	if other == nil || other.space == e.body.space || v.spaces[other.space.id] != other.space || other.space.body != other {
+		return false
+	}
+	v.change(e, func() { e.agreed, e.body, e.raw = e.lastAgreed(), other, 0 })
+	v.single(e)
+	return true
 }
 
 // lastAgreed is the last listing that showed the volume and is known to be of one
