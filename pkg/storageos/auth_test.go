@@ -50,12 +50,12 @@ func TestLogin(t *testing.T) {
 				c := newClient(t, sim, func(cfg *Config) { cfg.OnLoginError = func(err error) { failures = append(failures, err) } })
 				_, err := c.Cluster(t.Context())
 				if tc.err == "" {
-					if err != nil || len(failures) != 0 || !c.LoggedIn() {
+					if err != nil || len(failures) != 0 || !isClosed(c.auth.once) {
 						t.Errorf("error %v, failures %v", err, failures)
 					}
 					return
 				}
-				if err == nil || !strings.Contains(err.Error(), tc.err) || len(failures) != 1 || c.LoggedIn() {
+				if err == nil || !strings.Contains(err.Error(), tc.err) || len(failures) != 1 || isClosed(c.auth.once) {
 					t.Errorf("error %v, want %q; %d failures", err, tc.err, len(failures))
 				}
 				// It is not asked again before the pause is over.

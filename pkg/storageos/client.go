@@ -184,9 +184,6 @@ func (c *Client) WaitForLogin(ctx context.Context) error {
 	}
 }
 
-// LoggedIn tells whether a login has succeeded once.
-func (c *Client) LoggedIn() bool { return isClosed(c.auth.once) }
-
 // Cluster implements Lister.
 func (c *Client) Cluster(ctx context.Context) (string, error) {
 	call := c.named("GET /cluster")
