@@ -26,7 +26,7 @@ type Config struct {
 	Endpoint        *url.URL      // see ParseEndpoint
 	SecretPath      string        // folder with the files username and password
 	CAFile          string        // PEM file of the CAs of an https endpoint; "": the system's
-	Timeout         time.Duration // how long a request may stay silent; callTimeouts of it bound a call
+	Timeout         time.Duration // how long a request may stay silent; CallTimeouts of it bound a call
 	RefreshInterval time.Duration // how often the token is renewed
 	RetryInterval   time.Duration // pause after a login that failed
 	UserAgent       string
@@ -40,9 +40,9 @@ type Config struct {
 	OnLoginError func(error)
 }
 
-// callTimeouts is how many timeouts a call may take, from its begin until its answer is
+// CallTimeouts is how many timeouts a call may take, from its begin until its answer is
 // whole, however that arrives: also one that sends a byte now and then must end.
-const callTimeouts = 10
+const CallTimeouts = 10
 
 // RequestMetrics measures requests. What is nil is not measured.
 type RequestMetrics struct {
@@ -312,7 +312,7 @@ func (c *Client) object(ctx context.Context, call string, into any, path ...stri
 
 // limit bounds how long a call takes.
 func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	after := callTimeouts * min(c.cfg.Timeout, math.MaxInt64/callTimeouts)
+	after := CallTimeouts * min(c.cfg.Timeout, math.MaxInt64/CallTimeouts)
 	return context.WithTimeoutCause(ctx, after, &lateError{after})
 }
 

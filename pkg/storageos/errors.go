@@ -97,7 +97,7 @@ func (e *silentError) Timeout() bool { return true }
 type lateError struct{ after time.Duration }
 
 func (e *lateError) Error() string {
-	return fmt.Sprintf("cut: it has taken more than %v, %d times the timeout", e.after, callTimeouts)
+	return fmt.Sprintf("cut: it has taken more than %v, %d times the timeout", e.after, CallTimeouts)
 }
 func (e *lateError) Timeout() bool { return true }
 

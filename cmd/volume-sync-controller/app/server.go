@@ -32,10 +32,6 @@ import (
 // component names this program in events, user agents and the Lease.
 const component = "storageos-volume-sync"
 
-// longestList is how many times the flag -api-timeout the list of one namespace may
-// take.
-const longestList = 10
-
 // crdPause is how often it is tried whether the CRD is there.
 const crdPause = 2 * time.Second
 
@@ -109,13 +105,14 @@ func newServer(o *options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	late := 3 * (o.controller.PollInterval + o.apiTimeout) // no listing for longer: something is wrong
 	s.page = &statusPage{
 		phase: func() phase { return phase(s.health.phase.Load()) }, gatherer: prometheus.DefaultGatherer,
 		concerns: s.reconciler.Concerns, listing: s.reconciler.Listing, changes: &s.changes, took: took,
-		late: 3 * (o.controller.PollInterval + o.apiTimeout), host: hostOf(o.statusAddr),
+		late: late, host: hostOf(o.statusAddr),
 	}
 	s.health.polled = s.reconciler.LastAttempt
-	s.health.pollMax = longestList*o.apiTimeout + 3*(o.controller.PollInterval+o.apiTimeout)
+	s.health.pollMax = storageos.CallTimeouts*o.apiTimeout + late
 	if o.election {
 		if err := s.newLock(); err != nil {
 			return nil, err
