@@ -1,17 +1,14 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/pprof"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"k8s.io/klog/v2"
 )
 
 // phase is how far this process has come.
@@ -87,26 +84,6 @@ func (h *health) handler(profiling bool) http.Handler {
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	return mux
-}
-
-// serve serves the handler until ctx ends.
-func (h *health) serve(ctx context.Context, l net.Listener, profiling bool) {
-	writeTimeout := 30 * time.Second
-	if profiling {
-		writeTimeout = 5 * time.Minute // a profile takes as long as it is asked for
-	}
-	server := &http.Server{
-		Handler:           h.handler(profiling),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-	}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		klog.FromContext(ctx).Error(err, "Serving metrics and probes failed")
-	}
 }
 
 func probe(check func() error) http.Handler {

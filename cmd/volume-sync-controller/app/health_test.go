@@ -1,10 +1,6 @@
 package app
 
 import (
-	"context"
-	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -115,35 +111,5 @@ func TestHandler(t *testing.T) {
 				t.Errorf("%d %q, want %d %q", w.Code, w.Body, tc.code, tc.body)
 			}
 		})
-	}
-}
-
-// It serves until it is told to stop, and ends then.
-func TestServe(t *testing.T) {
-	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(quiet(t))
-	over := make(chan struct{})
-	go func() {
-		(&health{}).serve(ctx, listener, false)
-		close(over)
-	}()
-	url := "http://" + listener.Addr().String() + "/livez"
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if string(body) != "ok\n" || err != nil {
-		t.Errorf("%q, %v", body, err)
-	}
-	stop()
-	<-over
-	if _, err := http.Get(url); err == nil {
-		t.Error("it still serves")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -172,9 +173,13 @@ func (s *server) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	wg.Go(func() { s.health.serve(base, listener, s.options.profiling) })
+	answer := 30 * time.Second
+	if s.options.profiling {
+		answer = 5 * time.Minute // a profile takes as long as it is asked for
+	}
+	wg.Go(func() { serve(base, listener, s.health.handler(s.options.profiling), answer) })
 	if page != nil {
-		wg.Go(func() { s.page.serve(base, page) })
+		wg.Go(func() { serve(base, page, s.page.handler(), 30*time.Second) })
 	}
 	wg.Go(func() { s.storageos.Run(base) })
 	wg.Go(func() { s.events.run(base) })
@@ -218,6 +223,22 @@ func (s *server) listenForPage(ctx context.Context) (net.Listener, error) {
 		return nil, fmt.Errorf("flag -status-addr: %w", err)
 	}
 	return listener, nil
+}
+
+// serve serves until ctx ends. An answer may take so long.
+func serve(ctx context.Context, l net.Listener, handler http.Handler, answer time.Duration) {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      answer,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		klog.FromContext(ctx).Error(err, "Serving failed", "address", l.Addr().String())
+	}
 }
 
 // prepare waits for all that the work needs: the CRD, the caches, a login.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -209,5 +210,35 @@ func TestWaitForCRD(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// It serves until it is told to stop, and ends then.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(quiet(t))
+	over := make(chan struct{})
+	go func() {
+		serve(ctx, listener, (&health{}).handler(false), time.Second)
+		close(over)
+	}()
+	url := "http://" + listener.Addr().String() + "/livez"
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if string(body) != "ok\n" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+	stop()
+	<-over
+	if _, err := http.Get(url); err == nil {
+		t.Error("it still serves")
 	}
 }

@@ -1,12 +1,9 @@
 package app
 
 import (
-	"context"
 	"embed"
-	"errors"
 	"html/template"
 	"io/fs"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"k8s.io/apimachinery/pkg/util/duration"
-	"k8s.io/klog/v2"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller"
@@ -161,22 +157,6 @@ func (p *statusPage) handler() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
-}
-
-// serve serves the page until ctx ends.
-func (p *statusPage) serve(ctx context.Context, l net.Listener) {
-	server := &http.Server{
-		Handler:           p.handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-	}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		klog.FromContext(ctx).Error(err, "Serving the status page failed")
-	}
 }
 
 // lastLatency remembers what was last observed.
