@@ -215,7 +215,7 @@ func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, er
 		if err == nil {
 			err = errors.New("no answer")
 		}
-		return session{}, &callError{call, c.unsent(err)}
+		return session{}, &callError{call, c.told(unwrapURL(err))}
 	}
 	if resp.StatusCode != http.StatusOK {
 		var text []byte
@@ -231,7 +231,7 @@ func (c *Client) ask(call string, do func() (api.UserSession, *http.Response, er
 	}
 	switch {
 	case s.token == "" && err != nil:
-		return session{}, &callError{call, fmt.Errorf("the answer has no token in its header, and its body cannot be read: %w", err)}
+		return session{}, &callError{call, fmt.Errorf("the answer has no token in its header, and its body cannot be read: %w", c.told(err))}
 	case s.token == "":
 		return session{}, &callError{call, errors.New("the answer has no token, neither in its header Authorization nor in its body")}
 	case strings.ContainsFunc(s.token, unicode.IsControl):

@@ -325,14 +325,23 @@ func (c *Client) get(ctx context.Context, call string, path ...string) (*http.Re
 		cancel()
 		return nil, err
 	}
-	resp.Body = &limitedBody{resp.Body, cancel}
+	resp.Body = &limitedBody{resp.Body, c, cancel}
 	return resp, nil
 }
 
 // limitedBody ends the limit of its call.
 type limitedBody struct {
 	io.ReadCloser
+	client *Client
 	cancel context.CancelFunc
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // Read returns io.EOF itself
+		err = b.client.told(err) // net/http quotes a trailer that is none
+	}
+	return n, err
 }
 
 func (b *limitedBody) Close() error {
@@ -377,14 +386,15 @@ func (c *Client) getOnce(ctx context.Context, call string, s session, path []str
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &callError{call, c.unsent(err)}
+		return nil, &callError{call, c.told(unwrapURL(err), s.token)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, newAPIError(call, resp, append(c.auth.secrets(), s.token)...)
 	}
 	if !isJSON(resp) { // a proxy's page: nobody has looked at the token
 		resp.Body.Close()
-		return nil, &callError{call, fmt.Errorf("the answer is not JSON but %q", printable(resp.Header.Get("Content-Type")))}
+		kind := without(resp.Header.Get("Content-Type"), append(c.auth.secrets(), s.token)...)
+		return nil, &callError{call, fmt.Errorf("the answer is not JSON but %q", printable(kind))}
 	}
 	c.auth.take(s)
 	return resp, nil

@@ -122,14 +122,38 @@ func apiError(call string, resp *http.Response, body []byte, secrets ...string) 
 	var text *string
 	if isJSON(resp) && json.Unmarshal(body, &model) == nil && json.Unmarshal(model["error"], &text) == nil && text != nil {
 		e.Own = true
-		for _, secret := range secrets {
-			if secret != "" {
-				*text = strings.ReplaceAll(*text, secret, "…")
-			}
-		}
-		e.Message = printable(*text)
+		e.Message = printable(without(*text, secrets...))
 	}
 	return e
+}
+
+// told is an error in which others have words, as it may be told: net/http quotes what it
+// cannot read, at any length, and a proxy refuses in its own words.
+func (c *Client) told(err error, secrets ...string) error {
+	text := printable(without(err.Error(), append(c.auth.secrets(), secrets...)...))
+	if text == err.Error() {
+		return err
+	}
+	return &toldError{text, err}
+}
+
+// toldError is an error that tells less than what it wraps.
+type toldError struct {
+	text string
+	err  error
+}
+
+func (e *toldError) Error() string { return e.text }
+func (e *toldError) Unwrap() error { return e.err }
+
+// without is a text without secrets.
+func without(text string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	return text
 }
 
 func isJSON(resp *http.Response) bool {

@@ -177,6 +177,17 @@ func TestSecretsStaySecret(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, `{"session":{"token":"`+token+`\n"}}`)
 		},
+		"sessions have no token": func(w http.ResponseWriter, _ *http.Request, _ bool) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"createdAt":"`+password+`"}`)
+		},
+		"answers are of another type": func(w http.ResponseWriter, _ *http.Request, auth bool) {
+			if auth {
+				login(w)
+			} else {
+				w.Header().Set("Content-Type", "text/"+token)
+			}
+		},
 		"everything is redirected": func(w http.ResponseWriter, r *http.Request, auth bool) {
 			http.Redirect(w, r, "http://"+password+":"+token+"@elsewhere/", http.StatusTemporaryRedirect)
 		},
@@ -212,6 +223,53 @@ func TestSecretsStaySecret(t *testing.T) {
 					if strings.Contains(s, password) || strings.Contains(s, token) {
 						t.Errorf("a secret was told: %s", s)
 					}
+				}
+			})
+		})
+	}
+}
+
+// What is no HTTP is neither quoted at any length nor with the secrets in it.
+func TestNoHTTP(t *testing.T) {
+	t.Parallel()
+	const password, token = "p455w0rd", "t0k3n"
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	for name, answer := range map[string]string{
+		"a token as a status":    "HTTP/1.1 " + token + "\r\n\r\n",
+		"a token as a protocol":  "Bearer " + token + "\r\n\r\n",
+		"a token as a header":    head + "no header of " + token + "\r\n\r\n",
+		"a password as a length": head + "Content-Length: " + password + "\r\n\r\n",
+		"a token as an encoding": head + "Transfer-Encoding: " + token + "\r\n\r\n",
+		"a token as a trailer":   head + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nno trailer of " + token + "\r\n\r\n",
+		"a long status":          "HTTP/1.1 " + strings.Repeat("x", 30_000) + "\r\n\r\n",
+		"a long header":          head + strings.Repeat("x", 30_000) + "\r\n\r\n",
+		"a long trailer":         head + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + strings.Repeat("x", 3_000) + "\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == http.MethodPost {
+						w.Header().Set("Authorization", "Bearer "+token)
+						w.Header().Set("Content-Type", "application/json")
+						_, _ = io.WriteString(w, `{}`)
+						return
+					}
+					conn, _, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						panic(err)
+					}
+					_, _ = io.WriteString(conn, answer)
+					_ = conn.Close()
+				}), nil)
+				writeSecret(t, c.cfg.SecretPath, "user", password)
+				_, err := c.Cluster(t.Context())
+				if err == nil {
+					t.Fatal("it succeeded")
+				}
+				text := err.Error()
+				if len(text) > 2*maxErrorMessage || strings.Contains(text, password) || strings.Contains(text, token) {
+					t.Errorf("%d bytes: %.300q", len(text), text)
 				}
 			})
 		})

@@ -46,19 +46,3 @@ func (c *Client) named(call string) string {
 	}
 	return call + " through the proxy " + c.proxy
 }
-
-// unsent is the error of a request that was not answered. What a proxy refuses it in is
-// the proxy's text.
-func (c *Client) unsent(err error) error {
-	err = unwrapURL(err)
-	if c.proxy == "" {
-		return err
-	}
-	return &proxyError{err}
-}
-
-// proxyError is an error that may have words of a proxy in it.
-type proxyError struct{ err error }
-
-func (e *proxyError) Error() string { return printable(e.err.Error()) }
-func (e *proxyError) Unwrap() error { return e.err }
