@@ -146,14 +146,28 @@ type toldError struct {
 func (e *toldError) Error() string { return e.text }
 func (e *toldError) Unwrap() error { return e.err }
 
-// without is a text without secrets.
+// without is a text without secrets: as they are, and as JSON writes them, since a body
+// that was sent may be quoted.
 func without(text string, secrets ...string) string {
 	for _, secret := range secrets {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "…")
+		if secret == "" {
+			continue
+		}
+		for _, form := range []string{inJSON(secret, true), inJSON(secret, false), secret} {
+			text = strings.ReplaceAll(text, form, "…")
 		}
 	}
 	return text
+}
+
+// inJSON is a text as a JSON string has it. Go also escapes what means something in HTML,
+// others do not.
+func inJSON(text string, html bool) string {
+	var quoted strings.Builder
+	encoder := json.NewEncoder(&quoted)
+	encoder.SetEscapeHTML(html)
+	_ = encoder.Encode(text) // a string can always be written
+	return strings.TrimSuffix(strings.TrimPrefix(quoted.String(), `"`), "\"\n")
 }
 
 func isJSON(resp *http.Response) bool {

@@ -76,12 +76,13 @@ func TestErrorKinds(t *testing.T) {
 		"410":                 {410, "application/json", `{"error":"no"}`, own, "410 Gone: no"},
 		"control characters":  {500, "application/json", `{"error":"a\n\u001b[31mb\r"}`, own, "500 Internal Server Error: a  [31mb"},
 		"a long text":         {500, "application/json", `{"error":"` + strings.Repeat("é", 500) + `"}`, own, "500 Internal Server Error: " + strings.Repeat("é", maxErrorMessage) + "…"},
-		"the secret":          {500, "application/json", `{"error":"user a, password p455"}`, own, "500 Internal Server Error: user a, password …"},
+		"the secret":          {500, "application/json", `{"error":"user a, password p4<5"}`, own, "500 Internal Server Error: user a, password …"},
+		"the secret as sent":  {500, "application/json", `{"error":"in {\"password\":\"p4\\u003c5\"}"}`, own, `500 Internal Server Error: in {"password":"…"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			resp := &http.Response{StatusCode: tc.code, Header: http.Header{"Content-Type": {tc.contentType}}, Body: io.NopCloser(strings.NewReader(tc.body))}
-			err := newAPIError("GET /x", resp, "p455")
+			err := newAPIError("GET /x", resp, "p4<5")
 			if got, want := err.Error(), "GET /x: StorageOS answered "+tc.text; got != want {
 				t.Errorf("%q, want %q", got, want)
 			}
@@ -98,6 +99,30 @@ func TestErrorKinds(t *testing.T) {
 			}
 			if is != tc.is {
 				t.Errorf("it is %b, want %b", is, tc.is)
+			}
+		})
+	}
+}
+
+// A secret is taken out of a text in each form that a quoted body can have it.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		text    string
+		secrets []string
+		want    string
+	}{
+		"no secret yet":          {`text`, []string{"", ""}, `text`},
+		"as it is":               {`a p<4>5 b p<4>5`, []string{"p<4>5"}, `a … b …`},
+		"as Go writes it":        {`{"password":"p\u003c4\u003e\u00265"}`, []string{"p<4>&5"}, `{"password":"…"}`},
+		"as others write it":     {`{"password":"p<4>\"5\\"}`, []string{`p<4>"5\`}, `{"password":"…"}`},
+		"quotes at both ends":    {`{"password":"\"p45\""}`, []string{`"p45"`}, `{"password":"…"}`},
+		"two, of which one fits": {`{"token":"t"}`, []string{"p45", "t"}, `{"…oken":"…"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := without(tc.text, tc.secrets...); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
 			}
 		})
 	}
