@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -140,13 +141,13 @@ func (s *server) newClients() error {
 	}
 	var err error
 	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
-		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", err)}
+		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", withoutUser(err))}
 	}
 	if s.records, err = controller.NewRecordClient(s.config); err != nil {
-		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", err)}
+		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", withoutUser(err))}
 	}
 	if s.dynamic, err = dynamic.NewForConfig(s.config); err != nil {
-		return &flagError{"kubeconfig", fmt.Errorf("making a client for the CRD: %w", err)}
+		return &flagError{"kubeconfig", fmt.Errorf("making a client for the CRD: %w", withoutUser(err))}
 	}
 	return nil
 }
@@ -319,7 +320,7 @@ func kubeConfig(o *options) (*rest.Config, string, error) {
 	case clientcmd.IsEmptyConfig(err):
 		return nil, "", &flagError{"kubeconfig", fmt.Errorf("%s holds no configuration", o.kubeconfig)}
 	case err != nil:
-		return nil, "", &flagError{"kubeconfig", err}
+		return nil, "", &flagError{"kubeconfig", withoutUser(err)}
 	}
 	namespace := o.namespace
 	if namespace == "" {
@@ -337,6 +338,16 @@ func kubeConfig(o *options) (*rest.Config, string, error) {
 		config.Burst = max(1, int(o.kubeAPIQPS))
 	}
 	return config, namespace, nil
+}
+
+// userInfo is what stands before an @, as the user and the password of a URL do. In a
+// malformed one the password may have a slash in it.
+var userInfo = regexp.MustCompile(`[^\s"']*@`)
+
+// withoutUser is an error without the users and passwords of the URLs that it quotes: a
+// kubeconfig may have them for its server and for a proxy.
+func withoutUser(err error) error {
+	return errors.New(userInfo.ReplaceAllString(err.Error(), "…@"))
 }
 
 func userAgent() string { return component + "/" + version.Version() }

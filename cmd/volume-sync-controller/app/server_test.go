@@ -84,6 +84,32 @@ func TestKubeConfigRefused(t *testing.T) {
 	}
 }
 
+// A kubeconfig that is refused is not quoted where it may hold a password.
+func TestKubeConfigStaysSecret(t *testing.T) {
+	t.Parallel()
+	const with = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
+	for name, tc := range map[string]struct{ rest, want string }{
+		"a server with a bad port":     {`clusters: [{name: c, cluster: {server: "https://admin:s3cr3t@10.0.0.1:bad"}}]`, "…@10.0.0.1:bad"},
+		"a server without a bracket":   {`clusters: [{name: c, cluster: {server: "https://admin:s3cr3t@[::1"}}]`, "…@[::1"},
+		"a slash in the password":      {`clusters: [{name: c, cluster: {server: "https://admin:s3cr3t/s3cr3t@[::1"}}]`, "…@[::1"},
+		"a proxy without a bracket":    {`clusters: [{name: c, cluster: {server: "https://h", proxy-url: "http://admin:s3cr3t@[::1"}}]`, "…@[::1"},
+		"a proxy without a scheme":     {`clusters: [{name: c, cluster: {server: "https://h", proxy-url: "admin:s3cr3t@proxy:3128"}}]`, "…@proxy:3128"},
+		"a certificate that is none":   {"clusters: [{name: c, cluster: {server: \"https://h\"}}]\nusers: [{name: u, user: {client-certificate-data: s3cr3t}}]", "illegal base64"},
+		"a token in a place of others": {"users: [{name: u, user: s3cr3t}]", "cannot unmarshal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := newServer(parsed(t, "-kubeconfig", write(t, with+tc.rest+"\n")))
+			if !errors.As(err, new(*flagError)) {
+				t.Fatalf("error %v", err)
+			}
+			if text := err.Error(); !strings.HasPrefix(text, "flag -kubeconfig: ") || !strings.Contains(text, tc.want) || strings.Contains(text, "s3cr3t") {
+				t.Errorf("%q, want %q", text, tc.want)
+			}
+		})
+	}
+}
+
 // newTestServer wires a server whose API server answers so.
 func newTestServer(t *testing.T, answer http.HandlerFunc, args ...string) *server {
 	t.Helper()
