@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"k8s.io/klog/v2"
 
@@ -31,7 +33,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
-		fmt.Fprintln(stderr, "volume-sync-controller:", err)
+		fmt.Fprintln(stderr, "volume-sync-controller:", oneLine(err))
 		return exitUsage
 	case o.version:
 		fmt.Fprintln(stdout, version.String())
@@ -46,7 +48,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 	s, err := newServer(o)
 	if err != nil {
-		fmt.Fprintln(stderr, "volume-sync-controller:", err)
+		fmt.Fprintln(stderr, "volume-sync-controller:", oneLine(err))
 		if errors.As(err, new(*flagError)) {
 			return exitUsage
 		}
@@ -57,6 +59,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitError
 	}
 	return exitOK
+}
+
+// oneLine is the text of an error, which may quote a path with any character, as one line.
+func oneLine(err error) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, err.Error())
 }
 
 // untilSignal returns a context that ends when the process is asked to stop. By

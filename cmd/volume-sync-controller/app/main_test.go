@@ -26,6 +26,7 @@ func TestMainEnds(t *testing.T) {
 		"no such flag":                {[]string{"-nonsense"}, exitUsage, "", "-nonsense"},
 		"an argument":                 {[]string{"start"}, exitUsage, "", `"start"`},
 		"no such kubeconfig":          {[]string{"-kubeconfig", "/does/not/exist"}, exitUsage, "", "-kubeconfig"},
+		"a path of two lines":         {[]string{"-kubeconfig", "/does/not\nexist"}, exitUsage, "", "/does/not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
