@@ -23,6 +23,10 @@ import (
 // maxQPS is the highest limit of requests: more is as good as none.
 const maxQPS = 1_000_000
 
+// longest is how long a time may be, ten years: what is added up of several of them does
+// not overflow, and a Lease, which has its seconds in 32 bits, can say it.
+const longest = 87_600 * time.Hour
+
 // defaultStatusAddr is reached from this host only, or by kubectl port-forward.
 const defaultStatusAddr = "127.0.0.1:8081"
 
@@ -243,12 +247,19 @@ func positive(name string, d time.Duration) error {
 	if d <= 0 {
 		return &flagError{name, fmt.Errorf("%v makes no sense: it must be more than 0", d)}
 	}
-	return nil
+	return notTooLong(name, d)
 }
 
 func notNegative(name string, d time.Duration) error {
 	if d < 0 {
 		return &flagError{name, fmt.Errorf("%v makes no sense: it must be 0 or more", d)}
+	}
+	return notTooLong(name, d)
+}
+
+func notTooLong(name string, d time.Duration) error {
+	if d > longest {
+		return &flagError{name, fmt.Errorf("%v makes no sense: it must be up to %v", d, longest)}
 	}
 	return nil
 }

@@ -121,6 +121,7 @@ func TestParse(t *testing.T) {
 		"any orphan trips":  {"-max-orphan-percent=0 -max-orphan-count=0", ""},
 		"less than one":     {"-kube-api-qps=0.5", ""},
 		"any address":       {"-metrics-addr=[::]:0", ""},
+		"ten years":         {"-resync-interval=87600h", ""},
 		"a short lease":     {"-lease-duration=3s -renew-deadline=2s -retry-period=1s", ""},
 
 		"unknown":                  {"-nonsense", "-nonsense"},
@@ -143,6 +144,10 @@ func TestParse(t *testing.T) {
 		"no driver":                {"-csi-driver=", "-csi-driver"},
 		"nobody works":             {"-workers=0", "-workers"},
 		"too many work":            {"-workers=100001", "-workers"},
+		"a timeout of centuries":   {"-api-timeout=300000h", "-api-timeout"},
+		"polls once in a century":  {"-api-poll-interval=900000h", "-api-poll-interval"},
+		"a lease of a century":     {"-lease-duration=900000h", "-lease-duration"},
+		"more than ten years":      {"-resync-interval=87600h1ns", "-resync-interval"},
 		"resyncs back in time":     {"-resync-interval=-1s", "-resync-interval"},
 		"a grace before":           {"-orphan-grace-period=-1s", "-orphan-grace-period"},
 		"more than all":            {"-max-orphan-percent=300", "-max-orphan-percent"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -175,6 +176,25 @@ func TestNewServer(t *testing.T) {
 	}
 	if err := s.fence.begin(ctx); err != nil {
 		t.Errorf("with the lease: %v", err)
+	}
+}
+
+// The longest times that are taken overflow nowhere.
+func TestLongestTimes(t *testing.T) {
+	t.Parallel()
+	args := []string{"-enable-leader-election", "-lease-duration=87600h", "-renew-deadline=87599h", "-retry-period=70000h", "-kubeconfig", kubeconfigFor(t, "http://"+nowhere, "")}
+	for _, name := range []string{"api-timeout", "api-poll-interval", "api-refresh-interval", "api-retry-interval", "resync-interval", "orphan-grace-period", "mass-orphan-hold", "progress-interval"} {
+		args = append(args, "-"+name+"=87600h")
+	}
+	s, err := newServer(parsed(t, args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.page.late != 6*longest || s.health.pollMax != 16*longest || s.health.lookMax != 3*longest {
+		t.Errorf("late %v, must poll every %v, must look every %v", s.page.late, s.health.pollMax, s.health.lookMax)
+	}
+	if seconds := longest / time.Second; seconds > math.MaxInt32 {
+		t.Errorf("a Lease cannot say %d s", seconds)
 	}
 }
 
