@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"unicode"
 
 	"k8s.io/apimachinery/pkg/api/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/klog/v2"
 
@@ -172,7 +174,7 @@ func (o *options) validate() error {
 		positive("api-retry-interval", c.RetryInterval),
 		positive("api-timeout", o.apiTimeout),
 		notEmpty("api-secret-path", o.apiSecretPath),
-		notEmpty("csi-driver", c.CSIDriver),
+		driver("csi-driver", c.CSIDriver),
 		inRange("workers", c.Workers, 1, 100_000),
 		notNegative("resync-interval", c.ResyncInterval),
 		notNegative("orphan-grace-period", c.OrphanGracePeriod),
@@ -278,6 +280,14 @@ func notEmpty(name, s string) error {
 	return nil
 }
 
+// driver wants the name of a CSI driver as Kubernetes does.
+func driver(name, s string) error {
+	if len(s) > 63 || len(utilvalidation.IsDNS1123Subdomain(strings.ToLower(s))) > 0 {
+		return &flagError{name, fmt.Errorf("%q is not the name of a CSI driver: it has letters, digits, hyphens and dots, up to 63", s)}
+	}
+	return nil
+}
+
 func oneOf(name, s string, allowed ...string) error {
 	for _, a := range allowed {
 		if s == a {
@@ -288,12 +298,18 @@ func oneOf(name, s string, allowed ...string) error {
 }
 
 func address(name, s string) error {
-	_, port, err := net.SplitHostPort(s)
+	host, port, err := net.SplitHostPort(s)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	if err != nil {
+	if err != nil || host != "" && !isHost(host) {
 		return &flagError{name, fmt.Errorf("%q is not an address: it must be host:port or :port", s)}
 	}
 	return nil
+}
+
+// isHost tells whether a text can be an IP address or a DNS name, which may end with a dot.
+func isHost(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil || len(utilvalidation.IsDNS1123Subdomain(strings.ToLower(strings.TrimSuffix(s, ".")))) == 0
 }
