@@ -233,8 +233,8 @@ func (o *options) validateElection() error {
 			return check
 		}
 	}
-	if o.leaseDuration <= fenceMargin {
-		return &flagError{"lease-duration", fmt.Errorf("%v is too short: it must be more than %v", o.leaseDuration, fenceMargin)}
+	if o.lease() <= fenceMargin {
+		return &flagError{"lease-duration", fmt.Errorf("%v is too short: its whole seconds must be more than %v", o.leaseDuration, fenceMargin)}
 	}
 	if o.leaseDuration <= o.renewDeadline {
 		return &flagError{"lease-duration", fmt.Errorf("%v must be more than -renew-deadline, which is %v", o.leaseDuration, o.renewDeadline)}
@@ -244,6 +244,9 @@ func (o *options) validateElection() error {
 	}
 	return nil
 }
+
+// lease is how long others wait before they take the lease: a Lease has whole seconds.
+func (o *options) lease() time.Duration { return o.leaseDuration.Truncate(time.Second) }
 
 func positive(name string, d time.Duration) error {
 	if d <= 0 {

@@ -90,7 +90,7 @@ func newServer(o *options) (*server, error) {
 	}
 	settings := o.controller
 	if o.election {
-		settings.LeaseDuration = o.leaseDuration
+		settings.LeaseDuration = o.lease()
 	}
 	s.events = newEvents(s.kube.CoreV1().Events(""), metrics.Default.EventDropped, s.changes.said)
 	s.reconciler, err = controller.NewReconciler(controller.Options{
@@ -136,7 +136,7 @@ func (s *server) lease() *corev1.ObjectReference {
 
 func (s *server) newClients() error {
 	if s.options.election {
-		s.fence = &fence{leaseDuration: s.options.leaseDuration}
+		s.fence = &fence{leaseDuration: s.options.lease()}
 		s.config.Wrap(s.fence.transport)
 	}
 	var err error

@@ -179,6 +179,21 @@ func TestNewServer(t *testing.T) {
 	}
 }
 
+// Others read whole seconds in the Lease: the fence does not go by more than those.
+func TestFenceGoesByWholeSeconds(t *testing.T) {
+	t.Parallel()
+	for duration, want := range map[string]time.Duration{"15s": 15 * time.Second, "15900ms": 15 * time.Second, "2000000001ns": 2 * time.Second} {
+		s, err := newServer(parsed(t, "-enable-leader-election", "-lease-duration", duration, "-renew-deadline=1s", "-retry-period=500ms",
+			"-kubeconfig", kubeconfigFor(t, "http://"+nowhere, "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.fence.leaseDuration; got != want {
+			t.Errorf("of %s it goes by %v, want %v", duration, got, want)
+		}
+	}
+}
+
 // The longest times that are taken overflow nowhere.
 func TestLongestTimes(t *testing.T) {
 	t.Parallel()
