@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,8 +55,7 @@ func (f *fence) begin(ctx context.Context) error {
 func (f *fence) tryBegin() (doubt <-chan struct{}, left time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := time.Now()
-	age := max(now.Sub(f.renewed), now.Round(0).Sub(f.wall))
+	age := f.age()
 	switch most := f.leaseDuration - fenceMargin; {
 	case f.lost || !f.given.IsZero() || age >= most:
 		return nil, 0, errFenced
@@ -63,6 +64,20 @@ func (f *fence) tryBegin() (doubt <-chan struct{}, left time.Duration, err error
 	}
 	f.writes.Add(1)
 	return nil, 0, nil
+}
+
+// over tells whether somebody else may be writing. To the writes for whose end the giving
+// back of the lease waits, it is not over.
+func (f *fence) over() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost || f.age() >= f.leaseDuration-fenceMargin
+}
+
+// age is the time since the last renewal. It is to be called with the mutex held.
+func (f *fence) age() time.Duration {
+	now := time.Now()
+	return max(now.Sub(f.renewed), now.Round(0).Sub(f.wall))
 }
 
 // lose closes the fence for good, and does not wait for the writes on their way:
@@ -140,8 +155,48 @@ func (f *fence) transport(next http.RoundTripper) http.RoundTripper {
 			return nil, err
 		}
 		defer f.writes.Done()
-		return next.RoundTrip(req)
+		return f.send(next, req)
 	})
+}
+
+// send sends a write that has begun, unless somebody else may be writing before its first
+// byte is on its way: it may wait for a connection, or be sent a second time on another.
+func (f *fence) send(next http.RoundTripper, req *http.Request) (*http.Response, error) {
+	if req.Body == nil || req.Body == http.NoBody { // no write of ours is without one
+		return next.RoundTrip(req)
+	}
+	refused := &atomic.Bool{}
+	fenced := req.WithContext(req.Context()) // a transport must not change what it was given
+	fenced.Body = &fencedBody{ReadCloser: req.Body, fence: f, refused: refused}
+	if again := req.GetBody; again != nil {
+		fenced.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			return &fencedBody{ReadCloser: body, fence: f, refused: refused}, err
+		}
+	}
+	resp, err := next.RoundTrip(fenced)
+	if err != nil && refused.Load() {
+		err = errFenced
+	}
+	return resp, err
+}
+
+// fencedBody is the body of a write that may be sent only while the fence is open. No API
+// server takes a write whose body does not come.
+type fencedBody struct {
+	io.ReadCloser
+	fence   *fence
+	refused *atomic.Bool // it was not sent
+	begun   bool
+}
+
+func (b *fencedBody) Read(p []byte) (int, error) {
+	if !b.begun && b.fence.over() {
+		b.refused.Store(true)
+		return 0, errFenced
+	}
+	b.begun = true
+	return b.ReadCloser.Read(p)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

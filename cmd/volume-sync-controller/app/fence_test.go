@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -276,3 +278,85 @@ func TestLockRemembersLooks(t *testing.T) {
 		})
 	}
 }
+
+// A write that has waited for a connection while the fence closed is not sent.
+func TestFenceAtTheFirstByte(t *testing.T) {
+	t.Parallel()
+	const connects = 20 * time.Second // its first packets were lost
+	for name, tc := range map[string]struct {
+		meanwhile func(*fence)
+		sent      bool
+	}{
+		"the lease is renewed": {func(f *fence) {
+			time.Sleep(connects / 2)
+			f.renew(time.Now())
+		}, true},
+		"giving it back waits": {func(f *fence) {
+			time.Sleep(connects / 2)
+			f.renew(time.Now())
+			_ = f.close(context.Background())
+		}, true},
+		"the lease is not renewed": {func(*fence) {}, false},
+		"the lease is lost": {func(f *fence) {
+			time.Sleep(connects / 2)
+			f.renew(time.Now())
+			f.lose()
+		}, false},
+	} {
+		for protocol, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
+			t.Run(name+", "+protocol, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var came int // whole
+					protocols := &http.Protocols{}
+					protocols.SetHTTP1(!http2)
+					protocols.SetUnencryptedHTTP2(http2)
+					server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+						if body, err := io.ReadAll(r.Body); err == nil && string(body) == "{}" && (r.ProtoMajor == 2) == http2 {
+							came++
+						}
+					})}
+					network := make(pipes)
+					go func() { _ = server.Serve(network) }()
+					transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
+						time.Sleep(connects)
+						ours, theirs := net.Pipe()
+						network <- theirs
+						return ours, nil
+					}}
+					f := &fence{leaseDuration: leaseDuration}
+					f.renew(time.Now())
+					go tc.meanwhile(f)
+					req, err := http.NewRequest(http.MethodPatch, "http://kubernetes", strings.NewReader("{}"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					resp, err := f.transport(transport).RoundTrip(req)
+					if err == nil {
+						_ = resp.Body.Close()
+					}
+					if (came == 1) != tc.sent || (err == nil) != tc.sent || !tc.sent && !errors.Is(err, errFenced) {
+						t.Errorf("%d came, error %v", came, err)
+					}
+					transport.CloseIdleConnections()
+					_ = server.Close()
+					synctest.Wait()
+					time.Sleep(time.Minute) // everything ends
+				})
+			})
+		}
+	}
+}
+
+// pipes is a network in memory: connections that a server accepts.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
