@@ -59,12 +59,13 @@ type events struct {
 	waiting []said
 	busy    bool          // one was taken and has not been dealt with
 	more    chan struct{} // something waits
+	giveUp  func()        // ends the handing over; does nothing before run
 	losses  losses
 }
 
 func newEvents(sink typedcorev1.EventInterface, dropped func(), heard func(on *corev1.ObjectReference, kind, reason, message string)) *events {
 	return &events{
-		sink: sink, dropped: dropped, heard: heard, more: make(chan struct{}, 1),
+		sink: sink, dropped: dropped, heard: heard, more: make(chan struct{}, 1), giveUp: func() {},
 		correlator: record.NewEventCorrelatorWithOptions(record.CorrelatorOptions{}),
 		most:       maxEventsWaiting,
 		losses:     losses{logger: klog.Background(), forbidden: map[string]bool{}},
@@ -116,8 +117,13 @@ func (e *events) next() (said, bool) {
 	return s, true
 }
 
-// run hands events over until ctx ends. What is left then is lost, and counted.
+// run hands events over until ctx ends or drain gives up. What is left then is lost, and counted.
 func (e *events) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	e.mu.Lock()
+	e.giveUp = cancel
+	e.mu.Unlock()
 	for ctx.Err() == nil {
 		s, ok := e.next()
 		if !ok {
@@ -141,8 +147,9 @@ func (e *events) run(ctx context.Context) {
 	e.losses.flush()
 }
 
-// drain waits for a moment until everything has been handed over: after it nothing
-// may be written any more.
+// drain waits for a moment until everything has been handed over, and then gives up, also
+// what is on its way: after it nothing may be written any more, and the lease is not given
+// back while a write waits for its answer.
 func (e *events) drain() {
 	for begun := time.Now(); time.Since(begun) < lastEventMoment; time.Sleep(10 * time.Millisecond) {
 		e.mu.Lock()
@@ -152,6 +159,9 @@ func (e *events) drain() {
 			return
 		}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.giveUp()
 }
 
 // hand hands one event over. It returns when Kubernetes has it, or why it never will.

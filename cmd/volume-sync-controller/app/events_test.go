@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,7 +16,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/ktesting"
@@ -243,6 +246,59 @@ func TestEventsAgain(t *testing.T) {
 		s.stop()
 		time.Sleep(lossPause)
 	})
+}
+
+// A process that stops gives the lease back within 10 s, although Kubernetes answers
+// neither an event nor another write.
+func TestEventsHoldNoLease(t *testing.T) {
+	t.Parallel()
+	settings := workSettings(parsed(t))
+	for name, write := range map[string]time.Duration{"nothing else is written": 0, "a write takes all its time": settings.StopTimeout} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(quiet(t))
+				defer cancel()
+				f, lock, on := newFence()
+				if err := lock.Create(ctx, ours); err != nil {
+					t.Fatal(err)
+				}
+				silent := roundTripper(func(r *http.Request) (*http.Response, error) {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				})
+				client, err := kubernetes.NewForConfig(&rest.Config{Host: "http://kubernetes", Transport: f.transport(silent)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				lost := 0
+				e := newEvents(client.CoreV1().Events(""), func() { lost++ }, func(*corev1.ObjectReference, string, string, string) {})
+				e.losses.logger = klog.FromContext(ctx)
+				over := make(chan struct{})
+				go func() {
+					e.run(ctx)
+					close(over)
+				}()
+				e.Event(&corev1.ObjectReference{Kind: "Volume", Name: "v"}, corev1.EventTypeNormal, "VolumeHealthy", "")
+				synctest.Wait()
+				begun := time.Now()
+				time.Sleep(write)
+				e.drain()
+				giving, giveUp := context.WithTimeout(ctx, 10*time.Second)
+				defer giveUp()
+				err = lock.Update(giving, nobody)
+				if took := time.Since(begun); err != nil || took > 10*time.Second || on.holder() != "" {
+					t.Errorf("it took %v, error %v, the lease is held by %q", took, err, on.holder())
+				}
+				cancel()
+				<-over
+				if lost != 1 {
+					t.Errorf("%d events are counted as lost", lost)
+				}
+				time.Sleep(time.Minute)
+			})
+		})
+	}
 }
 
 // A process that stops hands over what it can for a moment, and counts the rest.

@@ -88,13 +88,9 @@ func newServer(o *options) (*server, error) {
 	if err != nil {
 		return nil, &flagError{"api-endpoint", err}
 	}
-	settings := o.controller
-	if o.election {
-		settings.LeaseDuration = o.lease()
-	}
 	s.events = newEvents(s.kube.CoreV1().Events(""), metrics.Default.EventDropped, s.changes.said)
 	s.reconciler, err = controller.NewReconciler(controller.Options{
-		Settings:   settings,
+		Settings:   workSettings(o),
 		Kubernetes: s.kube,
 		Records:    s.records,
 		CRD:        s.dynamic,
@@ -121,6 +117,17 @@ func newServer(o *options) (*server, error) {
 		}
 	}
 	return s, nil
+}
+
+// workSettings are those of the controller. Of the time in which a process that is asked to
+// stop must have ended, the events that it has said are left their moment.
+func workSettings(o *options) controller.Settings {
+	settings := o.controller
+	settings.StopTimeout -= lastEventMoment
+	if o.election {
+		settings.LeaseDuration = o.lease()
+	}
+	return settings
 }
 
 // lease names the Lease in events; nil without an election.
