@@ -29,8 +29,8 @@ type fence struct {
 	given   time.Time // when the lease was given back, zero while it is not
 	lost    bool      // it was seen not to be ours any more
 	writes  sync.WaitGroup
-	// doubt is there from the answer that somebody else has written the lease until
-	// it is known who holds it: writes wait until it is closed.
+	// doubt is there from the answer, or the word of the watch, that somebody else has
+	// written the lease until it is known who holds it: writes wait until it is closed.
 	doubt chan struct{}
 }
 

@@ -50,11 +50,19 @@ func TestLost(t *testing.T) {
 					}
 					tc.happens(on)
 					reads(ctx, lock)
-					if err := pass(f, http.MethodPatch); errors.Is(err, errFenced) != tc.lost {
-						t.Errorf("a write: %v, lost: %v", err, tc.lost)
+					if lock.isLost() != tc.lost {
+						t.Errorf("lost: %v, want %v", !tc.lost, tc.lost)
 					}
 					if !tc.lost {
+						on.answers(nil)
+						_, _, _ = lock.Get(ctx) // as the elector does in a moment
+						if err := pass(f, http.MethodPatch); err != nil {
+							t.Errorf("a write: %v", err)
+						}
 						return
+					}
+					if err := pass(f, http.MethodPatch); !errors.Is(err, errFenced) {
+						t.Errorf("a write: %v", err)
 					}
 					_, _, readErr := lock.Get(ctx)
 					for what, err := range map[string]error{
@@ -170,6 +178,71 @@ func TestWritesWaitInDoubt(t *testing.T) {
 				if took := time.Since(begun); took != tc.after {
 					t.Errorf("it waited for %v", took)
 				}
+			})
+		})
+	}
+}
+
+// From the word of the watch that the lease is not ours until that is known, or the lease
+// is renewed, writes wait.
+func TestWritesWaitWhileLooking(t *testing.T) {
+	t.Parallel()
+	const s = time.Second
+	for name, tc := range map[string]struct {
+		holder string
+		looks  time.Duration // how long looking takes
+		fails  error
+		renews time.Duration // after so long; 0: not
+		after  time.Duration
+		err    error
+	}{
+		"the watch lags behind":        {holder: "us", looks: 3 * s, after: 3 * s},
+		"another holds it":             {holder: "other", looks: 3 * s, after: 3 * s, err: errFenced},
+		"looking fails":                {holder: "other", fails: errBroken, after: leaseDuration - fenceMargin, err: errFenced},
+		"looking fails, it is renewed": {holder: "us", fails: errBroken, renews: 2 * s, after: 2 * s},
+		"it is renewed meanwhile":      {holder: "us", looks: 3 * s, renews: 2 * s, after: 2 * s},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx := quiet(t)
+				f, lock, on := newFence()
+				watched := &observedLock{Interface: lock, wake: func() {}, look: func() { lock.look(ctx) }, watch: func(func(string)) {}}
+				if err := watched.Create(ctx, ours); err != nil {
+					t.Fatal(err)
+				}
+				if tc.holder != "us" {
+					on.take(tc.holder)
+				}
+				on.answers(func(_, call string) error {
+					if call != "get" {
+						return nil
+					}
+					time.Sleep(tc.looks)
+					return tc.fails
+				})
+				go watched.moved("other")
+				synctest.Wait()
+				var err error
+				var took time.Duration
+				done := make(chan struct{})
+				go func() {
+					begun := time.Now()
+					err = pass(f, http.MethodPatch)
+					took = time.Since(begun)
+					close(done)
+				}()
+				if tc.renews > 0 {
+					time.Sleep(tc.renews)
+					if err := watched.Update(ctx, ours); err != nil {
+						t.Fatal(err)
+					}
+				}
+				<-done
+				if !errors.Is(err, tc.err) || took != tc.after {
+					t.Errorf("the write waited for %v: %v", took, err)
+				}
+				time.Sleep(time.Minute) // everything ends
 			})
 		})
 	}

@@ -54,10 +54,18 @@ func (l *fencedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 	return record, raw, nil
 }
 
-// look asks who holds the lease, beside the elector. What it reads ends a
-// leadership as what the elector reads does.
+// look asks who holds the lease, beside the elector, because the watch says that it is
+// not ours. The watch may lag behind, and it may be right: until that is known, or the
+// lease is renewed, writes wait. What it reads ends a leadership as what the elector
+// reads does.
 func (l *fencedLock) look(ctx context.Context) {
-	if l.isLost() {
+	l.mu.Lock()
+	ours := l.held && !l.giving && !l.lost
+	if ours {
+		l.fence.hesitate()
+	}
+	l.mu.Unlock()
+	if !ours {
 		return
 	}
 	record, _, err := l.second.Get(ctx)
