@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -398,34 +397,4 @@ func (c *Client) getOnce(ctx context.Context, call string, s session, path []str
 	}
 	c.auth.take(s)
 	return resp, nil
-}
-
-// callError says in which call something went wrong.
-type callError struct {
-	call string
-	err  error
-}
-
-func (e *callError) Error() string { return e.call + ": " + e.err.Error() }
-func (e *callError) Unwrap() error { return e.err }
-
-// unwrapURL takes away what net/http puts before an error: the call says it.
-func unwrapURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-// withoutSource takes our own address out of an error of the network: its port is
-// another at each connection, and one failure would never look like the last.
-func withoutSource(err error) error {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Source == nil {
-		return err
-	}
-	same := *op
-	same.Source = nil
-	return &same
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -83,6 +85,36 @@ type loginError struct {
 
 func (e *loginError) Error() string { return e.text + ": " + e.err.Error() }
 func (e *loginError) Unwrap() error { return e.err }
+
+// callError says in which call something went wrong.
+type callError struct {
+	call string
+	err  error
+}
+
+func (e *callError) Error() string { return e.call + ": " + e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+// unwrapURL takes away what net/http puts before an error: the call says it.
+func unwrapURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// withoutSource takes our own address out of an error of the network: its port is
+// another at each connection, and one failure would never look like the last.
+func withoutSource(err error) error {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Source == nil {
+		return err
+	}
+	same := *op
+	same.Source = nil
+	return &same
+}
 
 // silentError is the error of a request that stayed silent for too long.
 type silentError struct{ after time.Duration }
