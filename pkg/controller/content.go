@@ -143,12 +143,7 @@ func (c content) apply(r *v1.Volume) {
 // hashSeed makes the hashes of this process comparable with each other.
 var hashSeed = maphash.MakeSeed()
 
-func (c content) digest() digest {
-	d, _ := c.hash()
-	return d
-}
-
-// hash gives the digest, and the hash of the spec alone.
+// hash gives the digest of a content, and the hash of its spec alone.
 func (c content) hash() (d digest, spec uint64) {
 	d.health = wellOfContent(c)
 	c.Status.Health, c.Status.Ready = "", ""

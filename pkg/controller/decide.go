@@ -122,17 +122,6 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 	d.compare(o)
 }
 
-// knownToKubernetes is what is true of a PersistentVolume, nil if there is none, whatever
-// is known of its volume.
-func (s *state) knownToKubernetes(pv *persistentVolume) {
-	switch {
-	case pv != nil:
-		s.join, s.bound = pv.join, boundOf(pv)
-	case s.bound != boundUnclaimed:
-		s.bound = boundNone
-	}
-}
-
 func (s *Settings) decidePresent(o observation, d *decision) {
 	t := &d.track
 	d.found(o)
@@ -169,8 +158,7 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	d.want.content, d.want.health = o.sight.digest.content, o.sight.digest.health
 	d.want.present, d.want.mark = presentTrue, ""
 	if o.pv != nil {
-		t.unreferenced = since{}
-		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
+		d.want.refer(o.pv)
 	} else {
 		s.decideUnreferenced(o, d)
 	}
@@ -218,53 +206,6 @@ func (d *decision) withoutContent(o observation) {
 	}
 }
 
-// decideUnreferenced: no PersistentVolume refers to a volume that is there.
-func (s *Settings) decideUnreferenced(o observation, d *decision) {
-	t := &d.track
-	d.want.bound = boundNone
-
-	// The last PersistentVolume stays in the record until a listing begun
-	// after it went has shown that the volume outlived it: until then it may
-	// explain why the volume goes too.
-	if o.sight.seen.Before(t.unreferenced.at) {
-		d.nextListing = true
-	} else {
-		d.want.join = join{}
-	}
-
-	said := o.record != nil && o.record.state.bound.get().Reason == ReasonUnclaimed
-	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
-	switch {
-	case said:
-		t.levels.unclaimed = true
-	case o.now.Before(due):
-		d.later(due.Sub(o.now))
-		return
-	case o.sight.seen.Before(due):
-		d.nextListing = true
-		return
-	default:
-		t.levels.unclaimed = true
-	}
-	d.want.bound = boundUnclaimed
-	if said && !o.track.levels.unclaimed {
-		t.unreferenced.said = true // by the process before
-	}
-	if o.record == nil || t.unreferenced.said || t.unreferenced.quiet {
-		return
-	}
-	// By default csi-provisioner makes five requests a second, and some for each
-	// claim: the last of many claims that are made at once waits for minutes. While
-	// PersistentVolumes go on coming, so may the one of a new volume.
-	if left := o.provisioned.Add(s.OrphanGracePeriod).Sub(o.now); t.unreferenced.pending && left > 0 {
-		d.later(left)
-		return
-	}
-	t.unreferenced.said = true
-	d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
-		boundUnclaimed.get().Message))
-}
-
 // decideInvalid: the volume is there, but it cannot be recorded. What its record says of
 // it stays as it is; what Kubernetes says is true all the same.
 func (s *Settings) decideInvalid(o observation, d *decision) {
@@ -306,7 +247,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		d.want.present, d.want.health = presentFalse, notListed
 	}
 	if o.pv != nil {
-		d.want.join, d.want.bound = o.pv.join, boundOf(o.pv)
+		d.want.refer(o.pv)
 	} else {
 		d.want.bound = boundNone // the join stays: it explains the absence
 	}
@@ -385,37 +326,6 @@ func explains(r *record, pv *persistentVolume) bool {
 		return pv.deletes()
 	}
 	return r.state.join.name != ""
-}
-
-// decideMissing: a PersistentVolume refers to a volume that is not there.
-func (s *Settings) decideMissing(o observation, d *decision) {
-	t := &d.track
-	if o.pv == nil || o.pv.deletes() {
-		t.missing = since{}
-		return
-	}
-	if t.missing.at.IsZero() {
-		t.missing = since{at: o.now, quiet: o.sight.settling}
-	}
-	due := t.missing.at.Add(s.OrphanGracePeriod)
-	switch {
-	case o.now.Before(due):
-		d.later(due.Sub(o.now))
-		return
-	case !o.sight.completeBegun.After(t.missing.at) && !o.track.levels.missing:
-		d.nextListing = true
-		return
-	}
-	t.levels.missing = true
-	switch {
-	case t.missing.said || t.missing.quiet:
-	case o.tripped:
-		d.nextListing = true // not one event for each of so many
-	default:
-		t.missing.said = true
-		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventMissing,
-			"StorageOS does not have the volume that this PersistentVolume refers to"))
-	}
 }
 
 // compare makes the decision a save if the record does not say what it should,

@@ -25,6 +25,7 @@
 //	content.go    volume -> what its record should say of it (health.go, nfs.go)
 //	state.go      PersistentVolume and presence -> what its record should say of them
 //	decide.go     the three together -> what to do
+//	orphans.go    what is said of volumes and PersistentVolumes without each other
 //	rules.go      when a record may be deleted
 //	breaker.go    when too many would be deleted at once
 //	track.go      what is remembered of a volume between two decisions

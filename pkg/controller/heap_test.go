@@ -65,7 +65,7 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 			r.caches(t, nil, cached[*record](t, r.trimRecord, writtenRecord(c, l.cluster, pv)))
 			hash := uint64(n*volumes + i + 1)
 			reading.show(v.Id, hash)
-			reading.store(v.Id, hash, c.digest(), "")
+			reading.store(v.Id, hash, digestOf(c), "")
 		}
 		reading.close(storageos.Fingerprint{}, true)
 	}

@@ -223,5 +223,6 @@ func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (digest,
 	if err != nil {
 		return digest{}, err
 	}
-	return c.digest(), nil
+	d, _ := c.hash()
+	return d, nil
 }

@@ -373,7 +373,7 @@ func (m *model) agree() {
 				continue
 			}
 			delete(byID, id)
-			if !m.records.pruned && contentOfRecord(r).digest() != should.digest() || m.foreign[r.UID] != (meta.FindStatusCondition(r.Status.Conditions, "Theirs") != nil) {
+			if !m.records.pruned && digestOf(contentOfRecord(r)) != digestOf(should) || m.foreign[r.UID] != (meta.FindStatusCondition(r.Status.Conditions, "Theirs") != nil) {
 				m.violated(ruleAgree, "volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
 			if m.annotated[r.UID] && r.Annotations["theirs"] == "" {

@@ -43,7 +43,7 @@ func BenchmarkContent(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.digest()
+		c.hash()
 	}
 }
 

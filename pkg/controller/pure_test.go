@@ -181,3 +181,8 @@ func labels(n, length int) map[string]string {
 	}
 	return all
 }
+
+func digestOf(c content) digest {
+	d, _ := c.hash()
+	return d
+}

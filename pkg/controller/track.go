@@ -277,23 +277,25 @@ func (t *tracks) publish() {
 	t.metrics.SetOrphans(metrics.OrphanUnclaimed, t.counts.unclaimed)
 	t.metrics.SetOrphans(metrics.OrphanMissing, t.counts.missing)
 	t.metrics.SetOrphans(metrics.OrphanRecord, t.counts.orphan)
-	t.metrics.SetHeld(t.heldBack())
-	t.metrics.SetInvalid(t.counts.invalid + t.counts.unreadable)
+	held, invalid := t.sums()
+	t.metrics.SetHeld(held)
+	t.metrics.SetInvalid(invalid)
 }
 
-// heldBack is how many records the rules of deletion hold back.
-func (t *tracks) heldBack() (n int) {
-	for _, of := range t.held {
-		n += of
+// sums are how many records the rules of deletion hold back, and how much cannot be
+// recorded. The caller holds the lock.
+func (t *tracks) sums() (held, invalid int) {
+	for _, n := range t.held {
+		held += n
 	}
-	return n
+	return held, t.counts.invalid + t.counts.unreadable
 }
 
-// concerned is how many records are held back, and how much cannot be recorded.
+// concerned is the same for whoever does not hold it.
 func (t *tracks) concerned() (held, invalid int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.heldBack(), t.counts.invalid + t.counts.unreadable
+	return t.sums()
 }
 
 // setUnreadable says how many PersistentVolumes have a handle that cannot be read.

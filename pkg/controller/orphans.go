@@ -1,0 +1,98 @@
+package controller
+
+import corev1 "k8s.io/api/core/v1"
+
+// What is decided about a volume and a PersistentVolume without each other, and what the
+// record says of the two.
+
+// knownToKubernetes is what is true of a PersistentVolume, nil if there is none, whatever
+// is known of its volume.
+func (s *state) knownToKubernetes(pv *persistentVolume) {
+	switch {
+	case pv != nil:
+		s.refer(pv)
+	case s.bound != boundUnclaimed:
+		s.bound = boundNone
+	}
+}
+
+// refer is what is true of the PersistentVolume that refers to a volume.
+func (s *state) refer(pv *persistentVolume) { s.join, s.bound = pv.join, boundOf(pv) }
+
+// decideUnreferenced: no PersistentVolume refers to a volume that is there.
+func (s *Settings) decideUnreferenced(o observation, d *decision) {
+	t := &d.track
+	d.want.bound = boundNone
+
+	// The last PersistentVolume stays in the record until a listing begun
+	// after it went has shown that the volume outlived it: until then it may
+	// explain why the volume goes too.
+	if o.sight.seen.Before(t.unreferenced.at) {
+		d.nextListing = true
+	} else {
+		d.want.join = join{}
+	}
+
+	said := o.record != nil && o.record.state.bound.get().Reason == ReasonUnclaimed
+	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
+	switch {
+	case said:
+		t.levels.unclaimed = true
+	case o.now.Before(due):
+		d.later(due.Sub(o.now))
+		return
+	case o.sight.seen.Before(due):
+		d.nextListing = true
+		return
+	default:
+		t.levels.unclaimed = true
+	}
+	d.want.bound = boundUnclaimed
+	if said && !o.track.levels.unclaimed {
+		t.unreferenced.said = true // by the process before
+	}
+	if o.record == nil || t.unreferenced.said || t.unreferenced.quiet {
+		return
+	}
+	// By default csi-provisioner makes five requests a second, and some for each
+	// claim: the last of many claims that are made at once waits for minutes. While
+	// PersistentVolumes go on coming, so may the one of a new volume.
+	if left := o.provisioned.Add(s.OrphanGracePeriod).Sub(o.now); t.unreferenced.pending && left > 0 {
+		d.later(left)
+		return
+	}
+	t.unreferenced.said = true
+	d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
+		boundUnclaimed.get().Message))
+}
+
+// decideMissing: a PersistentVolume refers to a volume that is not there.
+func (s *Settings) decideMissing(o observation, d *decision) {
+	t := &d.track
+	if o.pv == nil || o.pv.deletes() {
+		t.missing = since{}
+		return
+	}
+	if t.missing.at.IsZero() {
+		t.missing = since{at: o.now, quiet: o.sight.settling}
+	}
+	due := t.missing.at.Add(s.OrphanGracePeriod)
+	switch {
+	case o.now.Before(due):
+		d.later(due.Sub(o.now))
+		return
+	case !o.sight.completeBegun.After(t.missing.at) && !o.track.levels.missing:
+		d.nextListing = true
+		return
+	}
+	t.levels.missing = true
+	switch {
+	case t.missing.said || t.missing.quiet:
+	case o.tripped:
+		d.nextListing = true // not one event for each of so many
+	default:
+		t.missing.said = true
+		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventMissing,
+			"StorageOS does not have the volume that this PersistentVolume refers to"))
+	}
+}
