@@ -221,10 +221,14 @@ func (s *Settings) decideInvalid(o observation, d *decision) {
 		return
 	}
 	d.want = o.record.state
-	if d.want.mark != "" {
+	if d.want.mark != "" || d.want.present == presentFalse { // a mark is two writes
 		d.want.present, d.want.mark, d.want.health = presentTrue, "", o.record.copies
 	}
-	d.want.knownToKubernetes(o.pv)
+	if o.pv != nil {
+		d.want.refer(o.pv)
+	} else {
+		s.decideUnreferenced(o, d) // it has outlived its PersistentVolume like any other
+	}
 	d.compare(o)
 }
 

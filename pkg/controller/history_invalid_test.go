@@ -1,0 +1,68 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// The record of a volume that cannot be recorded does not name a PersistentVolume that
+// has gone: as if it were the last one, it would explain the loss of the volume later.
+func TestHistoryInvalidOutlivesPV(t *testing.T) {
+	t.Parallel()
+	const invalid = 12
+	told(t, 40, nil, func(h *history) {
+		for n := range invalid {
+			h.api.volumes["one"][n] = fmt.Sprintf("v%d 18446744073709551615", n)
+		}
+		h.polls(3)
+		for n := range invalid {
+			h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
+		}
+		h.polls(12) // a minute
+		if pv := h.records.records["v0"].Status.PersistentVolume; pv != nil {
+			t.Errorf("a minute after its PersistentVolume went the record says %+v", pv)
+		}
+		if n := h.leader.tracks.counts.unclaimed; n != invalid {
+			t.Errorf("%d unclaimed volumes are counted, want %d", n, invalid)
+		}
+		h.api.volumes["one"] = h.api.volumes["one"][invalid:]
+		h.polls(12)
+		if n := len(h.records.records); n != 40 {
+			t.Errorf("%d records: the loss of %d of 40 volumes whose PersistentVolumes went before was taken for explained (%q)", n, invalid, h.leader.tracks.breaker.why)
+		}
+	})
+}
+
+// Of a mark, only the status could be written. The volume is back and cannot be recorded:
+// its record says that it is there all the same.
+func TestHistoryInvalidHalfMarked(t *testing.T) {
+	t.Parallel()
+	told(t, 40, nil, func(h *history) {
+		n := 0
+		h.records.fail = func(verb string) error {
+			if n++; verb == "patch" && n > 1 {
+				return errDown
+			}
+			return nil
+		}
+		h.api.hidden = map[string]bool{"v39": true}
+		h.round()
+		h.api.hidden = nil
+		h.api.volumes["one"][39] = "v39 18446744073709551615"
+		h.polls(1)
+		if c := meta.FindStatusCondition(h.records.records["v39"].Status.Conditions, v1.ConditionPresent); c.Status != metav1.ConditionFalse {
+			t.Fatalf("the mark was not written by half: %+v", c)
+		}
+		h.records.fail = nil
+		h.polls(12)
+		r := h.records.records["v39"]
+		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionPresent); c.Status != metav1.ConditionTrue || r.Status.Health != v1.HealthHealthy {
+			t.Errorf("Present says %s, and the health is %s", c.Status, r.Status.Health)
+		}
+	})
+}
