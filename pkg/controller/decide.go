@@ -210,7 +210,9 @@ func (d *decision) withoutContent(o observation) {
 // it stays as it is; what Kubernetes says is true all the same.
 func (s *Settings) decideInvalid(o observation, d *decision) {
 	t := &d.track
-	if t.reported != o.sight.invalid {
+	// Of a new volume nobody can be told before its PersistentVolume is there.
+	told := o.record != nil || o.pv != nil || o.sight.settling
+	if told && t.reported != o.sight.invalid {
 		t.reported = o.sight.invalid
 		if !o.sight.settling {
 			d.reports = append(d.reports, onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,

@@ -223,19 +223,19 @@ func TestDecide(t *testing.T) {
 			verdict: save, content: true, want: ptr(rightState()), forgets: true,
 		},
 		"a record that Kubernetes refused is tried again after a while": {
-			o:       observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Minute)}}},
+			o:       observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{content: 7, at: ago(time.Minute)}}},
 			verdict: save, content: true, want: ptr(rightState()), levels: levels{invalid: true},
 		},
 		"what is not refused is written meanwhile": {
 			o: observation{
-				sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Second)}},
+				sight: seen(noon), pv: pvBound(), track: track{refused: refusal{content: 7, at: ago(time.Second)}},
 				record: recordOf(with(unclaimed, func(s *state) { s.content = 6 })),
 			},
 			verdict: save, want: ptr(with(rightState(), func(s *state) { s.content = 6 })), after: 59 * time.Second, levels: levels{invalid: true},
 		},
 		"a record that Kubernetes refused is not tried again at once": {
 			after: 59 * time.Second, levels: levels{invalid: true},
-			o: observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{7, ago(time.Second)}}},
+			o: observation{sight: seen(noon), pv: pvBound(), track: track{refused: refusal{content: 7, at: ago(time.Second)}}},
 		},
 		"a PersistentVolume that has just gone stays in the record": {
 			o:       observation{sight: seen(ago(time.Second)), record: recordOf(rightState())},

@@ -2,13 +2,18 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
+
+// refuse is that the API server does not take a record as it is.
+var refuse = apierrors.NewInvalid(v1.SchemeGroupVersion.WithKind("Volume").GroupKind(), "x", nil)
 
 // The record of a volume that cannot be recorded does not name a PersistentVolume that
 // has gone: as if it were the last one, it would explain the loss of the volume later.
@@ -65,4 +70,63 @@ func TestHistoryInvalidHalfMarked(t *testing.T) {
 			t.Errorf("Present says %s, and the health is %s", c.Status, r.Status.Health)
 		}
 	})
+}
+
+// That a volume cannot be recorded is told once: to its PersistentVolume if that comes
+// later, as csi-provisioner makes the two.
+func TestHistoryInvalidBeforePV(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		entry string
+		err   error
+	}{
+		"too large": {"x large", nil},
+		"refused":   {"x 1", refuse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 3, nil, func(h *history) {
+				if tc.err != nil {
+					h.records.fail = func(string) error { return tc.err }
+				}
+				h.api.volumes["one"] = append(h.api.volumes["one"], tc.entry)
+				h.polls(1)
+				h.setPV(nil, boundPV("pvc-x", "x"))
+				h.polls(60) // five minutes
+			})
+			if events[EventInvalid] != 1 {
+				t.Errorf("events %v", events)
+			}
+		})
+	}
+}
+
+// It is not told again by another process, nor while something else of it changes.
+func TestHistoryInvalidToldOnce(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*history){
+		"refused, and another leads": func(h *history) {
+			h.records.fail = func(string) error { return refuse }
+			h.api.volumes["one"][0] = "v0 7"
+			for range 3 {
+				h.polls(3)
+				h.lead()
+			}
+			h.polls(3)
+		},
+		"too large, and its sync goes on": func(h *history) {
+			for n := range 20 {
+				h.api.volumes["one"][0] = fmt.Sprintf(`{"id":"v0","name":"v0","sizeBytes":1,"labels":{"a":%q},"replicas":[{"id":"r","health":"syncing","syncProgress":{"bytesRemaining":%d}}]}`,
+					strings.Repeat("x", maxRecordBytes), uint64(1)<<(3*n))
+				h.polls(1)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if events := told(t, 1, nil, tell); events[EventInvalid] != 1 {
+				t.Errorf("events %v", events)
+			}
+		})
+	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -145,7 +144,6 @@ func TestHandleOnStandby(t *testing.T) {
 // What cannot be recorded counts for as long as it cannot.
 func TestHistoryInvalid(t *testing.T) {
 	t.Parallel()
-	refuse := apierrors.NewInvalid(v1.SchemeGroupVersion.WithKind("Volume").GroupKind(), "x", nil)
 	large := strings.Repeat("x", maxRecordBytes)
 	show := func(volumes ...string) func(*history) {
 		return func(h *history) { h.api.volumes["one"] = volumes; h.polls(2) }

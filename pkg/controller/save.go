@@ -368,14 +368,17 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err e
 	r.trouble.log(ctx, "refused", err)
 	first := false
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		now := refusal{content: o.sight.digest.content, at: o.now}
-		first = t.refused.at.IsZero() || t.refused.content != now.content
-		t.refused = now
+		is := refusal{content: o.sight.digest.content, at: o.now}
+		is.told = o.sight.settling || t.quiet != 0 && t.quiet == is.content ||
+			t.refused.told && t.refused.content == is.content
+		first = !is.told && (o.record != nil || o.pv != nil)
+		is.told = is.told || first
+		t.refused = is
 		t.levels.invalid = o.sight.presence == present
 		return t
 	})
 	r.queue.AddAfter(id, refusedPause)
-	if first && !o.sight.settling {
+	if first {
 		r.say(onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
 			"Kubernetes refuses the record of the volume: "+err.Error())...)
 	}

@@ -38,6 +38,7 @@ type absenceStart struct {
 type refusal struct {
 	content uint64 // hash of the content that the volume had
 	at      time.Time
+	told    bool // by an event, or it was so when this process began
 }
 
 // refusedPause is for how long what was refused is not written again. Whatever made
