@@ -26,11 +26,11 @@ type view struct {
 	listings   int               // how many were complete
 	generation int               // grows with each volume that comes and each listing that ends
 	whole      bool              // the last listing that has ended was complete
-	settled    bool              // every ID was compared after the first complete listing
+	settledIn  int               // the span of the clock in which a complete listing was last compared, 0 before the first
 	clock      watchClock
 
 	// The namespaces that are listed, and those that were and that records name still.
-	// True: every volume of its first whole list was compared.
+	// True: every volume of its first whole list was compared, or it is new.
 	seen map[string]bool
 
 	// IDs of which nobody knows whether they are there: no list has them, but they are
@@ -146,7 +146,7 @@ func newView() *view {
 func (v *view) look(id string) sight {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := sight{whole: v.whole, settling: !v.settled, watch: v.clock.now(), listings: v.listings, generation: v.generation}
+	s := sight{whole: v.whole, settling: v.settledIn == 0, watch: v.clock.now(), listings: v.listings, generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
 		s.completeBegun = v.complete.begun
@@ -213,8 +213,12 @@ func (v *view) setNamespaces(l *listing, ids []string) {
 	}
 	v.namespaces = ids
 	seen := make(map[string]bool, len(ids))
+	// One that comes while the same cluster answers was made since. What another cluster
+	// has was so before it was heard of.
+	made := v.settledIn != 0 && v.settledIn == v.clock.span
 	for _, id := range ids {
-		seen[id] = v.seen[id]
+		settled, known := v.seen[id]
+		seen[id] = settled || made && !known
 	}
 	for id, settled := range v.seen {
 		if _, ok := seen[id]; !ok && v.named(id) {
@@ -237,7 +241,9 @@ func (v *view) hasSeen(namespaceID string) bool {
 func (v *view) settle(l *listing, complete bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.settled = v.settled || complete
+	if complete {
+		v.settledIn = v.clock.span
+	}
 	for id, s := range v.spaces {
 		if s.whole == l && !v.seen[id] {
 			v.seen[id] = true
@@ -249,7 +255,7 @@ func (v *view) settle(l *listing, complete bool) {
 func (v *view) settling() bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return !v.settled
+	return v.settledIn == 0
 }
 
 // heard takes note of which cluster has answered, "" if it refused to tell.
