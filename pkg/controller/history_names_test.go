@@ -108,6 +108,16 @@ func TestHistoryNames(t *testing.T) {
 			},
 			map[string]string{"a": "a", "b": "pvc-x"}, counted{},
 		},
+		"a volume called like another's PersistentVolume": {
+			func(h *history) {
+				h.setPV(nil, boundPV("pvc-x", "b"))
+				h.api.volumes["one"] = []string{`{"id":"a","name":"pvc-x","sizeBytes":1}`}
+				h.polls(1)
+				h.api.volumes["one"] = append(h.api.volumes["one"], `{"id":"b","name":"pvc-x","sizeBytes":1}`)
+				h.polls(2)
+			},
+			map[string]string{"a": "pvc-x-a", "b": "pvc-x"}, counted{},
+		},
 		"many are gone, and it waits for the hold": {
 			func(h *history) {
 				for _, id := range []string{"a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"} {

@@ -15,9 +15,9 @@ const maxNameLength = 253
 
 // recordNames are the names that a new record may take, the best first: that of the
 // PersistentVolume whose handle names the volume, "" if there is none; that in the
-// volume's label, unless a PersistentVolume of that name belongs to another volume; the
-// volume's own; one made from it and the ID. Names that Kubernetes would refuse are left
-// out; the last is always legal. The first that is free is taken.
+// volume's label; the volume's own; one made from it and the ID. That of a PersistentVolume
+// of another volume is left to the record of that one; names that Kubernetes would refuse
+// are left out; the last is always legal. The first that is free is taken.
 func recordNames(id, volumeName string, labels map[string]string, pvName string, others func(pvName string) bool) []string {
 	var names []string
 	add := func(name string) {
@@ -26,10 +26,11 @@ func recordNames(id, volumeName string, labels map[string]string, pvName string,
 		}
 	}
 	add(pvName)
-	if label := labels[labelPersistentVolume]; !others(label) {
-		add(label)
+	for _, name := range []string{labels[labelPersistentVolume], volumeName} {
+		if !others(name) {
+			add(name)
+		}
 	}
-	add(volumeName)
 	base, suffix := legalName(volumeName), legalName(id)
 	if base == "" {
 		base = "volume"

@@ -46,6 +46,7 @@ func TestRecordNames(t *testing.T) {
 		"of a PersistentVolume":          {"a", nil, "static", "", []string{"static", "a", "a-c6066eef", "a-" + id}},
 		"of another than the label says": {"a", map[string]string{labelPersistentVolume: "pvc-1"}, "static", "", []string{"static", "pvc-1", "a", "a-c6066eef", "a-" + id}},
 		"the label is another's":         {"pvc-2", map[string]string{labelPersistentVolume: "pvc-1"}, "", "pvc-1", []string{"pvc-2", "pvc-2-c6066eef", "pvc-2-" + id}},
+		"the label and the name are":     {"pvc-1", map[string]string{labelPersistentVolume: "pvc-1"}, "", "pvc-1", []string{"pvc-1-c6066eef", "pvc-1-" + id}},
 		"all of them one":                {"pvc-1", map[string]string{labelPersistentVolume: "pvc-1"}, "pvc-1", "", []string{"pvc-1", "pvc-1-c6066eef", "pvc-1-" + id}},
 		"an illegal PersistentVolume":    {"a", nil, "A/B", "", []string{"a", "a-c6066eef", "a-" + id}},
 	} {
