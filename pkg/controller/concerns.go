@@ -74,6 +74,9 @@ func (r *Reconciler) whyInvalid(c *Concern) {
 		c.Record, c.Why = copies[0].name, "an older record describes the volume"
 	default:
 		c.Why = "Kubernetes refuses its record"
+		if name := r.tracks.waitsFor(c.VolumeID); name != "" {
+			c.Why = "its record waits for the name " + name
+		}
 	}
 }
 

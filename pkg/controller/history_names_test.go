@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -150,6 +152,52 @@ func TestHistoryNames(t *testing.T) {
 			if !maps.Equal(events, tc.events) {
 				t.Errorf("events %v, want %v", events, tc.events)
 			}
+		})
+	}
+}
+
+// A volume waits for the hold to end, but not for what may keep the record that has the
+// name for ever.
+func TestHistoryNameNotFree(t *testing.T) {
+	t.Parallel()
+	const volumes = 15
+	for name, tc := range map[string]struct {
+		change func(*Settings)
+		adopt  bool // records of the replaced program, that no cluster vouches for
+		free   bool // the names become free
+	}{
+		"nothing is deleted":        {func(s *Settings) { s.DeleteOrphans = false }, false, false},
+		"no record names a cluster": {nil, true, false},
+		"the hold ends":             {nil, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, tc.change, func(h *history) {
+				show := func(kind string) {
+					h.api.volumes["one"] = nil
+					for n := range volumes {
+						h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("%s%d 1 online n1 - data%d", kind, n, n))
+					}
+				}
+				if tc.adopt {
+					for n := range volumes {
+						r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("data", n), UID: types.UID(fmt.Sprint("u", n))}}
+						r.Status.VolumeID = fmt.Sprint("a", n)
+						h.records.store(nil, r)
+					}
+				} else {
+					show("a")
+				}
+				h.polls(2)
+				show("b")
+				h.polls(12 * 12) // longer than the hold
+				names := h.names()
+				for n := range volumes {
+					if got := names[fmt.Sprint("b", n)]; got == "" || tc.free != (got == fmt.Sprint("data", n)) {
+						t.Errorf("the record of b%d is called %q", n, got)
+					}
+				}
+			})
 		})
 	}
 }

@@ -248,11 +248,14 @@ func TestConcernsInvalid(t *testing.T) {
 	told(t, 2, nil, func(h *history) {
 		h.setPV(nil, withHandle("pvbad", "u1", ourDriver, "VOL"))
 		h.records.store(nil, beside(h.records.records["v0"], "copy"))
-		h.api.volumes["one"] = []string{"v0 1", "v1 18446744073709551615"}
+		h.api.volumes["one"] = []string{"v0 1", "v1 18446744073709551615", labelled("a", "pvc-x")}
+		h.polls(2)
+		h.api.volumes["one"][2] = labelled("b", "pvc-x")
 		h.polls(2)
 		all, _ := h.leader.Concerns(10)
 		want := []Concern{
 			{Kind: ConcernInvalid, PersistentVolume: "pvbad", Why: handleUnreadable},
+			{Kind: ConcernInvalid, VolumeID: "b", Why: "its record waits for the name pvc-x"},
 			{Kind: ConcernInvalid, VolumeID: "v0", Record: "copy", PersistentVolume: "v0", Why: "an older record describes the volume"},
 			{Kind: ConcernInvalid, VolumeID: "v1", Record: "v1", PersistentVolume: "v1", Why: "its size of 18446744073709551615 bytes is more than Kubernetes can express"},
 		}

@@ -128,10 +128,14 @@ func (t *tracks) waitsFor(id string) string {
 	return t.all[id].wait.name
 }
 
-// heldInMass tells whether the record of a volume stays because too many are absent.
+// heldInMass tells whether the record of a volume stays because too many are absent, and
+// may go when the hold is over. What else keeps it may do so for ever.
 func (t *tracks) heldInMass(id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.all[id].levels
-	return l.held == heldMass || l.held == heldNotVouched || t.breaker.why != "" && l.absence == unexplained
+	if l.held != "" || l.orphan {
+		return l.held == heldMass
+	}
+	return t.breaker.why != "" && l.absence == unexplained
 }
