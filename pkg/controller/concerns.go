@@ -73,7 +73,7 @@ func (r *Reconciler) whyInvalid(c *Concern) {
 	case len(copies) > 0:
 		c.Record, c.Why = copies[0].name, "an older record describes the volume"
 	default:
-		c.Why = "Kubernetes refuses its record"
+		c.Why = "Kubernetes refuses its record, or every name for it is taken"
 		if name := r.tracks.waitsFor(c.VolumeID); name != "" {
 			c.Why = "its record waits for the name " + name
 		}

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -79,9 +80,11 @@ func TestHistoryInvalidBeforePV(t *testing.T) {
 	for name, tc := range map[string]struct {
 		entry string
 		err   error
+		taken []string // names
 	}{
-		"too large": {"x large", nil},
-		"refused":   {"x 1", refuse},
+		"too large":       {"x large", nil, nil},
+		"refused":         {"x 1", refuse, nil},
+		"no name is free": {"x 1", nil, []string{"x", "x-x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,10 +92,16 @@ func TestHistoryInvalidBeforePV(t *testing.T) {
 				if tc.err != nil {
 					h.records.fail = func(string) error { return tc.err }
 				}
+				for _, name := range append(tc.taken, "pvc-x") {
+					h.records.store(nil, &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}})
+				}
 				h.api.volumes["one"] = append(h.api.volumes["one"], tc.entry)
 				h.polls(1)
 				h.setPV(nil, boundPV("pvc-x", "x"))
 				h.polls(60) // five minutes
+				if n := h.invalid(t); n != "1" {
+					t.Errorf("%s are counted", n)
+				}
 			})
 			if events[EventInvalid] != 1 {
 				t.Errorf("events %v", events)

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -12,6 +13,9 @@ import (
 const labelPersistentVolume = "csi.storage.k8s.io/pv/name"
 
 const maxNameLength = 253
+
+// errNoName is that none of them is free: as if the API server did not take the record.
+var errNoName = errors.New("every name that its record could have is taken by another")
 
 // recordNames are the names that a new record may take, the best first: that of the
 // PersistentVolume whose handle names the volume, "" if there is none; that in the

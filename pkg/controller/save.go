@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -230,7 +229,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *
 			return nil, nil, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("every name that its record could have is taken by another: %.80q", names)
+	return nil, nil, fmt.Errorf("%w: %.80q", errNoName, names)
 }
 
 // createOne makes a record under a name. Until the cache has it, it is remembered.
@@ -354,34 +353,6 @@ func (r *Reconciler) cachedVersion(name string) string {
 // syncing tells whether a record says how far a replica's sync has come.
 func syncing(r *v1.Volume) bool {
 	return slices.ContainsFunc(r.Status.Replicas, func(r v1.Replica) bool { return r.SyncProgress != nil })
-}
-
-// refused tells whether the API server will never take what was written.
-func refused(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
-}
-
-// refuse takes note that the API server does not take the record of a volume as
-// it is: it is not tried again for a while, unless the volume changes.
-func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err error) {
-	r.metrics.Error(metrics.StageSave)
-	r.trouble.log(ctx, "refused", err)
-	first := false
-	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		is := refusal{content: o.sight.digest.content, at: o.now}
-		is.told = o.sight.settling || t.quiet != 0 && t.quiet == is.content ||
-			t.refused.told && t.refused.content == is.content
-		first = !is.told && (o.record != nil || o.pv != nil)
-		is.told = is.told || first
-		t.refused = is
-		t.levels.invalid = o.sight.presence == present
-		return t
-	})
-	r.queue.AddAfter(id, refusedPause)
-	if first {
-		r.say(onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
-			"Kubernetes refuses the record of the volume: "+err.Error())...)
-	}
 }
 
 // failed counts and logs a failure and hands it on. Conflicts are none: the

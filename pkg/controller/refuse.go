@@ -1,0 +1,39 @@
+package controller
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+// refused tells whether the API server will never take what was written.
+func refused(err error) bool {
+	return errors.Is(err, errNoName) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+}
+
+// refuse takes note that the API server does not take the record of a volume as
+// it is: it is not tried again for a while, unless the volume changes.
+func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err error) {
+	r.metrics.Error(metrics.StageSave)
+	r.trouble.log(ctx, "refused", err)
+	first := false
+	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
+		is := refusal{content: o.sight.digest.content, at: o.now}
+		is.told = o.sight.settling || t.quiet != 0 && t.quiet == is.content ||
+			t.refused.told && t.refused.content == is.content
+		first = !is.told && (o.record != nil || o.pv != nil)
+		is.told = is.told || first
+		t.refused = is
+		t.levels.invalid = o.sight.presence == present
+		return t
+	})
+	r.queue.AddAfter(id, refusedPause)
+	if first {
+		r.say(onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
+			"the record of the volume cannot be written: "+err.Error())...)
+	}
+}
