@@ -264,6 +264,8 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 			d.verdict = keep
 			d.track.levels.held = heldNotMarked
 			d.later(left)
+		} else if why := s.rule(a).why; why == heldMass || why == heldNotVouched {
+			d.track.levels.held = why // its mark may have to wait: see marksPerSecond
 		}
 		return
 	}

@@ -119,17 +119,32 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	raw := r.contents.take(id)
 	o, d := r.decide(id)
 	r.follow(id, o, d)
-	switch {
-	case d.verdict == ask:
-		return r.remove(ctx, id, o)
-	case d.verdict != save:
-		return nil
-	case o.tripped && d.track.levels.absence == unexplained && d.want.mark != o.record.state.mark && !r.marks.TryAccept():
+	if o.marksInMass(d) && !r.marks.TryAccept() {
 		r.queue.AddAfter(id, markPause)
-		return nil
-	default:
-		return r.save(ctx, id, o, d, raw)
+		d.withoutMark(o)
 	}
+	switch d.verdict {
+	case ask:
+		return r.remove(ctx, id, o)
+	case save:
+		return r.save(ctx, id, o, d, raw)
+	default:
+		return nil
+	}
+}
+
+// marksInMass tells whether a save marks one of too many unexplained absences.
+func (o observation) marksInMass(d decision) bool {
+	return d.verdict == save && o.tripped && d.track.levels.absence == unexplained && d.want.mark != o.record.state.mark
+}
+
+// withoutMark takes from a save the mark, which has to wait. What else has changed is
+// written: what Kubernetes tells waits for nothing.
+func (d *decision) withoutMark(o observation) {
+	has := o.record.state
+	d.want.mark, d.want.present, d.want.health = has.mark, has.present, has.health
+	d.verdict = keep
+	d.compare(o)
 }
 
 // reportCopies says of each record that describes a volume which an older
