@@ -95,6 +95,7 @@ func (s *Settings) decideTerminating(o observation, d *decision) {
 	case absent:
 		s.decideMissing(o, d)
 	default:
+		d.track.absent = absenceStart{} // an answer may have shown it
 		d.track.levels.missing = o.track.levels.missing && o.pv != nil
 	}
 }
