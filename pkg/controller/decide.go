@@ -173,8 +173,8 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 	}
 	if d.verdict == save && o.record != nil && o.sight.settling {
 		t.quiet = o.sight.digest.content // of a new record, nothing is said: it needs no memory of every volume
-	} else if t.quiet != o.sight.digest.content {
-		t.quiet = 0
+	} else if t.quiet != o.sight.digest.content || d.verdict != save && t.refused == (refusal{}) {
+		t.quiet = 0 // somebody else has written it
 	}
 }
 
@@ -186,9 +186,13 @@ func (d *decision) found(o observation) {
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
 			"StorageOS has the volume again"))
 	}
-	if t.absent != (absenceStart{}) {
+	switch {
+	case t.absent != (absenceStart{}):
 		t.returned = o.sight.generation
+	case o.sight.generation > t.returned+1:
+		t.returned = 0 // who was to decide by an older look has done so
 	}
+	d.nextListing = d.nextListing || t.returned != 0
 	t.missing, t.absent, t.asked, t.proven = since{}, absenceStart{}, time.Time{}, ""
 }
 

@@ -55,7 +55,8 @@ func (r *Reconciler) recordChanged(old, obj *record) {
 	r.heard.Store(time.Now().UnixNano())
 	if obj != nil {
 		r.creations.cached(obj)
-	} else {
+	}
+	if old != nil && (obj == nil || obj.uid != old.uid) { // another may have its name
 		r.copies.forget(string(old.uid))
 	}
 	r.counts.change(old, obj)

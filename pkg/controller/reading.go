@@ -250,11 +250,18 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 		changed = append(changed, v.forget(l)...)
 	}
 	for id, since := range v.unknown {
-		if _, ok := v.volumes[id]; ok {
+		_, listed := v.volumes[id]
+		switch {
+		case listed:
 			delete(v.unknown, id)
-		} else if complete && since.Before(l.begun) {
+		case complete && since.Before(l.begun):
 			delete(v.unknown, id)
 			changed = append(changed, id)
+		case !v.cares(id): // any more
+			delete(v.unknown, id)
+			if since.After(v.forgot) {
+				v.forgot = since
+			}
 		}
 	}
 	slices.Sort(changed)

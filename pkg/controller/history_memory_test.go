@@ -1,0 +1,90 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// Of volumes of which all is well nothing is remembered, whatever they went through.
+func TestHistoryNothingRemembered(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*history){
+		"they were away": func(h *history) {
+			all := h.api.volumes["one"]
+			h.keepVolumes(0)
+			h.polls(30)
+			h.api.volumes["one"] = all
+			h.polls(6)
+		},
+		"who led before has written what was to be written": func(h *history) {
+			for i := range h.api.volumes["one"] {
+				h.api.volumes["one"][i] += "1"
+			}
+			next := h.newReplica()
+			_ = next.poller.poll(h.ctx)
+			h.polls(1)
+			h.leader.queue.ShutDown()
+			h.leader = next
+			h.polls(6)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 40, nil, func(h *history) {
+				tell(h)
+				for id, is := range h.leader.tracks.all {
+					t.Errorf("volume %s: %+v", id, is)
+				}
+			})
+		})
+	}
+}
+
+// What nobody names any more is not remembered as unknown, however long one namespace
+// fails.
+func TestHistoryUnknownGrows(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		h.api.namespaces = []string{"one", "two"}
+		h.api.fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
+		all := h.api.volumes["one"]
+		for n := range 30 {
+			id := fmt.Sprint("x", n)
+			h.api.volumes["one"] = append(all[:len(all):len(all)], id+" 1")
+			h.setPV(nil, boundPV(id, id))
+			h.polls(2)
+			h.api.volumes["one"] = all
+			h.polls(2)
+			h.setPV(h.pvs[id], nil)
+			h.records.store(h.records.records[id], nil) // by hand
+			h.polls(1)
+		}
+		if n := len(h.leader.view.unknown); n > 1 {
+			t.Errorf("%d IDs are remembered of which nothing is left", n)
+		}
+	})
+}
+
+// A watch may tell a record that was made again under its name as a change of the first.
+func TestHistoryCopiesMadeAgain(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		var old *v1.Volume
+		for n := range 30 {
+			c := h.records.records["v0"].DeepCopy()
+			c.Name, c.UID, c.CreationTimestamp = "copy", types.UID(fmt.Sprint("copy", n)), metav1.NewTime(time.Now().Add(time.Hour))
+			h.records.store(old, c)
+			old = c
+			h.polls(1)
+		}
+		if n := len(h.leader.copies.seen); n != 1 {
+			t.Errorf("%d copies are remembered, there is one", n)
+		}
+	})
+}
