@@ -36,6 +36,18 @@ func (c *contents) put(id string, raw []byte) {
 	c.bytes += len(raw)
 }
 
+// putBack keeps again what was taken and is still of use, unless a listing has shown
+// something newer.
+func (c *contents) putBack(id string, raw []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, newer := c.raw[id]; newer || raw == nil || c.bytes+len(raw) > c.limit {
+		return
+	}
+	c.raw[id] = raw
+	c.bytes += len(raw)
+}
+
 // take hands the JSON of a volume out and forgets it; nil if there is none.
 func (c *contents) take(id string) []byte {
 	c.mu.Lock()

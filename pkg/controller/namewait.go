@@ -111,9 +111,7 @@ func (r *Reconciler) awaitName(id string, w *write, o observation, raw []byte) {
 		t.levels.invalid = true
 		return t
 	})
-	if raw != nil {
-		r.contents.put(id, raw)
-	}
+	r.contents.putBack(id, raw)
 	if waits {
 		r.waiting.add(id)
 	} else {

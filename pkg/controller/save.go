@@ -85,6 +85,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		r.refuse(ctx, id, o, err)
 		return nil
 	}
+	if err != nil {
+		r.contents.putBack(id, raw) // it is tried again
+	}
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, err)
 	}
