@@ -275,7 +275,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		return
 	}
 
-	if d.track.proven == o.record.resourceVersion {
+	if a.proven {
 		d.track.levels.orphan = true
 		if !s.DeleteOrphans {
 			return
@@ -286,7 +286,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 	case r.ask:
 		d.verdict = ask
 		if !d.track.asked.IsZero() {
-			d.track.levels.held = heldNotProven // until the answer says otherwise
+			d.track.levels.held = a.inVain() // until the answer says otherwise
 		}
 	case r.held:
 		d.verdict, d.why = hold, r.why
@@ -299,7 +299,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 func (s *Settings) absence(o observation, d *decision) absence {
 	t := &d.track
 	a := absence{
-		asked: t.asked, clusterID: o.record.clusterID.get(), explained: explains(o.record, o.pv),
+		asked: t.asked, proven: t.proven == o.record.resourceVersion, clusterID: o.record.clusterID.get(), explained: explains(o.record, o.pv),
 		world: world{
 			now: o.now, whole: o.sight.whole, answering: o.sight.cluster,
 			anyCluster: o.anyCluster, vouched: o.sight.vouched, tripped: o.tripped,

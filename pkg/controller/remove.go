@@ -40,7 +40,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		return nil
 	}
 	r.tracks.update(id, is.now, func(t track, _ *breaker) track {
-		t.proven = o.record.resourceVersion
+		t.proven, t.asked = o.record.resourceVersion, time.Time{}
 		t.levels.orphan, t.levels.held = true, ""
 		return t
 	})
@@ -59,6 +59,12 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		r.waiting.add(id) // somebody was faster: decided again on what the record says then
 		return nil
+	}
+	if apierrors.IsForbidden(err) {
+		r.tracks.update(id, time.Now(), func(t track, _ *breaker) track {
+			t.asked = time.Now() // the right may come, but not at once
+			return t
+		})
 	}
 	if err != nil {
 		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.name, err))

@@ -8,7 +8,8 @@ type absence struct {
 	since     time.Time     // when that was so first, as far as it is known: for people
 	watched   time.Duration // for how long the cluster that answers was seen not to have it
 	watching  bool          // false: that was not seen yet, or another cluster answered since
-	asked     time.Time     // when the volume was last asked for without proof
+	asked     time.Time     // when the volume was last asked for in vain
+	proven    bool          // it was proven gone then
 	clusterID string        // the StorageOS cluster that the record names
 	explained bool          // the record's PersistentVolume explains the absence
 	world
@@ -43,6 +44,7 @@ const (
 	heldIncomplete   = "the last listing of StorageOS was incomplete"
 	heldNotMarked    = "Kubernetes refuses to mark the record"
 	heldNotProven    = "StorageOS did not confirm that the volume is gone"
+	heldNotDeleted   = "Kubernetes does not let this program delete the record"
 	heldNotWatched   = "the volume was not watched to be absent for long enough"
 	heldOtherCluster = "another StorageOS cluster answers than the one that the record names"
 	heldNoCluster    = "StorageOS does not tell which cluster answers"
@@ -58,7 +60,7 @@ const (
 //	the last listing was incomplete                      no
 //	tripped, unexplained, not watched for the hold       no
 //	tripped, unexplained, names no cluster, not vouched  no
-//	asked for without proof less than a grace ago        no
+//	asked for in vain less than a grace ago              no
 //	otherwise                                            ask; delete if the answers prove it
 //
 // Each "no" makes a record wait. No line looks at the mark: what a process has not
@@ -94,10 +96,18 @@ func (s *Settings) forbids(a absence) (why string, after time.Duration) {
 	case mass && a.clusterID == "" && !a.vouched && (a.answering == "" || a.answering != s.AcceptClusterID):
 		return heldNotVouched, 0
 	case !a.asked.IsZero() && a.now.Sub(a.asked) < s.OrphanGracePeriod:
-		return heldNotProven, s.OrphanGracePeriod - a.now.Sub(a.asked)
+		return a.inVain(), s.OrphanGracePeriod - a.now.Sub(a.asked)
 	default:
 		return "", 0
 	}
+}
+
+// inVain tells why a record is still there though its volume was asked for.
+func (a absence) inVain() string {
+	if a.proven {
+		return heldNotDeleted
+	}
+	return heldNotProven
 }
 
 // judges tells whether the cluster that answers judges a record that names this one:

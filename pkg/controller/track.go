@@ -14,7 +14,7 @@ type track struct {
 	missing      since        // a PersistentVolume has referred to an absent volume since then
 	absent       absenceStart // no complete listing has shown the volume since then
 	returned     int          // the generation of the view that ended the last absence
-	asked        time.Time    // when StorageOS was last asked for the volume and did not prove it gone
+	asked        time.Time    // when StorageOS was last asked for the volume in vain: it did not prove it gone, or Kubernetes did not let the record go
 	proven       string       // the resource version of the record whose volume was proven gone
 	progressed   time.Time    // when sync progress was last written
 	reported     string       // the VolumeInvalid that was last said
