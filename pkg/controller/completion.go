@@ -31,6 +31,7 @@ type completion struct {
 	mu     sync.Mutex
 	wanted bool
 	from   time.Time
+	last   time.Time // when they were to be completed last
 
 	ids []string // those that are left; the poller's own
 	one bool     // one is to be tried; the poller's own
@@ -38,11 +39,14 @@ type completion struct {
 	tried time.Time // when one was; the poller's own
 }
 
-// want has all of them completed by the listings that begin from then on.
+// want has all of them completed by the listings that begin from then on, or earlier if
+// that was wanted before.
 func (c *completion) want(from time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wanted, c.from = true, from
+	if !c.wanted || from.Before(c.from) {
+		c.wanted, c.from = true, from
+	}
 }
 
 // due tells, once, that they are to be completed now.
@@ -50,8 +54,17 @@ func (c *completion) due(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	due := c.wanted && !now.Before(c.from)
-	c.wanted = c.wanted && !due
+	if due {
+		c.wanted, c.last = false, now
+	}
 	return due
+}
+
+// done is when they were to be completed last.
+func (c *completion) done() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
 }
 
 // crdRenewed follows from a CRD that has come to keep all that is written.
@@ -72,8 +85,7 @@ func (r *Reconciler) complete(now time.Time) {
 	}
 	// Where the CRD cannot be looked at, or not every API server goes by it yet, one
 	// record shows what is kept: see kept.
-	soon := now.Sub(time.Unix(0, r.crd.since.Load())) < crdLags || now.Sub(c.tried) >= refusedPause
-	try := c.one || r.crd.capability() == crdCurrent && soon
+	try := c.one || r.crd.capability() == crdCurrent && !now.Before(r.soon(now, c.tried))
 	if try && n == 0 && c.ids == nil {
 		ids, c.tried = r.tracks.anyPruned(), now
 	}
@@ -82,6 +94,16 @@ func (r *Reconciler) complete(now time.Time) {
 	for _, id := range r.view.decodeAgain(ids) {
 		r.queue.Add(id) // no listing shows it
 	}
+}
+
+// soon is when what was dropped may be written again that was written last at that time.
+// While API servers may not go by a new CRD yet, it is now. Later it is something else that
+// drops it, for ever.
+func (r *Reconciler) soon(now, last time.Time) time.Time {
+	if now.Sub(time.Unix(0, r.crd.since.Load())) < crdLags {
+		return now
+	}
+	return last.Add(refusedPause)
 }
 
 // incomplete are the IDs of the volumes whose records may lack what is kept now: those
@@ -101,7 +123,7 @@ func (r *Reconciler) incomplete() []string {
 // kept follows from a record that says what an older CRD drops.
 func (r *Reconciler) kept(is *record) {
 	if is.state.complete() && r.tracks.pruned() > 0 {
-		r.completion.want(time.Time{})
+		r.completion.want(r.soon(time.Now(), r.completion.done()))
 	}
 }
 

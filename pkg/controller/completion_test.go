@@ -1,0 +1,49 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// Something drops fields of some records for ever. That others keep them is no reason to
+// write those again at each poll, unless the CRD has just come to keep them.
+func TestHistorySomeDropped(t *testing.T) {
+	t.Parallel()
+	const dropped, polls = 30, 60 // five minutes
+	for name, tc := range map[string]struct {
+		since       time.Duration // the CRD keeps all
+		least, most int           // how often each is written
+	}{
+		"the CRD is current":       {time.Hour, 2, 6},
+		"it has just been renewed": {0, 12, 18}, // within crdLags at every other poll
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, dropped+10, nil, func(h *history) {
+				h.leader.crd.is.Store(int32(crdCurrent))
+				h.records.wrote = func(_ context.Context, _, obj *v1.Volume) {
+					if obj != nil && len(obj.Name) == 3 { // v10 ... v39
+						obj.Status.Conditions = nil
+					}
+				}
+				for i := range h.api.volumes["one"] {
+					h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+				}
+				h.polls(3)
+				h.leader.crd.since.Store(time.Now().Add(-tc.since).UnixNano())
+				before := h.records.writes
+				for n := range polls { // at each poll one other volume changes
+					h.api.volumes["one"][0] = fmt.Sprintf("v0 %d", 10+n)
+					h.polls(1)
+				}
+				if n := (h.records.writes - before - 2*polls) / dropped; n < tc.least || n > tc.most {
+					t.Errorf("each was written %d times in %d polls", n, polls)
+				}
+			})
+		})
+	}
+}
