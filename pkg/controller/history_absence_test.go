@@ -6,6 +6,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
 // An answer that shows a volume ends the watch of its absence, though its record is
@@ -40,6 +42,39 @@ func TestHistoryShownWhileTerminating(t *testing.T) {
 		h.polls(6)
 		if h.records.records["copy"] != nil {
 			t.Error("the younger record stays")
+		}
+	})
+}
+
+// A record is not marked on what it said before it was written last: then it named no
+// cluster, and now it names another than the one that answers. The cache does not know,
+// and the ID in its status has been edited, for which nobody remembers the write.
+func TestHistoryMarkBehindTheCache(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		old := h.records.records["v0"]
+		obj := old.DeepCopy()
+		obj.Annotations = map[string]string{v1.AnnotationAbsentSince: "2000-01-01T00:00:00Z"}
+		obj.Status.VolumeID = "not-v0"
+		h.records.store(old, obj)
+		h.tell(h.leader, -1)
+		writes := 0
+		h.records.fail = func(string) error {
+			if writes++; writes > 1 { // the status
+				return errDown
+			}
+			return nil
+		}
+		h.work(h.leader, 10)
+		if is := h.records.records["v0"].Annotations; is[v1.AnnotationAbsentSince] != "" || is[v1.AnnotationClusterID] != "cluster" || h.records.records["v0"].Status.VolumeID != "not-v0" {
+			t.Fatalf("it was not written by half: %v", is)
+		}
+		h.records.fail = nil
+		h.api.cluster, h.api.volumes["one"] = "other", nil
+		_ = h.leader.poller.poll(h.ctx)
+		h.work(h.leader, 10) // the watch has not told
+		if mark := h.records.records["v0"].Annotations[v1.AnnotationAbsentSince]; mark != "" {
+			t.Errorf("it names another cluster than the one that answers, and is marked: %s", mark)
 		}
 	})
 }

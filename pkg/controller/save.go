@@ -160,6 +160,12 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *r
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading record %s: %w", known.name, err)
 	}
+	if live.ResourceVersion != known.resourceVersion && w.state.mark != "" && live.Annotations[v1.AnnotationAbsentSince] == "" {
+		// It may name another judge than the record that was decided on: what is to be
+		// marked is looked at again when the cache has it.
+		r.waiting.add(w.id)
+		return nil, nil, nil
+	}
 	return r.writeLive(ctx, w, live)
 }
 
