@@ -60,6 +60,16 @@ func (m *model) somePV() *persistentVolume {
 	return m.pvs[rapid.SampledFrom(slices.Sorted(maps.Keys(m.pvs))).Draw(m.t, "PersistentVolume")]
 }
 
+func (m *model) pvOf(id string) *persistentVolume {
+	var all []*persistentVolume
+	for _, p := range m.pvs {
+		if p.volumeID == id {
+			all = append(all, p)
+		}
+	}
+	return choosePersistentVolume(all)
+}
+
 func (m *model) someRecord() *v1.Volume {
 	if len(m.records.records) == 0 {
 		m.t.Skip("no records")
@@ -88,6 +98,13 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			volumes := slices.Clone(m.api.volumes[ns])
 			volumes[i] = fmt.Sprintf("%s %d %s %s", id, rapid.IntRange(1, 3).Draw(t, "size"), // and back
 				rapid.SampledFrom([]string{"online", "offline"}).Draw(t, "health"), rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "node"))
+			m.setVolumes(ns, volumes)
+		},
+		"a volume becomes too large": func(*rapid.T) {
+			ns, i := m.place()
+			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
+			volumes := slices.Clone(m.api.volumes[ns])
+			volumes[i] = id + " large"
 			m.setVolumes(ns, volumes)
 		},
 		"a volume goes": func(*rapid.T) {

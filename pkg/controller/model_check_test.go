@@ -255,13 +255,9 @@ func (m *model) checkTold() {
 	}
 }
 
-// absentIsSaid tells whether a record whose volume is absent has to say so of its
-// health.
-const absentIsSaid = true
-
 // checkWell: a record whose volume is absent does not say that it is well.
 func (m *model) checkWell() {
-	if !absentIsSaid || m.records.pruned {
+	if m.records.pruned {
 		return
 	}
 	for name, r := range m.records.records {
@@ -288,16 +284,6 @@ func (m *model) namespaceOf(id string) string {
 }
 
 func (m *model) exists(id string) bool { return m.namespaceOf(id) != "" }
-
-func (m *model) pvOf(id string) *persistentVolume {
-	var all []*persistentVolume
-	for _, p := range m.pvs {
-		if p.volumeID == id {
-			all = append(all, p)
-		}
-	}
-	return choosePersistentVolume(all)
-}
 
 // check: after the last fault, records and volumes agree within a bounded
 // number of listings, and then nothing is written any more.
@@ -334,12 +320,16 @@ func (m *model) check() {
 	m.raise()
 }
 
-// remembered: nothing that the cache knows, for every volume that ever was.
+// remembered: nothing that the cache knows, for every volume that ever was, nor what was
+// wrong with it once.
 func (m *model) remembered() {
 	for id, t := range m.leader.tracks.all {
 		o := m.leader.observe(id)
 		if t.written.record != nil && (o.record == nil || t.written.newest(o.record) == o.record || t.written.record.resourceVersion == o.record.resourceVersion) {
 			m.violated(ruleRest, "volume %s: what was written last is remembered over %q, and known: %+v, cached %+v", id, t.written.over, t.written.record, o.record)
+		}
+		if o.sight.presence == present && (t.levels.invalid || t.reported != "" || t.refused != (refusal{})) {
+			m.violated(ruleRest, "volume %s: it cannot be recorded or was refused, and nothing is wrong with it: %+v", id, t)
 		}
 		if t.settled != (settlement{}) && o.record != nil && o.record.state == t.settled.want {
 			m.violated(ruleRest, "volume %s: it is remembered as settled, and is right: %+v", id, t.settled)

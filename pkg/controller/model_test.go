@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -158,8 +160,26 @@ func (m *model) heal() {
 	m.records.fail, m.records.lost, m.records.after = nil, nil, nil
 	m.interruptions = nil
 	m.first()
+	m.shrink()
 	m.changes++
 }
+
+// shrink lets each volume that is too large become one that can be recorded.
+func (m *model) shrink() {
+	for ns, all := range m.api.volumes {
+		if slices.ContainsFunc(all, tooLarge) {
+			volumes := slices.Clone(all)
+			for i, v := range volumes {
+				if id, _, _ := strings.Cut(v, " "); tooLarge(v) {
+					volumes[i] = id + " 1"
+				}
+			}
+			m.setVolumes(ns, volumes)
+		}
+	}
+}
+
+func tooLarge(v string) bool { return strings.HasSuffix(v, " large") }
 
 // other lets another cluster answer, with no volumes.
 func (m *model) other() {
