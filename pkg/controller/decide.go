@@ -257,11 +257,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 	if d.want.mark != "" {
 		d.want.present, d.want.health = presentFalse, notListed
 	}
-	if o.pv != nil {
-		d.want.refer(o.pv)
-	} else {
-		d.want.bound = boundNone // the join stays: it explains the absence
-	}
+	d.want.knownToKubernetes(o.pv) // of one that is gone the join stays: it explains the absence
 	d.nextListing = true // time is watched by listings
 	if d.compare(o); d.verdict == save {
 		// It is decided again when that is written.

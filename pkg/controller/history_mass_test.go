@@ -1,9 +1,12 @@
 package controller
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/flowcontrol"
@@ -63,6 +66,35 @@ func TestHistoryMassHeldBeforeMarked(t *testing.T) {
 		}
 		if n := h.leader.tracks.held[heldMass]; n != volumes {
 			t.Errorf("%d of %d records past their grace are counted as held, %d are marked", n, volumes, marked)
+		}
+	})
+}
+
+// The log says why deletions are held, and says so again when it is another reason: not
+// at each number.
+func TestHistoryHoldOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	told(t, 40, nil, func(h *history) {
+		var said []string
+		h.leader.logger = funcr.New(func(_, args string) { said = append(said, args) }, funcr.Options{})
+		all := h.api.volumes["one"]
+		h.keepVolumes(10)
+		h.polls(6)
+		h.keepVolumes(5)
+		h.polls(6)
+		h.api.cluster, h.api.volumes["one"] = "other", nil
+		h.polls(6)
+		h.api.cluster, h.api.volumes["one"] = "cluster", all
+		h.polls(6)
+		said = slices.DeleteFunc(said, func(line string) bool { return !strings.Contains(line, "held") })
+		want := []string{"Deletions of records are held", "for another reason", "no longer held"}
+		if len(said) != len(want) {
+			t.Fatalf("it said:\n%s", strings.Join(said, "\n"))
+		}
+		for n, line := range said {
+			if !strings.Contains(line, want[n]) {
+				t.Errorf("it said %q, want %q", line, want[n])
+			}
 		}
 	})
 }

@@ -127,6 +127,17 @@ func TestHistoryEvents(t *testing.T) {
 			},
 			want: counted{EventMissing: 1, EventUnclaimed: 1},
 		},
+		"a volume that nobody claims is not listed for a while": {
+			tell: func(h *history) {
+				h.setPV(h.pvs["v3"], nil)
+				h.polls(minute)
+				h.api.hidden = map[string]bool{"v3": true}
+				h.polls(2) // less than the grace
+				h.api.hidden = nil
+				h.polls(minute)
+			},
+			want: counted{EventUnclaimed: 1},
+		},
 		"most volumes go and are back": {
 			tell: func(h *history) {
 				all := h.api.volumes["one"]

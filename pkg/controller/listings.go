@@ -136,10 +136,18 @@ func (r *Reconciler) announce(first bool) {
 			return
 		}
 		r.sayOnLease(corev1.EventTypeWarning, EventHeld, "deletions of records are held: "+why)
+	case was != "" && why != "" && !sameHold(was, why):
+		r.logger.Error(nil, "Deletions of records are held for another reason", "why", why)
 	case was != "" && why == "":
 		r.logger.Info("Deletions of records are no longer held")
 		r.sayOnLease(corev1.EventTypeNormal, EventResumed, "deletions of records are no longer held")
 	}
+}
+
+// sameHold tells whether two reasons are one with other numbers.
+func sameHold(a, b string) bool {
+	mass := func(why string) bool { return why != heldOtherCluster && why != heldNoCluster }
+	return a == b || mass(a) && mass(b)
 }
 
 // saidBefore tells whether who led before has said why deletions are held: the marks

@@ -72,7 +72,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	r.tracks.deleted(id, time.Now())
 	r.wrote(metrics.VerbDelete, o.record.name)
 	r.metrics.DeleteDuration.Observe(time.Since(begun))
-	logger.V(2).Info("Deleted record: its volume is gone", "record", o.record.name)
+	logger.Info("Deleted record: its volume is gone", "record", o.record.name)
 	return nil
 }
 
