@@ -258,7 +258,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 		d.want.present, d.want.health = presentFalse, notListed
 	}
 	d.want.knownToKubernetes(o.pv) // of one that is gone the join stays: it explains the absence
-	d.nextListing = true // time is watched by listings
+	d.nextListing = true           // time is watched by listings
 	if d.compare(o); d.verdict == save {
 		// It is decided again when that is written.
 		if left := d.track.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
