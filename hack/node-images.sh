@@ -19,9 +19,9 @@ go build -C hack/image -o ../../bin/image .
 image() {
 	bin/image -dockerfile "$1/Dockerfile" -arch "$arch" -tag "$3" -file "/$2=bin/$2" -o "bin/$2.tar"
 }
-go build -C hack/devcluster -trimpath -ldflags '-s -w' -o ../../bin/ ./pause
+go build -C hack/devcluster -ldflags '-s -w' -o ../../bin/ ./pause
 image hack/devcluster/pause pause devcluster/pause:latest
-go build -trimpath -ldflags '-s -w' -o bin/ ./hack/simulator/storageos-simulator
+go build -ldflags '-s -w' -o bin/ ./hack/simulator/storageos-simulator
 image hack/simulator storageos-simulator storageos/simulator:dev
 
 shipped=$(sed -n 's/^ *newTag: *//p' deploy/kustomization.yaml)

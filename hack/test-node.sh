@@ -28,4 +28,4 @@ fi
 
 hack/node-images.sh >/dev/null
 DEVCLUSTER=$PWD/bin/devcluster NODE_IMAGES=$PWD/bin \
-	go test -race -count=1 -timeout 20m -v -run '^TestNode' ./hack/integration/
+	CGO_ENABLED=1 go test -race -count=1 -timeout 20m -v -run '^TestNode' ./hack/integration/
