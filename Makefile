@@ -78,7 +78,16 @@ demo: node ## show what is shipped at work: as Pods on a node, with a simulated 
 	@exec hack/demo-node.sh
 
 .PHONY: test
-test: test-unit test-page fuzz test-deploy test-integration test-node ## run all tests
+test: test-unit test-page test-deploy test-integration test-node fuzz ## run all tests, those first that fail soonest
+
+.PHONY: test-quick
+test-quick: export RAPID_SEED ?= 1
+test-quick: ## test what is quick: units, 2,000 random histories, the page, lint of what has changed
+	go test ./...
+	go test -run '^TestModel' ./pkg/controller -rapid.checks=2000
+	hack/chromium.sh
+	go test -count=1 -run '^TestStatusPage' ./cmd/volume-sync-controller/app
+	hack/lint.sh -c
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
