@@ -51,7 +51,7 @@ const (
 )
 
 // invalid tells whether the volume is listed and cannot be recorded.
-func (o observation) invalid() bool {
+func (o *observation) invalid() bool {
 	r := o.track.refused
 	refused := !r.at.IsZero() && r.content == o.sight.digest.content
 	return o.sight.presence == present && (o.sight.invalid != "" || refused)
@@ -73,13 +73,13 @@ func (s *Settings) decide(o observation) decision {
 	}
 	switch {
 	case o.record != nil && o.record.terminating:
-		s.decideTerminating(o, &d)
+		s.decideTerminating(&o, &d)
 	case o.sight.presence == present:
-		s.decidePresent(o, &d)
+		s.decidePresent(&o, &d)
 	case o.sight.presence == absent && (!o.sight.forgotten || !o.track.absent.since.IsZero()):
-		s.decideAbsent(o, &d)
+		s.decideAbsent(&o, &d)
 	default:
-		s.decideUnknown(o, &d)
+		s.decideUnknown(&o, &d)
 		d.nextListing = o.sight.presence == absent // it tells whether that is so
 	}
 	return d
@@ -88,7 +88,7 @@ func (s *Settings) decide(o observation) decision {
 // decideTerminating: somebody's finalizer holds the record. It is neither written nor
 // deleted again; when it is gone, its ID comes back. Whether its PersistentVolume has a
 // volume is told all the same.
-func (s *Settings) decideTerminating(o observation, d *decision) {
+func (s *Settings) decideTerminating(o *observation, d *decision) {
 	switch o.sight.presence {
 	case present:
 		d.found(o)
@@ -103,7 +103,7 @@ func (s *Settings) decideTerminating(o observation, d *decision) {
 // decideUnknown: whether StorageOS has the volume is not known, or not any more. What
 // Kubernetes says is true all the same. The reference to the last PersistentVolume
 // stays: it may explain why the volume goes too.
-func (s *Settings) decideUnknown(o observation, d *decision) {
+func (s *Settings) decideUnknown(o *observation, d *decision) {
 	d.track.absent = absenceStart{}
 	if o.pv != nil {
 		d.track.unreferenced = since{}
@@ -123,7 +123,7 @@ func (s *Settings) decideUnknown(o observation, d *decision) {
 	d.compare(o)
 }
 
-func (s *Settings) decidePresent(o observation, d *decision) {
+func (s *Settings) decidePresent(o *observation, d *decision) {
 	t := &d.track
 	d.found(o)
 	if o.pv != nil {
@@ -180,7 +180,7 @@ func (s *Settings) decidePresent(o observation, d *decision) {
 
 // found takes note that the volume is there. That it is back is said where it was said
 // that it was missing, by this process or by the one before.
-func (d *decision) found(o observation) {
+func (d *decision) found(o *observation) {
 	t := &d.track
 	if said := t.missing.said || t.missing.quiet && !o.tripped; said && o.track.levels.missing && o.pv != nil {
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeNormal, EventFound,
@@ -198,7 +198,7 @@ func (d *decision) found(o observation) {
 
 // withoutContent takes from a save the content that was refused, until it is time to
 // try again. What else has changed is written.
-func (d *decision) withoutContent(o observation) {
+func (d *decision) withoutContent(o *observation) {
 	left := o.track.refused.at.Add(refusedPause).Sub(o.now)
 	if left <= 0 {
 		return
@@ -213,7 +213,7 @@ func (d *decision) withoutContent(o observation) {
 
 // decideInvalid: the volume is there, but it cannot be recorded. What its record says of
 // it stays as it is; what Kubernetes says is true all the same.
-func (s *Settings) decideInvalid(o observation, d *decision) {
+func (s *Settings) decideInvalid(o *observation, d *decision) {
 	t := &d.track
 	// Of a new volume nobody can be told before its PersistentVolume is there.
 	told := o.record != nil || o.pv != nil || o.sight.settling
@@ -240,7 +240,7 @@ func (s *Settings) decideInvalid(o observation, d *decision) {
 }
 
 // decideAbsent: a complete listing did not show the volume.
-func (s *Settings) decideAbsent(o observation, d *decision) {
+func (s *Settings) decideAbsent(o *observation, d *decision) {
 	d.track.unreferenced = since{}
 	s.decideMissing(o, d)
 	if o.record == nil {
@@ -292,7 +292,7 @@ func (s *Settings) decideAbsent(o observation, d *decision) {
 }
 
 // absence takes down what the rules of deletion look at, and begins to watch.
-func (s *Settings) absence(o observation, d *decision) absence {
+func (s *Settings) absence(o *observation, d *decision) absence {
 	t := &d.track
 	a := absence{
 		asked: t.asked, proven: t.proven == o.record.resourceVersion, clusterID: o.record.clusterID.get(), explained: explains(o.record, o.pv),
@@ -339,7 +339,7 @@ func explains(r *record, pv *persistentVolume) bool {
 
 // compare makes the decision a save if the record does not say what it should,
 // unless it was tried and the API server would not have it.
-func (d *decision) compare(o observation) {
+func (d *decision) compare(o *observation) {
 	if o.record == nil {
 		if d.want.content != 0 {
 			d.verdict, d.content = save, true
@@ -363,7 +363,7 @@ func (d *decision) compare(o observation) {
 }
 
 // decideProgress: sync progress alone causes a write only every so often.
-func (s *Settings) decideProgress(o observation, d *decision) {
+func (s *Settings) decideProgress(o *observation, d *decision) {
 	switch {
 	case o.record == nil || o.record.progress == o.sight.digest.progress:
 		return

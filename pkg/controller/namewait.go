@@ -45,7 +45,7 @@ func (s *Settings) waits(w nameWait, holder nameHolder, now time.Time, listings 
 
 // decideName decides about the name of a record that is not there yet. True if its volume
 // waits for it.
-func (s *Settings) decideName(o observation, d *decision) bool {
+func (s *Settings) decideName(o *observation, d *decision) bool {
 	w := o.track.wait
 	if w.name == "" || w.over || o.pv != nil && o.pv.name != w.name {
 		return false
@@ -59,7 +59,7 @@ func (s *Settings) decideName(o observation, d *decision) bool {
 
 // tellName tells a PersistentVolume that the record of its volume had to be called
 // otherwise.
-func (d *decision) tellName(o observation) {
+func (d *decision) tellName(o *observation) {
 	t := &d.track
 	had := o.pv.name != o.record.name && (o.nameTaken || t.wait.name == o.pv.name)
 	if had && !t.nameTold && !o.sight.settling {

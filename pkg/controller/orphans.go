@@ -20,7 +20,7 @@ func (s *state) knownToKubernetes(pv *persistentVolume) {
 func (s *state) refer(pv *persistentVolume) { s.join, s.bound = pv.join, boundOf(pv) }
 
 // decideUnreferenced: no PersistentVolume refers to a volume that is there.
-func (s *Settings) decideUnreferenced(o observation, d *decision) {
+func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 	t := &d.track
 	d.want.bound = boundNone
 
@@ -67,7 +67,7 @@ func (s *Settings) decideUnreferenced(o observation, d *decision) {
 }
 
 // decideMissing: a PersistentVolume refers to a volume that is not there.
-func (s *Settings) decideMissing(o observation, d *decision) {
+func (s *Settings) decideMissing(o *observation, d *decision) {
 	t := &d.track
 	if o.pv == nil || o.pv.deletes() {
 		t.missing = since{}

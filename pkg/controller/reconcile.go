@@ -121,7 +121,7 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	r.follow(id, o, d)
 	if o.marksInMass(d) && !r.marks.TryAccept() {
 		r.queue.AddAfter(id, markPause)
-		d.withoutMark(o)
+		d.withoutMark(&o)
 	}
 	switch d.verdict {
 	case ask:
@@ -134,13 +134,13 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 }
 
 // marksInMass tells whether a save marks one of too many unexplained absences.
-func (o observation) marksInMass(d decision) bool {
+func (o *observation) marksInMass(d decision) bool {
 	return d.verdict == save && o.tripped && d.track.levels.absence == unexplained && d.want.mark != o.record.state.mark
 }
 
 // withoutMark takes from a save the mark, which has to wait. What else has changed is
 // written: what Kubernetes tells waits for nothing.
-func (d *decision) withoutMark(o observation) {
+func (d *decision) withoutMark(o *observation) {
 	has := o.record.state
 	d.want.mark, d.want.present, d.want.health = has.mark, has.present, has.health
 	d.verdict = keep

@@ -151,9 +151,6 @@ func (v *view) look(id string) sight {
 	if v.complete != nil {
 		s.completeBegun = v.complete.begun
 		s.forgotten = !v.forgot.Before(v.complete.begun)
-		if _, ok := v.unknown[id]; !ok {
-			s.presence = absent
-		}
 	}
 	if l, ok := v.volumes[id]; ok {
 		s.presence = present
@@ -164,6 +161,8 @@ func (v *view) look(id string) sight {
 		s.seen = l.body.shown.begun
 		s.settling = !v.seen[s.namespaceID]
 		of = l.lastAgreed()
+	} else if _, unknown := v.unknown[id]; v.complete != nil && !unknown {
+		s.presence = absent
 	}
 	if of != nil {
 		s.cluster, s.agreed, s.vouched = of.cluster, true, v.vouched[of.cluster]
