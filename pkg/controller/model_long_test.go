@@ -313,6 +313,15 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 			again.do = func(*replica) { m.first() }
 			m.during(is)
 		},
+		"a listing hangs": func(t *rapid.T) {
+			m.during(&interruption{
+				listing: true,
+				call:    rapid.SampledFrom([]string{"cluster", "namespaces", "volumes "}).Draw(t, "call"),
+				after:   rapid.IntRange(0, 2).Draw(t, "after"),
+				do:      func(*replica) {},
+				lasts:   rapid.SampledFrom([]time.Duration{m.settings.OrphanGracePeriod, m.settings.MassOrphanHold}).Draw(t, "lasts"),
+			})
+		},
 		"a volume is back during a question": func(t *rapid.T) {
 			ns, i := m.place()
 			all := m.api.volumes[ns]

@@ -24,7 +24,7 @@ type witness struct {
 	ended time.Time            // when the last of them ended
 	shown map[string]int       // how many of them had ended when an answer last showed a volume
 	whole bool                 // the last listing that has ended was complete
-	took  time.Duration        // the length of the last listing
+	took  time.Duration        // the length of the last complete listing
 	lists map[string]wholeList // the last whole list of each namespace
 
 	listed map[string]map[string]bool // volumes that a cluster has listed, by its name
@@ -185,10 +185,10 @@ func (w *witness) end(a *activity) {
 	if w.whole {
 		watched := time.Duration(0)
 		if n := len(w.clock); n > 0 {
-			most := max(3*w.interval, 2*took, 2*w.took)
+			most := max(3*w.interval, 2*min(took, w.took))
 			watched = w.clock[n-1] + min(now.Sub(w.ended), most)
 		}
-		w.clock, w.ended, w.answering = append(w.clock, watched), now, w.word
+		w.clock, w.ended, w.took, w.answering = append(w.clock, watched), now, took, w.word
 		for id := range a.shown {
 			w.shown[id] = len(w.clock)
 		}
@@ -201,7 +201,6 @@ func (w *witness) end(a *activity) {
 			w.listed[cluster][id] = true
 		}
 	}
-	w.took = took
 }
 
 // agreed is the cluster that answered before and after the lists, if it was one.
@@ -263,14 +262,18 @@ type interruption struct {
 	listing bool   // it is one of a listing
 	after   int    // so many of them have passed
 	do      func(by *replica)
+	lasts   time.Duration
 }
 
 // interrupt lets happen what waits for this call.
 func (m *model) interrupt(ctx context.Context, call string) {
-	a := activityOf(ctx)
-	if a == nil {
-		return
+	if a := activityOf(ctx); a != nil {
+		time.Sleep(m.interrupted(a, call))
 	}
+}
+
+// interrupted lets it happen, and tells how long the call hangs.
+func (m *model) interrupted(a *activity, call string) time.Duration {
 	m.interrupting.Lock()
 	defer m.interrupting.Unlock()
 	if !a.listing && !a.began {
@@ -284,9 +287,11 @@ func (m *model) interrupt(ctx context.Context, call string) {
 		if is.after--; is.after < 0 {
 			m.interruptions = append(m.interruptions[:i:i], m.interruptions[i+1:]...)
 			is.do(a.by)
+			return is.lasts
 		}
-		return
+		break
 	}
+	return 0
 }
 
 // during has something happen while a call is on its way.

@@ -206,6 +206,8 @@ func TestWatchClock(t *testing.T) {
 		"a pause of two":             {{"a", 0, 0, 0}, {"a", 10 * time.Second, 0, 10 * time.Second}},
 		"a pause of hours":           {{"a", 0, 0, 0}, {"a", 10 * time.Hour, 0, 15 * time.Second}},
 		"long listings":              {{"a", 0, time.Minute, 0}, {"a", time.Minute, time.Minute, time.Minute}, {"a", time.Hour, time.Minute, 3 * time.Minute}},
+		"one stands still":           {{"a", 0, 0, 0}, {"a", time.Hour, time.Hour, 15 * time.Second}, {"a", 5 * time.Second, 0, 20 * time.Second}, {"a", time.Hour, 0, 35 * time.Second}},
+		"they become long":           {{"a", 0, 0, 0}, {"a", time.Minute, time.Minute, 15 * time.Second}, {"a", time.Minute, time.Minute, 75 * time.Second}},
 		"another cluster":            {{"a", 0, 0, 0}, {"b", 5 * time.Second, 0, 0}, {"a", 5 * time.Second, 0, 0}},
 		"another is heard":           {{"a", 0, 0, 0}, {"a", 5 * time.Second, 0, 5 * time.Second}, {"b", time.Second, -1, -1}, {"a", time.Second, -1, -1}, {"a", time.Second, 0, 0}},
 		"the same is heard":          {{"a", 0, 0, 0}, {"a", time.Second, -1, 0}, {"a", 4 * time.Second, 0, 5 * time.Second}},

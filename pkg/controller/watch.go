@@ -10,6 +10,9 @@ import "time"
 //	listings:      [ ]    [ ]    error  error  [ ]    other   [ ]    [ ]
 //	watched time:  0      5 s    -      -      20 s   -       0      5 s
 //
+// A process that is frozen in a listing, or an answer that hangs, makes one listing long: that
+// is a pause like any other. Listings that are long for what there is to list are so twice.
+//
 // Invariant: ended is zero exactly while no complete listing of this span has ended.
 type watchClock struct {
 	interval time.Duration // from listing to listing
@@ -18,6 +21,7 @@ type watchClock struct {
 	span    int           // how many clusters have answered, one after the other
 	total   time.Duration // watched in this span
 	ended   time.Time     // when its last complete listing did
+	length  time.Duration // of that listing
 }
 
 // watchPoint is a point in watched time. The zero value is none: nothing is watched.
@@ -27,7 +31,7 @@ type watchPoint struct {
 }
 
 // The longest pause between two complete listings that counts as watched: so many
-// intervals, or so many times the length of the listing that ends it.
+// intervals, or so many times the length of the shorter of the two.
 const (
 	watchedIntervals = 3
 	watchedLengths   = 2
@@ -45,10 +49,11 @@ func (c *watchClock) heard(cluster string) {
 // completed takes note of the end of a complete listing.
 func (c *watchClock) completed(l *listing) {
 	c.heard(l.cluster)
+	length := l.ended.Sub(l.begun)
 	if !c.ended.IsZero() {
-		c.total += min(l.ended.Sub(c.ended), max(watchedIntervals*c.interval, watchedLengths*l.ended.Sub(l.begun)))
+		c.total += min(l.ended.Sub(c.ended), max(watchedIntervals*c.interval, watchedLengths*min(length, c.length)))
 	}
-	c.ended = l.ended
+	c.ended, c.length = l.ended, length
 }
 
 // now is the point that was reached with the last complete listing.
