@@ -35,6 +35,7 @@ type memory struct {
 	deleted func(r *v1.Volume)
 
 	wrote func(ctx context.Context, old, obj *v1.Volume) // before it is stored
+	fence func(ctx context.Context) error                // of creations; nil: everybody may
 	lost  func(verb string) error                        // after it was stored
 	after func(verb string)                              // it was stored, before the answer
 }
@@ -88,6 +89,11 @@ func (m *memory) Get(_ context.Context, name string, _ metav1.GetOptions) (*v1.V
 }
 
 func (m *memory) Create(ctx context.Context, r *v1.Volume, _ metav1.CreateOptions) (*v1.Volume, error) {
+	if m.fence != nil {
+		if err := m.fence(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.write("create"); err != nil {
 		return nil, err
 	}

@@ -43,7 +43,6 @@ func (m *model) setVolumes(ns string, volumes []string) {
 }
 
 func (m *model) setPV(old, obj *persistentVolume) {
-	m.endZombie()
 	m.changes++
 	m.pvTold = append(m.pvTold, pvChange{old, obj})
 	if obj != nil {

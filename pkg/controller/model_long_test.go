@@ -139,16 +139,12 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 			m.setVolumesOf(cluster, ns, all)
 		},
 		"a volume is made anew": func(t *rapid.T) {
-			if m.zombie != nil {
-				t.Skip("a former leader would take its name")
-			}
 			ns, i := m.place()
 			f := strings.Fields(m.api.volumes[ns][i])
 			name := f[0]
 			if len(f) > 5 {
 				name = f[5]
 			}
-			m.squatted = true
 			cluster, volumes := m.api.cluster, slices.Clone(m.api.volumes[ns])
 			if rapid.Bool().Draw(t, "a listing shows neither") {
 				m.setVolumes(ns, slices.Delete(slices.Clone(volumes), i, i+1))
@@ -159,14 +155,10 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 			m.setVolumesOf(cluster, ns, volumes)
 		},
 		"a volume is made whose name is taken": func(t *rapid.T) {
-			if m.zombie != nil {
-				t.Skip("a former leader would take its name")
-			}
 			name := fmt.Sprintf("v%d", m.named+1)
 			if m.records.records[name] != nil {
 				t.Skip("it is taken")
 			}
-			m.squatted = true
 			m.changes++
 			m.records.store(nil, &v1.Volume{ObjectMeta: metav1.ObjectMeta{
 				Name: name, UID: types.UID("theirs-" + name), CreationTimestamp: metav1.NewTime(time.Now()),
@@ -338,12 +330,7 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 		},
 		"another leads during a question": func(t *rapid.T) {
 			is := call(t)
-			is.do = func(*replica) {
-				if is.call == "volume " && (m.squatted || len(m.pvs) > 0) {
-					return // it may be asked for a record that is then made: see endZombie
-				}
-				m.failOver()
-			}
+			is.do = func(*replica) { m.failOver() }
 			m.during(is)
 		},
 		"a listing ends while Kubernetes works": func(t *rapid.T) {

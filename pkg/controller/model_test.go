@@ -38,7 +38,6 @@ type model struct {
 	changes  int                // that writes may follow
 	moves    int                // of volumes: they came, went or were another cluster's
 	upgraded bool               // the older CRD was replaced
-	squatted bool               // names were taken by others, and may become free
 	foreign  map[types.UID]bool // records with a condition of somebody else
 
 	annotated map[types.UID]bool // records with an annotation of somebody else
@@ -79,6 +78,7 @@ func newModel(t *rapid.T) *model {
 	m.settings.OrphanGracePeriod = rapid.SampledFrom([]time.Duration{0, 15 * time.Second}).Draw(t, "grace")
 	m.records.pruned = rapid.Bool().Draw(t, "older CRD")
 	m.records.wrote = m.checkWrite
+	m.records.fence = m.fence
 	m.api.before = m.interrupt
 	m.leader = m.newReplica()
 	return m
@@ -209,14 +209,15 @@ func (m *model) close() {
 	synctest.Wait()
 }
 
-// endZombie ends a former leader. Who writes on with an old cache takes names that have
-// become free, or calls a record otherwise than its PersistentVolume: the lease is there
-// to prevent it.
-func (m *model) endZombie() {
-	if m.zombie != nil {
-		m.zombie.queue.ShutDown()
-		m.zombie = nil
+var errFenced = errors.New("the lease is another's")
+
+// fence lets only the leader make records. What a former leader patches or deletes names a
+// version that has changed meanwhile; what it makes, only the lease prevents.
+func (m *model) fence(ctx context.Context) error {
+	if a := activityOf(ctx); a != nil && a.by != m.leader {
+		return errFenced
 	}
+	return nil
 }
 
 func (m *model) failOver() {
@@ -224,9 +225,6 @@ func (m *model) failOver() {
 		m.zombie.queue.ShutDown()
 	}
 	m.zombie, m.leader = m.leader, m.newReplica()
-	if m.squatted || len(m.pvs) > 0 {
-		m.endZombie()
-	}
 	m.changes++
 }
 
