@@ -77,14 +77,21 @@ endif
 demo: node ## show what is shipped at work: as Pods on a node, with a simulated StorageOS; needs root
 	@exec hack/demo-node.sh
 
+TESTS := test-unit test-page test-deploy test-integration test-node fuzz
+
 .PHONY: test
-test: test-unit test-page test-deploy test-integration test-node fuzz ## run all tests, those first that fail soonest
+test: ## run all tests, those first that fail soonest
+	@hack/stages.sh $(TESTS)
+
+.PHONY: ci
+ci: ## all that has to pass before a change lands
+	@hack/stages.sh verify lint $(TESTS)
 
 .PHONY: test-quick
 test-quick: export RAPID_SEED ?= 1
 test-quick: ## test what is quick: units, 2,000 random histories, the page, lint of what has changed
 	go test ./...
-	go test -run '^TestModel' ./pkg/controller -rapid.checks=2000
+	hack/model.sh 2000 $$RAPID_SEED
 	hack/chromium.sh
 	go test -count=1 -run '^TestStatusPage' ./cmd/volume-sync-controller/app
 	hack/lint.sh -c
@@ -98,7 +105,7 @@ fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
 test-unit: export RAPID_SEED ?= 1
 test-unit: ## run the tests that need no cluster
 	CGO_ENABLED=1 go test -race ./...
-	go test -run '^TestModel' ./pkg/controller -rapid.checks=20000
+	hack/model.sh 20000 $$RAPID_SEED
 	CGO_ENABLED=1 go test -C cmd/kubectl-storageos_volumes -race ./...
 	CGO_ENABLED=1 go test -C hack/devcluster -race ./launcher/... ./dns/...
 	CGO_ENABLED=1 go test -C hack/simulator/conformance -race ./...
@@ -106,7 +113,7 @@ test-unit: ## run the tests that need no cluster
 
 .PHONY: test-model
 test-model: ## look for a history, among 100,000 new ones, that breaks a rule
-	go test -run '^TestModel' ./pkg/controller -count=1 -timeout 0 -rapid.checks=100000 -rapid.seed=$${RAPID_SEED:-$$(date +%s)} -v
+	hack/model.sh 100000 $${RAPID_SEED:-$$(date +%s)}
 
 .PHONY: test-page
 test-page: ## test the status page in headless Chromium, which root installs by apt-get if it is missing
