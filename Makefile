@@ -128,9 +128,12 @@ test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dash
 bin/promtool:
 	hack/promtool.sh
 
+# Integration tests wait more than they work.
+AT_ONCE := $(shell expr 2 '*' $$(nproc))
+
 .PHONY: test-integration
 test-integration: devcluster ## run the real binary against a real control plane and a simulated StorageOS
-	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 40m ./hack/integration/...
+	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 40m -parallel $(AT_ONCE) ./hack/integration/...
 	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -C hack/embed-example -race -count=1 ./...
 
 .PHONY: test-node
@@ -139,7 +142,7 @@ test-node: bin/devcluster ## run what is shipped as Pods on a node, where root a
 
 .PHONY: test-faults
 test-faults: bin/devcluster ## run only the fault tests of test-integration: what StorageOS, the network, Kubernetes or a hand may do
-	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 20m -v -run '^TestFault' ./hack/integration/...
+	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 20m -parallel $(AT_ONCE) -v -run '^TestFault' ./hack/integration/...
 
 .PHONY: reliability
 reliability: ## run the fault suite and write docs/reliability.md

@@ -187,7 +187,7 @@ func TestCRDWithoutRight(t *testing.T) {
 // What is invalid counts, on its PersistentVolume it is said.
 func TestInvalid(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
+	e := newOwnEnv(t)
 	f := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 1, Volumes: 1, CSI: -1})[0]
 	c := e.controller()
 	e.eventually("the record", 20*time.Second, func() error { return e.complete(1) })

@@ -61,7 +61,7 @@ func (e *env) grant(name string) {
 // The rights are taken away and given back.
 func TestFaultAccess(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
+	e := newOwnEnv(t)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 2, Volumes: 20, CSI: -1})
 	c := e.controller("-kubeconfig", e.account("sync"), "-orphan-grace-period", "0")
 	e.eventually("20 records", 20*time.Second, func() error { return e.right(filled, 0) })

@@ -35,7 +35,10 @@ import (
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
-var binary string // the controller, built with the race detector
+var (
+	binary string // the controller, built with the race detector
+	planes string // the folder of the control planes that more than one test has
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -51,12 +54,17 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "volume-sync-controller")
+		planes, binary = dir, filepath.Join(dir, "volume-sync-controller")
 		build := exec.Command("go", "build", "-race", "-o", binary, "../../cmd/volume-sync-controller")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building the controller: %v\n%s", err, out)
 			return 1
 		}
+		defer func() {
+			for _, p := range spare.planes {
+				p.process.end(nil)
+			}
+		}()
 		return m.Run()
 	}())
 }
@@ -76,15 +84,25 @@ type env struct {
 	secret     string
 }
 
-// newEnv starts a cluster with the CRD and an empty StorageOS.
+// newEnv is an empty cluster with the CRD, and an empty StorageOS.
 func newEnv(t *testing.T) *env {
+	t.Helper()
+	e := newStorageOS(t)
+	e.use(borrowPlane(t))
+	e.applyCRD(currentCRD)
+	return e
+}
+
+// newOwnEnv starts a cluster of the test's own: for one that makes other things in it than
+// the next test would find gone.
+func newOwnEnv(t *testing.T) *env {
 	t.Helper()
 	e := newBareEnv(t)
 	e.applyCRD(currentCRD)
 	return e
 }
 
-// newBareEnv does so without the CRD.
+// newBareEnv starts a cluster of the test's own, without the CRD.
 func newBareEnv(t *testing.T, flags ...string) *env {
 	t.Helper()
 	e := newStorageOS(t)
@@ -110,16 +128,17 @@ func newStorageOS(t *testing.T) *env {
 	return e
 }
 
-// startCluster starts a cluster, with more flags if there are.
+// startCluster starts a cluster that nobody else will have.
 func (e *env) startCluster(flags ...string) {
 	e.t.Helper()
-	dir := e.t.TempDir()
-	e.kubeconfig = filepath.Join(dir, "kubeconfig")
-	e.start(exec.Command(os.Getenv("DEVCLUSTER"), append([]string{"up", "-dir", dir}, flags...)...), nil)
-	e.eventually("the cluster is ready", time.Minute, func() error {
-		_, err := os.Stat(e.kubeconfig)
-		return err
-	})
+	p := startPlane(e.t, e.t.TempDir(), flags...)
+	e.t.Cleanup(func() { p.process.end(e.t) })
+	e.use(p)
+}
+
+func (e *env) use(p *plane) {
+	e.t.Helper()
+	e.kubeconfig = p.kubeconfig
 	var err error
 	e.config, err = clientcmd.BuildConfigFromFlags("", e.kubeconfig)
 	e.must(err)
@@ -144,29 +163,41 @@ func (e *env) start(cmd *exec.Cmd, output *safeBuffer) *process {
 // startWith does so in a way of the caller's.
 func (e *env) startWith(cmd *exec.Cmd, output *safeBuffer, start func(*exec.Cmd) error) *process {
 	e.t.Helper()
+	p, err := launch(cmd, output, start)
+	e.must(err)
+	e.t.Cleanup(func() { p.end(e.t) })
+	return p
+}
+
+// launch starts a program in a way of the caller's.
+func launch(cmd *exec.Cmd, output *safeBuffer, start func(*exec.Cmd) error) (*process, error) {
 	if output == nil {
 		output = &safeBuffer{}
 	}
 	cmd.Stdout, cmd.Stderr = output, output
-	e.must(start(cmd))
+	if err := start(cmd); err != nil {
+		return nil, err
+	}
 	p := &process{cmd: cmd, log: output, ended: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // the exit code is read by whoever waits
 		close(p.ended)
 	}()
-	e.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-p.ended:
-		case <-time.After(20 * time.Second):
-			_ = cmd.Process.Kill()
-			<-p.ended
-		}
-		if e.t.Failed() {
-			e.t.Logf("%s said:\n%s", filepath.Base(cmd.Path), tail(output.String()))
-		}
-	})
-	return p
+	return p, nil
+}
+
+// end ends a program. A test that has failed shows what it said.
+func (p *process) end(t *testing.T) {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(20 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+	if t != nil && t.Failed() {
+		t.Logf("%s said:\n%s", filepath.Base(p.cmd.Path), tail(p.log.String()))
+	}
 }
 
 func tail(s string) string {
@@ -357,16 +388,18 @@ func eventually(t *testing.T, what string, within time.Duration, check func() er
 // promptly waits for a condition that is promised within that time.
 func promptly(t *testing.T, what string, within time.Duration, check func() error) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	begun := time.Now()
 	for {
 		err := check()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		waited := time.Since(begun)
+		if waited > within {
 			t.Fatalf("%s: not within %v: %v", what, within, err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		// To look all the time takes processor time from what is waited for.
+		time.Sleep(min(max(waited/20, 20*time.Millisecond), 200*time.Millisecond))
 	}
 }
 
