@@ -23,6 +23,9 @@ const mostHeap = 1 << 10
 
 // What is kept of a volume, its PersistentVolume and its record.
 func TestHeapOfAVolume(t *testing.T) { // not parallel: the heap is the whole process's
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own, and its time")
+	}
 	const few, volumes = 100, 20_000
 	keepAll(t, few) // what is made once is there now
 	before := heap()

@@ -176,6 +176,9 @@ func TestWhatAPollLooksInto(t *testing.T) {
 // A poll in which nothing has changed allocates as often for many volumes as for
 // few, and seldom.
 func TestSteadyPollAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own, and its time")
+	}
 	for _, streams := range []bool{false, true} {
 		allocations := map[int]float64{}
 		for _, volumes := range []int{1_000, 10_000, 100_000} {
@@ -201,6 +204,9 @@ func TestSteadyPollAllocations(t *testing.T) { // not parallel: allocations are 
 
 // The same with everything that HTTP takes, the server included, and what is asked for.
 func TestSteadyPollOverHTTP(t *testing.T) { // not parallel: allocations are counted for the whole process
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own, and its time")
+	}
 	const namespaces = 50
 	allocations := map[int]float64{}
 	for _, volumes := range []int{1_000, 10_000} {

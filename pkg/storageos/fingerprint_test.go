@@ -190,6 +190,9 @@ func TestHowLongAListIs(t *testing.T) {
 // To read a long list that is as it was allocates nothing for each of its entries, only
 // a buffer that may have been thrown away in between, in steps.
 func TestLongListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own, and its time")
+	}
 	const entries, most = 40_000, 20
 	body := listOf(entries)
 	if len(body) <= maxHeld {
@@ -202,9 +205,11 @@ func TestLongListAllocations(t *testing.T) { // not parallel: allocations are co
 }
 
 // To read a list that is held and is as it was takes as many allocations for many volumes
-// as for few, and the buffer that the one before had. (The race detector lets some of
-// them be thrown away.)
+// as for few, and the buffer that the one before had.
 func TestHeldListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own, and its time")
+	}
 	const runs, most = 40, 5
 	for _, entries := range []int{100, 1_000, 7_000} {
 		body := listOf(entries)
@@ -219,7 +224,7 @@ func TestHeldListAllocations(t *testing.T) { // not parallel: allocations are co
 		if n > most {
 			t.Errorf("%.0f allocations for %d entries", n, entries)
 		}
-		if bytes := int(after.TotalAlloc - before.TotalAlloc); bytes > runs*len(body)*3/4 {
+		if bytes := int(after.TotalAlloc - before.TotalAlloc); bytes > 2*len(body) { // a collection may take the buffer away
 			t.Errorf("%d bytes were allocated for %d lists of %d bytes", bytes, runs, len(body))
 		}
 	}

@@ -97,6 +97,9 @@ func TestLargeEntry(t *testing.T) {
 
 // However large an entry is, and whatever it consists of, next to nothing of it is held.
 func TestLargeEntryIsNotHeld(t *testing.T) { // not parallel: bytes are counted for the whole process
+	if raceDetector {
+		t.Skip("the race detector takes memory of its own, and its time")
+	}
 	const size = 64 << 20
 	for name, tc := range map[string]struct{ begin, again, end string }{
 		"one value":   {`[{"id":"a","x":"`, strings.Repeat("x", 1<<16), `"},{"id":"b"}]`},

@@ -1,0 +1,5 @@
+//go:build race
+
+package storageos
+
+const raceDetector = true
