@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -28,7 +29,9 @@ func newLink(t *testing.T) *link {
 	if binary == "" {
 		t.Skip("it needs a Kubernetes control plane: run it by `make test-integration`")
 	}
-	path, err := exec.Command("go", "tool", "-modfile=../tools/go.mod", "-n", "github.com/Shopify/toxiproxy/v2/cmd/server").Output()
+	tool := exec.Command("go", "tool", "-modfile=../tools/go.mod", "-n", "github.com/Shopify/toxiproxy/v2/cmd/server")
+	tool.Env = append(os.Environ(), "CGO_ENABLED=0")
+	path, err := tool.Output()
 	if err != nil {
 		t.Fatalf("building toxiproxy: %v", err)
 	}

@@ -69,6 +69,17 @@ func TestMain(m *testing.M) {
 	}())
 }
 
+// build builds the program in a folder as it is shipped, without cgo: what it consists of
+// need not be compiled anew.
+func build(t *testing.T, folder, path string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-C", folder, "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+}
+
 // password opens the simulated StorageOS. No log may tell it.
 const password = "pa55-that-nobody-tells"
 

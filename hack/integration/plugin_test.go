@@ -59,10 +59,7 @@ func TestPlugin(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	path := filepath.Join(t.TempDir(), "kubectl-storageos_volumes")
-	build := exec.Command("go", "build", "-C", "../../cmd/kubectl-storageos_volumes", "-o", path, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the plugin: %v\n%s", err, out)
-	}
+	build(t, "../../cmd/kubectl-storageos_volumes", path)
 	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 2, Nodes: 3, Volumes: 10, CSI: 8})
 	for _, f := range filled[:8] {
 		e.persistentVolume(f)

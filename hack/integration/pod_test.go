@@ -88,11 +88,7 @@ func (e *env) image(root string) []string {
 	}
 	var entrypoint []string
 	e.must(json.Unmarshal(found[1], &entrypoint))
-	build := exec.Command("go", "build", "-o", filepath.Join(root, entrypoint[0]), "../../cmd/volume-sync-controller")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		e.t.Fatalf("building the controller: %v\n%s", err, out)
-	}
+	build(e.t, "../../cmd/volume-sync-controller", filepath.Join(root, entrypoint[0]))
 	e.must(os.Chmod(filepath.Join(root, entrypoint[0]), 0o555))
 	// Not of the image: a kubelet writes it, for the name of the Service.
 	e.write(root, "/etc/hosts", []byte("127.0.0.1 localhost storageos\n"))

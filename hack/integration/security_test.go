@@ -115,11 +115,7 @@ func TestUnprivileged(t *testing.T) {
 	root, err := os.MkdirTemp("", "root") // whatever is above t.TempDir is closed to others
 	e.must(err)
 	t.Cleanup(func() { _ = os.RemoveAll(root) })
-	build := exec.Command("go", "build", "-o", filepath.Join(root, "controller"), "../../cmd/volume-sync-controller")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the controller: %v\n%s", err, out)
-	}
+	build(t, "../../cmd/volume-sync-controller", filepath.Join(root, "controller"))
 	e.must(os.CopyFS(filepath.Join(root, "secret"), os.DirFS(e.secret)))
 	kubeconfig, err := os.ReadFile(e.kubeconfig)
 	e.must(err)
