@@ -71,6 +71,9 @@ func (s *Settings) decide(o observation) decision {
 	if o.copies > 0 {
 		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.namespaceID.get()
 	}
+	if o.pv != nil {
+		d.track.unreferenced = since{}
+	}
 	switch {
 	case o.record != nil && o.record.terminating:
 		s.decideTerminating(&o, &d)
@@ -105,10 +108,7 @@ func (s *Settings) decideTerminating(o *observation, d *decision) {
 // stays: it may explain why the volume goes too.
 func (s *Settings) decideUnknown(o *observation, d *decision) {
 	d.track.absent = absenceStart{}
-	if o.pv != nil {
-		d.track.unreferenced = since{}
-		d.track.levels.missing = o.track.levels.missing
-	}
+	d.track.levels.missing = o.track.levels.missing && o.pv != nil
 	if o.record == nil {
 		if o.pv == nil {
 			d.track = track{levels: d.track.levels} // nobody has heard of it
@@ -126,9 +126,7 @@ func (s *Settings) decideUnknown(o *observation, d *decision) {
 func (s *Settings) decidePresent(o *observation, d *decision) {
 	t := &d.track
 	d.found(o)
-	if o.pv != nil {
-		t.unreferenced = since{}
-	} else if t.unreferenced.at.IsZero() {
+	if o.pv == nil && t.unreferenced.at.IsZero() {
 		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
 	}
 	if o.sight.moved {
@@ -241,7 +239,6 @@ func (s *Settings) decideInvalid(o *observation, d *decision) {
 
 // decideAbsent: a complete listing did not show the volume.
 func (s *Settings) decideAbsent(o *observation, d *decision) {
-	d.track.unreferenced = since{}
 	s.decideMissing(o, d)
 	if o.record == nil {
 		// Neither a volume nor a record: of those nothing is remembered.

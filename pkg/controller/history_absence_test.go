@@ -78,3 +78,54 @@ func TestHistoryMarkBehindTheCache(t *testing.T) {
 		}
 	})
 }
+
+// That nobody claims a volume is said once, however often it is not listed for a while: on
+// the older CRD too, whose records do not tell that it was said.
+func TestHistoryUnclaimedToldOnce(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		pruned bool
+		before int // polls from when its PersistentVolume goes until it is not listed
+		away   int // polls
+		claims func(*history)
+		want   int
+	}{
+		"the current CRD":                        {false, 12, 2, nil, 1},
+		"the older CRD":                          {true, 12, 2, nil, 1},
+		"the older CRD, and it is marked":        {true, 12, 3, nil, 1},
+		"it is not listed before that was said":  {false, 1, 2, nil, 1},
+		"the older CRD, it is not listed before": {true, 1, 2, nil, 1},
+		"the older CRD, and it is claimed meanwhile": {true, 12, 2, func(h *history) {
+			h.setPV(nil, boundPV("other", "v3"))
+			h.polls(1)
+			h.setPV(h.pvs["other"], nil)
+		}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 40, nil, func(h *history) {
+				if h.records.pruned = tc.pruned; tc.pruned {
+					for _, old := range h.records.records {
+						h.records.store(old, old.DeepCopy())
+					}
+					h.leader.crd.is.Store(int32(crdOlder))
+				}
+				h.polls(6)
+				h.setPV(h.pvs["v3"], nil)
+				h.polls(tc.before)
+				for range 3 {
+					h.api.hidden = map[string]bool{"v3": true}
+					h.polls(tc.away)
+					if tc.claims != nil {
+						tc.claims(h)
+					}
+					h.api.hidden = nil
+					h.polls(12)
+				}
+			})
+			if events[EventUnclaimed] != tc.want {
+				t.Errorf("events %v, want %d %s", events, tc.want, EventUnclaimed)
+			}
+		})
+	}
+}

@@ -10,7 +10,7 @@ import (
 // track is what this process remembers of one volume between two reconciles.
 // A fail-over loses it: what is remembered here may only forbid a deletion.
 type track struct {
-	unreferenced since        // a listed volume has had no PersistentVolume since then
+	unreferenced since        // a volume that was listed then has had no PersistentVolume since
 	missing      since        // a PersistentVolume has referred to an absent volume since then
 	absent       absenceStart // no complete listing has shown the volume since then
 	returned     int          // the generation of the view that ended the last absence
