@@ -104,8 +104,7 @@ func (s *Settings) decideTerminating(o *observation, d *decision) {
 }
 
 // decideUnknown: whether StorageOS has the volume is not known, or not any more. What
-// Kubernetes says is true all the same. The reference to the last PersistentVolume
-// stays: it may explain why the volume goes too.
+// Kubernetes says is true all the same.
 func (s *Settings) decideUnknown(o *observation, d *decision) {
 	d.track.absent = absenceStart{}
 	d.track.levels.missing = o.track.levels.missing && o.pv != nil
@@ -119,7 +118,7 @@ func (s *Settings) decideUnknown(o *observation, d *decision) {
 	if d.want.mark != "" {
 		d.want.health = notListed
 	}
-	d.want.knownToKubernetes(o.pv)
+	d.want.knownToKubernetes(o.pv, d.track.unreferenced)
 	d.compare(o)
 }
 
@@ -246,16 +245,16 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 		return
 	}
 
-	a := s.absence(o, d)
 	d.want = o.record.state
+	d.want.knownToKubernetes(o.pv, d.track.unreferenced) // the join explains the absence
+	a := s.absence(o, d)
 	if _, ok := d.want.mark.since(o.now); !ok && s.judges(a.answering, a.clusterID, a.anyCluster) {
 		d.want.mark = markAt(o.now)
 	}
 	if d.want.mark != "" {
 		d.want.present, d.want.health = presentFalse, notListed
 	}
-	d.want.knownToKubernetes(o.pv) // of one that is gone the join stays: it explains the absence
-	d.nextListing = true           // time is watched by listings
+	d.nextListing = true // time is watched by listings
 	if d.compare(o); d.verdict == save {
 		// It is decided again when that is written.
 		if left := d.track.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
@@ -292,7 +291,7 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 func (s *Settings) absence(o *observation, d *decision) absence {
 	t := &d.track
 	a := absence{
-		asked: t.asked, proven: t.proven == o.record.resourceVersion, clusterID: o.record.clusterID.get(), explained: explains(o.record, o.pv),
+		asked: t.asked, proven: t.proven == o.record.resourceVersion, clusterID: o.record.clusterID.get(), explained: explains(d.want.join, o.pv),
 		world: world{
 			now: o.now, whole: o.sight.whole, answering: o.sight.cluster,
 			anyCluster: o.anyCluster, vouched: o.sight.vouched, tripped: o.tripped,
@@ -325,13 +324,13 @@ func (s *Settings) absence(o *observation, d *decision) absence {
 	return a
 }
 
-// explains tells whether what became of a record's PersistentVolume explains
-// that the volume is gone: that is what somebody asked Kubernetes for.
-func explains(r *record, pv *persistentVolume) bool {
+// explains tells whether what became of the PersistentVolume that a record should name
+// explains that the volume is gone: that is what somebody asked Kubernetes for.
+func explains(named join, pv *persistentVolume) bool {
 	if pv != nil {
 		return pv.deletes()
 	}
-	return r.state.join.name != ""
+	return named.name != ""
 }
 
 // compare makes the decision a save if the record does not say what it should,

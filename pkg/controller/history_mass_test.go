@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -97,4 +98,64 @@ func TestHistoryHoldOfAnotherKind(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Volumes have outlived their PersistentVolumes, as listings have shown. When they are lost
+// later, those do not explain it, whatever their records say: it could not be written that
+// the PersistentVolumes went, or a hand has written one that never was.
+func TestHistoryMassOutlived(t *testing.T) {
+	t.Parallel()
+	fails := func(h *history) { h.records.fail = func(string) error { return errDown } }
+	for name, tc := range map[string]struct {
+		before, lost func(*history)
+	}{
+		"it was written":                          {nil, nil},
+		"it could not be written":                 {fails, nil},
+		"it was refused":                          {func(h *history) { h.records.fail = func(string) error { return refuse } }, nil},
+		"it could not be, and then another leads": {fails, func(h *history) { h.records.fail = nil; h.polls(3); h.lead() }},
+		"they could not be recorded, and nor could that": {func(h *history) {
+			for n := range 30 {
+				h.api.volumes["one"][n] = fmt.Sprintf("v%d 18446744073709551615", n)
+			}
+			h.polls(1)
+			fails(h)
+		}, nil},
+		"a hand has written one": {nil, func(h *history) {
+			for n := range 30 {
+				old := h.records.records[fmt.Sprint("v", n)]
+				obj := old.DeepCopy()
+				obj.Status.PersistentVolume = &v1.PersistentVolumeStatus{Name: "by-hand"}
+				h.records.store(old, obj)
+			}
+			h.polls(2)
+			if is := h.records.records["v0"].Status.PersistentVolume; is != nil {
+				h.test.Errorf("what the hand has written stays: %+v", is)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 40, nil, func(h *history) {
+				h.test = t
+				if tc.before != nil {
+					tc.before(h)
+				}
+				for n := range 30 {
+					h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
+				}
+				h.polls(3)
+				h.api.volumes["one"] = h.api.volumes["one"][30:]
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 100)
+				if tc.lost != nil {
+					tc.lost(h)
+				}
+				h.records.fail = nil
+				h.polls(12)
+				if n := len(h.records.records); n != 40 {
+					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.why)
+				}
+			})
+		})
+	}
 }

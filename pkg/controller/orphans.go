@@ -6,13 +6,18 @@ import corev1 "k8s.io/api/core/v1"
 // record says of the two.
 
 // knownToKubernetes is what is true of a PersistentVolume, nil if there is none, whatever
-// is known of its volume.
-func (s *state) knownToKubernetes(pv *persistentVolume) {
-	switch {
-	case pv != nil:
+// is known of its volume. The last one stays in the record: it may explain why the volume
+// goes too, unless that is known to have outlived it.
+func (s *state) knownToKubernetes(pv *persistentVolume, unreferenced since) {
+	if pv != nil {
 		s.refer(pv)
-	case s.bound != boundUnclaimed:
+		return
+	}
+	if s.bound != boundUnclaimed {
 		s.bound = boundNone
+	}
+	if unreferenced.outlived {
+		s.join = join{}
 	}
 }
 
@@ -24,12 +29,13 @@ func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 	t := &d.track
 	d.want.bound = boundNone
 
-	// The last PersistentVolume stays in the record until a listing begun
-	// after it went has shown that the volume outlived it: until then it may
-	// explain why the volume goes too.
+	// The last PersistentVolume stays in the record until a listing begun after it went has
+	// shown that the volume outlived it. From then on it explains nothing, though it may not
+	// be possible to write that.
 	if o.sight.seen.Before(t.unreferenced.at) {
 		d.nextListing = true
 	} else {
+		t.unreferenced.outlived = true
 		d.want.join = join{}
 	}
 

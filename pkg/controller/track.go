@@ -67,8 +67,9 @@ type since struct {
 	quiet bool // it was already so when this process began: no event
 	said  bool // by an event
 
-	// Of a volume that has just been made: its PersistentVolume may be yet to come.
-	pending bool
+	// Of a volume without a PersistentVolume: that may be yet to come, as it has just been
+	// made; or a listing begun since then has shown that it outlived the last one.
+	pending, outlived bool
 }
 
 // settlement remembers a record that does not say what was last written to it: the
