@@ -18,6 +18,7 @@ func TestPollFollowsMoved(t *testing.T) {
 	was := map[string][]string{"one": {"a 1", "b 1"}, "two": {"d 1"}, "three": {"c 1"}}
 	moved := map[string][]string{"one": {"b 1"}, "two": {"d 1", "a 1"}, "three": {"c 1"}}
 	offline := map[string][]string{"one": {"b 1"}, "two": {"d 1", "a 1 offline"}, "three": {"c 1"}}
+	twice := map[string][]string{"one": {"a 1", "b 1"}, "two": {"d 1", "a 2"}, "three": {"c 1"}}
 	for name, tc := range map[string]struct {
 		failing string
 		then    []map[string][]string // what the listings after the first show
@@ -34,8 +35,25 @@ func TestPollFollowsMoved(t *testing.T) {
 			v1.HealthOffline, "", 0,
 		},
 		"it is listed twice, then once": {
-			"volumes three", []map[string][]string{{"one": {"a 1", "b 1"}, "two": {"d 1", "a 2"}, "three": {"c 1"}}, offline},
-			v1.HealthHealthy, listedTwice, 1, // a list that fails might show it as well
+			"volumes three", []map[string][]string{twice, offline, offline}, v1.HealthOffline, "", 0,
+		},
+		"it is listed twice, then once, and that list is cut before it": {
+			"volumes two", []map[string][]string{
+				twice, {"one": {"b 1"}, "two": {"d 1"}, "three": {"c 1"}}, offline, offline,
+			}, v1.HealthOffline, "", 0,
+		},
+		"it is listed twice, then once, and the other list fails": {
+			"volumes one", []map[string][]string{twice, offline, offline}, v1.HealthHealthy, listedTwice, 1, // it may show it still
+		},
+		"it is listed twice by one list, then once": {
+			"volumes three", []map[string][]string{
+				{"one": {"b 1"}, "two": {"a 2", "d 1", "a 3"}, "three": {"c 1"}}, offline, offline,
+			}, v1.HealthOffline, "", 0,
+		},
+		"it is listed twice by one list, which is cut then": {
+			"volumes two", []map[string][]string{
+				{"one": {"b 1"}, "two": {"a 2", "d 1", "a 3"}, "three": {"c 1"}}, offline, offline,
+			}, v1.HealthHealthy, listedTwice, 1, // it may show it once more
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +138,8 @@ func TestListedTwiceThenOnce(t *testing.T) {
 }
 
 // While one list is never read to its end, the others are kept true: whatever changes in
-// them, comes, goes or moves from one to another, or out of the one that is cut.
+// them, comes, goes, is listed twice or moves from one to another, or out of the one that is
+// cut.
 func TestModelViewCut(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -164,6 +183,19 @@ func TestModelViewCut(t *testing.T) {
 					lists[ns] = slices.Delete(lists[ns], i, i+1)
 				}
 			},
+			"repeat": func(t *rapid.T) {
+				ns, i := some("one", "two")
+				to := rapid.SampledFrom([]string{"one", "two"}).Draw(t, "to")
+				if i >= 0 {
+					raw++
+					lists[to] = append(slices.Clone(lists[to]), shown{lists[ns][i].id, raw})
+				}
+			},
+			"take": func(*rapid.T) {
+				if ns, i := some("one", "two"); i >= 0 {
+					lists[ns] = slices.Delete(lists[ns], i, i+1)
+				}
+			},
 			"list": func(*rapid.T) { list(true) },
 			"": func(t *rapid.T) {
 				if rapid.IntRange(0, 2).Draw(t, "check") > 0 {
@@ -171,9 +203,18 @@ func TestModelViewCut(t *testing.T) {
 				}
 				list(true)
 				list(true) // what has come back is decoded by the second
+				places := map[string]int{}
+				for _, s := range slices.Concat(lists["one"], lists["two"]) {
+					places[s.id]++
+				}
 				for _, ns := range []string{"one", "two"} {
 					for _, s := range lists[ns] {
-						if got := v.look(s.id); got.digest.content != s.raw || got.namespaceID != ns || got.moved || got.invalid != "" {
+						got := v.look(s.id)
+						if places[s.id] > 1 {
+							if got.presence != present || got.invalid != listedTwice {
+								t.Fatalf("%s is listed %d times and is %+v", s.id, places[s.id], got)
+							}
+						} else if got.digest.content != s.raw || got.namespaceID != ns || got.moved || got.invalid != "" {
 							t.Fatalf("%s in %s with %d is %+v", s.id, ns, s.raw, got)
 						}
 					}

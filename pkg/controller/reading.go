@@ -268,7 +268,9 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	return slices.Compact(changed), twice
 }
 
-// resolve looks at the IDs that may be in two lists. The caller holds the lock.
+// resolve looks at the IDs that may be in two lists. One of the two that was read to its end
+// and did not show the ID is enough to know better, whatever others do. The caller holds the
+// lock.
 func (v *view) resolve(l *listing, complete bool) (changed []string, twice int) {
 	for id, moved := range v.doubt {
 		e := v.volumes[id]
@@ -280,7 +282,7 @@ func (v *view) resolve(l *listing, complete bool) (changed []string, twice int) 
 		case both && e.invalid != invalidTwice:
 			v.change(e, func() { e.invalid = invalidTwice })
 			twice++
-		case !both && (complete || e.invalid != invalidTwice && e.other.space.whole == l):
+		case !both && (complete || e.other.space.whole == l):
 			v.single(e)
 		}
 	}
