@@ -45,17 +45,3 @@ func TestHistoryNewNamespace(t *testing.T) {
 		})
 	}
 }
-
-// StorageOS names a namespace twice: it is listed once. Two lists of it that are read at
-// the same time may each show another state of a volume.
-func TestHistoryNamespaceTwice(t *testing.T) {
-	t.Parallel()
-	told(t, 3, nil, func(h *history) {
-		h.api.namespaces = []string{"one", "two", "one"}
-		before := h.api.calls["volumes one"]
-		h.polls(2)
-		if n := h.api.calls["volumes one"] - before; n != 2 {
-			t.Errorf("it was listed %d times by two polls", n)
-		}
-	})
-}

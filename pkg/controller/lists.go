@@ -33,27 +33,16 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 	if err != nil {
 		return errors.Join(clusterErr, fmt.Errorf("listing namespaces: %w", err))
 	}
-	ids := idsOf(namespaces)
+	ids := make([]string, len(namespaces))
+	for i, ns := range namespaces {
+		ids[i] = ns.GetID()
+	}
 	p.view.setNamespaces(l, ids)
 	listErr := p.listNamespaces(ctx, l, ids)
 	if clusterErr == nil {
 		clusterErr = p.agree(ctx, l, before)
 	}
 	return errors.Join(clusterErr, listErr)
-}
-
-// idsOf are the IDs of namespaces, each once, in their order. Two lists of one namespace at
-// the same time would be taken for two places of its volumes.
-func idsOf(namespaces []storageos.Namespace) []string {
-	ids := make([]string, 0, len(namespaces))
-	seen := make(map[string]bool, len(namespaces))
-	for _, ns := range namespaces {
-		if id := ns.GetID(); !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 // listNodes lists the nodes, but does not wait for them for long: the listing can

@@ -79,7 +79,8 @@ type Lister interface {
 	Cluster(ctx context.Context) (string, error)
 	// Nodes returns the names of the nodes by ID.
 	Nodes(ctx context.Context) (map[string]string, error)
-	// Namespaces returns all namespaces.
+	// Namespaces returns all namespaces, each once: two lists of one that are read at the
+	// same time would be taken for two places of its volumes.
 	Namespaces(ctx context.Context) ([]Namespace, error)
 	// ListVolumes hands the volumes of a namespace over one by one. Without an
 	// error the listing was whole; with one, what was handed over is there all
@@ -228,7 +229,7 @@ func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 			return err
 		}
 		if seen[id] {
-			return fmt.Errorf("entry %d of the list repeats the ID %s", n, printable(id))
+			return nil
 		}
 		seen[id] = true
 		name, err := entryName(n, raw)

@@ -115,11 +115,11 @@ func TestClusterNodesNamespaces(t *testing.T) {
 			ask  func() error
 			err  string
 		}{
-			"a cluster without ID":   {simulator.CallCluster, `{}`, func() error { _, err := c.Cluster(t.Context()); return err }, "no ID"},
-			"an empty cluster":       {simulator.CallCluster, ``, func() error { _, err := c.Cluster(t.Context()); return err }, "unexpected end"},
-			"a namespace listed 2 x": {simulator.CallNamespaces, `[{"id":"a"},{"id":"a"}]`, func() error { _, err := c.Namespaces(t.Context()); return err }, "repeats the ID a"},
-			"namespaces null":        {simulator.CallNamespaces, `null`, func() error { _, err := c.Namespaces(t.Context()); return err }, "begins with null"},
-			"nodes of no name":       {simulator.CallNodes, `[{"id":"a","name":5}]`, func() error { _, err := c.Nodes(t.Context()); return err }, "entry 0"},
+			"a cluster without ID": {simulator.CallCluster, `{}`, func() error { _, err := c.Cluster(t.Context()); return err }, "no ID"},
+			"an empty cluster":     {simulator.CallCluster, ``, func() error { _, err := c.Cluster(t.Context()); return err }, "unexpected end"},
+			"one without an ID":    {simulator.CallNamespaces, `[{"id":"a"},{"name":"a"}]`, func() error { _, err := c.Namespaces(t.Context()); return err }, "entry 1"},
+			"namespaces null":      {simulator.CallNamespaces, `null`, func() error { _, err := c.Namespaces(t.Context()); return err }, "begins with null"},
+			"nodes of no name":     {simulator.CallNodes, `[{"id":"a","name":5}]`, func() error { _, err := c.Nodes(t.Context()); return err }, "entry 0"},
 		} {
 			sim.AddFault(simulator.Fault{Match: simulator.Match{Call: tc.call}, Effect: simulator.JSON(tc.body)})
 			if err := tc.ask(); err == nil || !strings.Contains(err.Error(), tc.err) {
@@ -127,6 +127,33 @@ func TestClusterNodesNamespaces(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A namespace that is listed more than once is one namespace.
+func TestNamespaceListedTwice(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		body string
+		want []Namespace
+	}{
+		"twice":                {`[{"id":"a","name":"one"},{"id":"b","name":"two"},{"id":"a","name":"one"}]`, []Namespace{{Id: "a", Name: "one"}, {Id: "b", Name: "two"}}},
+		"three times in a row": {`[{"id":"a","name":"one"},{"id":"a","name":"one"},{"id":"a","name":"one"}]`, []Namespace{{Id: "a", Name: "one"}}},
+		"under two names":      {`[{"id":"a","name":"one"},{"id":"a","name":"two"}]`, []Namespace{{Id: "a", Name: "one"}}},
+		"two of one name":      {`[{"id":"a","name":"one"},{"id":"b","name":"one"}]`, []Namespace{{Id: "a", Name: "one"}, {Id: "b", Name: "one"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				sim := simulator.New(simulator.Options{})
+				c := newClient(t, sim, nil)
+				sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallNamespaces}, Effect: simulator.JSON(tc.body)})
+				got, err := c.Namespaces(t.Context())
+				if diff := cmp.Diff(tc.want, got); diff != "" || err != nil {
+					t.Errorf("%v, namespaces (-want +got):\n%s", err, diff)
+				}
+			})
+		})
+	}
 }
 
 // A redirect is an answer like another: whoever it leads to gets no request, let
