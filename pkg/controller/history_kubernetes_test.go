@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -48,31 +49,45 @@ func TestHistoryWritesFail(t *testing.T) {
 	})
 }
 
-// Without the right to delete, a volume that is gone is asked for once a grace, and its
-// record counts as held.
-func TestHistoryDeletionForbidden(t *testing.T) {
+// While Kubernetes does not delete a record, whatever it says, the volume is asked for once
+// a grace, and the record counts as held.
+func TestHistoryNotDeleted(t *testing.T) {
 	t.Parallel()
-	told(t, 40, nil, func(h *history) {
-		h.records.fail = func(verb string) error {
-			if verb == "delete" {
-				return apierrors.NewForbidden(volumesResource, "x", nil)
-			}
-			return nil
+	for name, denied := range map[string]error{
+		"the right is missing":          apierrors.NewForbidden(volumesResource, "x", nil),
+		"a policy denies it":            refuse,
+		"a webhook does":                apierrors.NewBadRequest("admission webhook denied the request"),
+		"the webhook is not there":      apierrors.NewInternalError(errors.New("failed calling webhook")),
+		"the API server is too busy":    apierrors.NewTooManyRequestsError("x"),
+		"the API server does not reply": errDown,
+	} {
+		for _, grace := range []time.Duration{15 * time.Second, time.Minute} {
+			t.Run(fmt.Sprintf("%s, the grace is %v", name, grace), func(t *testing.T) {
+				t.Parallel()
+				told(t, 40, func(s *Settings) { s.OrphanGracePeriod = grace }, func(h *history) {
+					h.records.fail = func(verb string) error {
+						if verb == "delete" {
+							return denied
+						}
+						return nil
+					}
+					h.keepVolumes(39)
+					h.listings(3 + int(grace/h.settings.PollInterval))
+					asked := h.askedByID()
+					h.listings(60) // five minutes
+					if n, most := h.askedByID()-asked, int(5*time.Minute/grace); n == 0 || n > most {
+						t.Errorf("it was asked for %d times in five minutes", n)
+					}
+					if n := h.leader.tracks.held[heldNotDeleted]; n != 1 {
+						t.Errorf("held: %v", h.leader.tracks.held)
+					}
+					h.records.fail = nil
+					h.listings(1 + int(grace/h.settings.PollInterval))
+					if n := len(h.records.records); n != 39 {
+						t.Errorf("%d records when it may be deleted", n)
+					}
+				})
+			})
 		}
-		h.keepVolumes(39)
-		h.listings(6)
-		asked := h.askedByID()
-		h.listings(24) // two minutes
-		if n, most := h.askedByID()-asked, int(2*time.Minute/h.settings.OrphanGracePeriod); n > most {
-			t.Errorf("it was asked for %d times in two minutes", n)
-		}
-		if n := h.leader.tracks.held[heldNotDeleted]; n != 1 {
-			t.Errorf("held: %v", h.leader.tracks.held)
-		}
-		h.records.fail = nil
-		h.listings(4)
-		if n := len(h.records.records); n != 39 {
-			t.Errorf("%d records when the right is there", n)
-		}
-	})
+	}
 }

@@ -60,13 +60,13 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 		r.waiting.add(id) // somebody was faster: decided again on what the record says then
 		return nil
 	}
-	if apierrors.IsForbidden(err) {
+	if err != nil {
+		// StorageOS is not asked again each time that this is tried. Whatever stands in the
+		// way, a right or a policy, may go, but not at once.
 		r.tracks.update(id, time.Now(), func(t track, _ *breaker) track {
-			t.asked = time.Now() // the right may come, but not at once
+			t.asked = time.Now()
 			return t
 		})
-	}
-	if err != nil {
 		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.name, err))
 	}
 	r.tracks.deleted(id, time.Now())

@@ -44,7 +44,7 @@ const (
 	heldIncomplete   = "the last listing of StorageOS was incomplete"
 	heldNotMarked    = "Kubernetes refuses to mark the record"
 	heldNotProven    = "StorageOS did not confirm that the volume is gone"
-	heldNotDeleted   = "Kubernetes does not let this program delete the record"
+	heldNotDeleted   = "Kubernetes does not delete the record"
 	heldNotWatched   = "the volume was not watched to be absent for long enough"
 	heldOtherCluster = "another StorageOS cluster answers than the one that the record names"
 	heldNoCluster    = "StorageOS does not tell which cluster answers"
