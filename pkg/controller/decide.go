@@ -259,8 +259,10 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 		// It is decided again when that is written.
 		if left := d.track.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
 			d.verdict = keep
-			d.track.levels.held = heldNotMarked
 			d.later(left)
+			if !s.early(a) {
+				d.track.levels.held = heldNotMarked
+			}
 		} else if why := s.rule(a).why; why == heldMass || why == heldNotVouched {
 			d.track.levels.held = why // its mark may have to wait: see marksPerSecond
 		}

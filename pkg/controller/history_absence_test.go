@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/flowcontrol"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -126,6 +127,45 @@ func TestHistoryUnclaimedToldOnce(t *testing.T) {
 			if events[EventUnclaimed] != tc.want {
 				t.Errorf("events %v, want %d %s", events, tc.want, EventUnclaimed)
 			}
+		})
+	}
+}
+
+// A record counts as held when its grace is over, whatever stands in the way before.
+func TestHistoryHeldAfterTheGrace(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		kept int // of 40 volumes
+		tell func(*history)
+		want string
+	}{
+		"its mark is refused": {39, func(h *history) { h.records.fail = func(string) error { return refuse } }, heldNotMarked},
+		"one of many, whose marks are refused": {10, func(h *history) {
+			h.records.fail = func(string) error { return refuse }
+		}, heldNotMarked},
+		"one of many, whose marks have to wait": {10, func(h *history) {
+			h.leader.marks = flowcontrol.NewFakeNeverRateLimiter()
+		}, heldMass},
+		"another cluster answers": {0, func(h *history) { h.api.cluster = "other" }, heldOtherCluster},
+		"StorageOS fails": {39, func(h *history) {
+			h.polls(2)
+			h.api.fail = func(string, int) error { return errDown }
+		}, heldNotWatched},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 40, func(s *Settings) { s.OrphanGracePeriod = 5 * time.Minute }, func(h *history) {
+				h.keepVolumes(tc.kept)
+				tc.tell(h)
+				h.polls(57)
+				if held := h.leader.tracks.held; len(held) != 0 {
+					t.Errorf("before the grace is over: held %v", held)
+				}
+				h.polls(6)
+				if held := h.leader.tracks.held; len(held) != 1 || held[tc.want] != 40-tc.kept {
+					t.Errorf("when it is over: held %v, want %s", held, tc.want)
+				}
+			})
 		})
 	}
 }

@@ -70,8 +70,8 @@ func (s *Settings) rule(a absence) ruling {
 	switch {
 	case why == "":
 		return ruling{ask: true}
-	case a.now.Sub(a.since) < s.grace():
-		return ruling{} // it is just too early
+	case s.early(a):
+		return ruling{}
 	default:
 		return ruling{held: true, why: why, after: after}
 	}
@@ -129,11 +129,13 @@ func (s *Settings) judges(answering, named string, anyCluster bool) bool {
 	}
 }
 
-// grace is the age of a mark from which a record that is kept counts as held. A mark is
-// cut to whole seconds: the second that it may have lost is added.
-func (s *Settings) grace() time.Duration {
-	if s.OrphanGracePeriod == 0 {
-		return 0
+// early tells whether the grace of an absence is not over yet: a record that is kept does
+// not count as held. A mark is cut to whole seconds: the second that it may have lost is
+// added.
+func (s *Settings) early(a absence) bool {
+	grace := s.OrphanGracePeriod
+	if grace > 0 {
+		grace += time.Second
 	}
-	return s.OrphanGracePeriod + time.Second
+	return a.now.Sub(a.since) < grace
 }
