@@ -43,6 +43,10 @@ ifdef KUBEBUILDER_ASSETS
 bin/devcluster: # from what is there: nothing of Kubernetes is built
 	go build -C hack/devcluster -o ../../bin/devcluster ./external
 else
+# One that was built for KUBEBUILDER_ASSETS has nothing of Kubernetes in it.
+ifneq ($(shell go version -m bin/devcluster 2>/dev/null | grep 'path.*/external$$'),)
+.PHONY: bin/devcluster
+endif
 bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name '*.tmpl' -o -name 'go.*')
 	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl) and a node (kubelet, kube-scheduler, kube-proxy): minutes the first time, seconds after that.'
 	hack/build.sh hack/devcluster -ldflags=-w .
