@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -38,6 +39,39 @@ type memory struct {
 	fence func(ctx context.Context) error                // of creations; nil: everybody may
 	lost  func(verb string) error                        // after it was stored
 	after func(verb string)                              // it was stored, before the answer
+}
+
+// guarded is the same for many workers.
+type guarded struct {
+	*memory
+	mu sync.Mutex
+}
+
+func (g *guarded) StorageOSV1() typedv1.StorageOSV1Interface { return g }
+func (g *guarded) Volumes() typedv1.VolumeInterface          { return g }
+
+func (g *guarded) Get(ctx context.Context, name string, o metav1.GetOptions) (*v1.Volume, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.memory.Get(ctx, name, o)
+}
+
+func (g *guarded) Create(ctx context.Context, r *v1.Volume, o metav1.CreateOptions) (*v1.Volume, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.memory.Create(ctx, r, o)
+}
+
+func (g *guarded) Patch(ctx context.Context, name string, p types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.memory.Patch(ctx, name, p, data, o, sub...)
+}
+
+func (g *guarded) Delete(ctx context.Context, name string, o metav1.DeleteOptions) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.memory.Delete(ctx, name, o)
 }
 
 // recordChange is what a watch tells.

@@ -91,6 +91,7 @@ type Reconciler struct {
 	anew      sync.Mutex
 	mayLack   bool // the cache may lack records that who led before has made; anew guards it
 
+	askers     *askers
 	asking     chan struct{} // holds one value for each volume that is asked for by ID
 	crd        *crd
 	completion completion
@@ -140,6 +141,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		copies:    newOnce(),
 		inherited: map[string]levels{},
 		creations: newCreations(),
+		askers:    newAskers(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
 		marks:     flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(

@@ -22,10 +22,14 @@ const parallelQuestions = 16
 // remove asks StorageOS for the volume and deletes its record if that proves
 // that the volume is gone.
 func (r *Reconciler) remove(ctx context.Context, id string, o observation) error {
+	if !r.mayAsk(id) {
+		return nil
+	}
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
 	asked := r.questions(o)
 	gone, err := r.gone(ctx, o.sight.cluster, asked)
+	r.left()
 	if !gone {
 		r.unproven(ctx, id, err)
 		return nil

@@ -100,8 +100,14 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 
 // content is what the record should say of the volume: out of the listing that
 // queued it, or asked for by ID. Nil if the volume has gone or cannot be
-// recorded: the next listing will show it.
+// recorded: the next listing will show it; or if it may not be asked for now.
 func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, error) {
+	if raw == nil {
+		if !r.mayAsk(id) {
+			return nil, nil
+		}
+		defer r.left()
+	}
 	v, err := r.volume(ctx, id, o.sight.namespaceID, raw)
 	if storageos.IsNotFound(err) {
 		r.waiting.add(id)
