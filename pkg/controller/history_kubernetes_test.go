@@ -22,31 +22,64 @@ func (h *history) listings(n int) {
 	}
 }
 
-// While Kubernetes takes no writes, StorageOS is not asked for single volumes: what was
-// listed of them is kept for the next try.
+// While Kubernetes takes no writes, StorageOS is hardly asked for single volumes: what was
+// listed of them is kept for the next try, and of those for which there is no room one is
+// tried now and then. What Kubernetes refuses is about one volume.
 func TestHistoryWritesFail(t *testing.T) {
 	t.Parallel()
-	told(t, 40, nil, func(h *history) {
-		h.records.fail = func(string) error { return errDown }
+	const volumes = 40
+	changed := func(h *history) {
 		for i := range h.api.volumes["one"] {
 			h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
 		}
-		asked := h.askedByID()
-		h.listings(12)
-		if n := h.askedByID() - asked; n > 0 {
-			t.Errorf("StorageOS was asked for single volumes %d times", n)
+	}
+	made := func(h *history) {
+		for i := range volumes {
+			h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("w%d 7", i))
 		}
-		h.records.fail = nil
-		h.listings(3)
-		for name, r := range h.records.records {
-			if r.Spec.SizeBytes != 7 {
-				t.Errorf("record %s says %d bytes", name, r.Spec.SizeBytes)
-			}
-		}
-		if n := h.leader.contents.bytes; n > 0 {
-			t.Errorf("%d bytes of what is recorded are kept", n)
-		}
-	})
+		changed(h)
+	}
+	none := func(string) error { return errDown }
+	for name, tc := range map[string]struct {
+		tell func(*history)
+		fail func(verb string) error
+		kept int // bytes for which there is room
+		most int // how often StorageOS is asked in a minute, about
+	}{
+		"they have changed":                        {changed, none, maxContents, 0},
+		"they have changed, a few are kept":        {changed, none, 400, 60},
+		"they have changed, none is kept":          {changed, none, 0, 60},
+		"they are new, and none is kept":           {made, none, 0, 60},
+		"the right is missing, and none is kept":   {changed, func(string) error { return apierrors.NewForbidden(volumesResource, "x", nil) }, 0, 60},
+		"what is written is refused, and not kept": {changed, func(string) error { return refuse }, 0, 2 * volumes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, nil, func(h *history) {
+				h.records.fail = tc.fail
+				h.leader.contents.limit = tc.kept
+				tc.tell(h)
+				asked := h.askedByID()
+				h.listings(12)
+				if n := h.askedByID() - asked; n > tc.most+tc.most/10 {
+					t.Errorf("StorageOS was asked for single volumes %d times", n)
+				}
+				h.records.fail = nil
+				h.listings(15)
+				for name, r := range h.records.records {
+					if r.Spec.SizeBytes != 7 {
+						t.Errorf("record %s says %d bytes", name, r.Spec.SizeBytes)
+					}
+				}
+				if n := len(h.records.records); n != len(h.api.volumes["one"]) {
+					t.Errorf("%d records", n)
+				}
+				if n := h.leader.contents.bytes; n > 0 {
+					t.Errorf("%d bytes of what is recorded are kept", n)
+				}
+			})
+		})
+	}
 }
 
 // While Kubernetes does not delete a record, whatever it says, the volume is asked for once

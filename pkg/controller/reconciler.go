@@ -83,6 +83,8 @@ type Reconciler struct {
 	cycles   *cycles
 	copies   *once
 	marks    flowcontrol.RateLimiter
+	tries    flowcontrol.RateLimiter // while noWrites
+	noWrites atomic.Bool             // the last write failed, and was not refused
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
@@ -144,6 +146,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		askers:    newAskers(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
 		marks:     flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
+		tries:     flowcontrol.NewTokenBucketRateLimiter(triesPerSecond, 1),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},

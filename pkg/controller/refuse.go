@@ -15,6 +15,19 @@ func refused(err error) bool {
 	return errors.Is(err, errNoName) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
 }
 
+// triesPerSecond is for how many volumes whose content is not kept StorageOS is asked while
+// Kubernetes takes no writes: one of them may be the first to tell that it does again.
+const triesPerSecond = 1
+
+// errNoWrites is why a volume is not asked for: it is tried again like one whose write failed.
+var errNoWrites = errors.New("no writes are taken by Kubernetes")
+
+// tried takes note of whether Kubernetes takes writes: what it refuses, and what has
+// changed meanwhile, it would have taken.
+func (r *Reconciler) tried(err error) {
+	r.noWrites.Store(err != nil && !refused(err) && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err))
+}
+
 // refuse takes note that the API server does not take the record of a volume as
 // it is: it is not tried again for a while, unless the volume changes.
 func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err error) {

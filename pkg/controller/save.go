@@ -77,6 +77,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		}
 	}
 	was, after, err := r.write(ctx, w, o.record)
+	if err != nil || after != nil {
+		r.tried(err)
+	}
 	if w.awaits != "" {
 		r.awaitName(id, w, o, raw)
 		return nil
@@ -103,6 +106,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 // recorded: the next listing will show it; or if it may not be asked for now.
 func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, error) {
 	if raw == nil {
+		if r.noWrites.Load() && !r.tries.TryAccept() {
+			return nil, errNoWrites
+		}
 		if !r.mayAsk(id) {
 			return nil, nil
 		}
@@ -371,12 +377,12 @@ func syncing(r *v1.Volume) bool {
 }
 
 // failed counts and logs a failure and hands it on. Conflicts are none: the
-// cache was behind, the key is tried again.
+// cache was behind, the key is tried again; nor is what was not tried.
 func (r *Reconciler) failed(ctx context.Context, stage string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || errors.Is(err, errNoWrites) {
 		klog.FromContext(ctx).V(4).Info("Trying again", "err", err)
 		return err
 	}
