@@ -85,6 +85,7 @@ func (s *Settings) decide(o observation) decision {
 		s.decideUnknown(&o, &d)
 		d.nextListing = o.sight.presence == absent // it tells whether that is so
 	}
+	d.pace(&o)
 	return d
 }
 

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
@@ -49,4 +50,22 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err e
 		r.say(onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
 			"the record of the volume cannot be written: "+err.Error())...)
 	}
+}
+
+// failed counts and logs a failure and hands it on. Conflicts are none: the
+// cache was behind, the key is tried again; nor is what was not tried.
+func (r *Reconciler) failed(ctx context.Context, stage string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || errors.Is(err, errNoWrites) {
+		klog.FromContext(ctx).V(4).Info("Trying again", "err", err)
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	r.metrics.Error(stage)
+	r.trouble.log(ctx, stage, err)
+	return err
 }

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -80,6 +79,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	if err != nil || after != nil {
 		r.tried(err)
 	}
+	r.replaced(id, was, after, o.now)
 	if w.awaits != "" {
 		r.awaitName(id, w, o, raw)
 		return nil
@@ -279,27 +279,30 @@ func (w *write) patches(from *v1.Volume, anew map[string]any) (patches, error) {
 
 // patch writes what differs from a version of a record: the resource first, then its
 // status. A mark comes last: a record that has one never says that its volume is well,
-// not even between two writes.
-func (r *Reconciler) patch(ctx context.Context, name, version string, p patches) (after *v1.Volume, err error) {
-	resource := func() {
-		if len(p.resource) > 0 {
-			after, err = r.patchOne(ctx, name, version, p.resource, metrics.VerbPatch)
+// not even between two writes. With an error it returns what the first of two has left.
+func (r *Reconciler) patch(ctx context.Context, name, version string, p patches) (after *v1.Volume, _ error) {
+	resource := func() (*v1.Volume, error) {
+		if len(p.resource) == 0 {
+			return after, nil
 		}
+		return r.patchOne(ctx, name, version, p.resource, metrics.VerbPatch)
 	}
-	status := func() {
-		if p.status != nil {
-			after, err = r.patchOne(ctx, name, version, map[string]any{"status": p.status}, metrics.VerbPatchStatus, "status")
+	status := func() (*v1.Volume, error) {
+		if p.status == nil {
+			return after, nil
 		}
+		return r.patchOne(ctx, name, version, map[string]any{"status": p.status}, metrics.VerbPatchStatus, "status")
 	}
-	writes := []func(){resource, status}
+	writes := []func() (*v1.Volume, error){resource, status}
 	if p.marks() {
 		slices.Reverse(writes)
 	}
 	for _, write := range writes {
-		if write(); err != nil {
-			return nil, err
+		is, err := write()
+		if err != nil {
+			return after, err
 		}
-		if after != nil {
+		if after = is; after != nil {
 			version = after.ResourceVersion
 		}
 	}
@@ -374,22 +377,4 @@ func (r *Reconciler) cachedVersion(name string) string {
 // syncing tells whether a record says how far a replica's sync has come.
 func syncing(r *v1.Volume) bool {
 	return slices.ContainsFunc(r.Status.Replicas, func(r v1.Replica) bool { return r.SyncProgress != nil })
-}
-
-// failed counts and logs a failure and hands it on. Conflicts are none: the
-// cache was behind, the key is tried again; nor is what was not tried.
-func (r *Reconciler) failed(ctx context.Context, stage string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || errors.Is(err, errNoWrites) {
-		klog.FromContext(ctx).V(4).Info("Trying again", "err", err)
-		return err
-	}
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	r.metrics.Error(stage)
-	r.trouble.log(ctx, stage, err)
-	return err
 }

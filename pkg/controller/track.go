@@ -24,6 +24,7 @@ type track struct {
 	quiet        uint64 // what the next save changes was so when this process began
 	settled      settlement
 	written      written
+	before       before
 	levels       levels
 }
 

@@ -1,0 +1,102 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// undo is what somebody makes of each record as soon as it is written.
+type undo func(r *v1.Volume)
+
+// undoing lets somebody undo each write of v0, from now on.
+func (h *history) undoing(is undo) (writes *int) {
+	writes = new(int)
+	edit := func() {
+		old := h.records.records["v0"]
+		if old == nil {
+			return
+		}
+		obj := old.DeepCopy()
+		is(obj)
+		h.records.store(old, obj)
+	}
+	h.records.after = func(string) { *writes++; edit() }
+	edit()
+	return writes
+}
+
+// Who undoes each write of a record at once has it written less and less often, and nobody
+// else waits for that. When that ends, the record is right within two polls.
+func TestHistoryUndoneAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, is := range map[string]undo{
+		"the label":   func(r *v1.Volume) { delete(r.Labels, v1.LabelVolumeID) },
+		"the cluster": func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationClusterID) },
+		"the spec":    func(r *v1.Volume) { r.Spec.SizeBytes = 7 },
+		"a condition": func(r *v1.Volume) { r.Status.Conditions = r.Status.Conditions[:1] },
+		"the claim":   func(r *v1.Volume) { r.Status.PersistentVolume = nil },
+		"its health":  func(r *v1.Volume) { r.Status.Health = v1.HealthOffline },
+		"the master":  func(r *v1.Volume) { r.Status.Master.NodeID = "elsewhere" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				want := *stateIn(h, "v0")
+				writes := h.undoing(is)
+				h.listings(12)                   // a minute
+				if *writes < 6 || *writes > 20 { // a try may be two writes, or three
+					t.Errorf("it was written %d times in a minute", *writes)
+				}
+				h.records.after = nil
+				h.listings(2)
+				if got := *stateIn(h, "v0"); got != want {
+					t.Errorf("two polls later it says\n%+v, want\n%+v", got, want)
+				}
+				h.listings(2)
+				if tr := h.leader.tracks.all["v0"]; tr != (track{}) {
+					t.Errorf("remembered: %+v", tr)
+				}
+			})
+		})
+	}
+}
+
+func stateIn(h *history, name string) *state { return &newRecord(h.records.records[name]).state }
+
+// The mark of an absence is written no more often, and a record that has none is not deleted.
+func TestHistoryMarkUndone(t *testing.T) {
+	t.Parallel()
+	told(t, 40, nil, func(h *history) {
+		h.keepVolumes(0)
+		h.api.volumes["one"] = nil
+		for n := range 39 {
+			h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("v%d 1", n+1))
+		}
+		h.records.deleted = func(*v1.Volume) { t.Error("it was deleted") }
+		writes := h.undoing(func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationAbsentSince) })
+		h.listings(12)
+		if *writes > 12 {
+			t.Errorf("it was written %d times in a minute", *writes)
+		}
+	})
+}
+
+// What changes in turn is written at once: nobody undoes it.
+func TestHistoryChangesInTurn(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		writes := 0
+		h.records.after = func(string) { writes++ }
+		const polls = 10
+		for n := range polls {
+			h.api.volumes["one"][0] = fmt.Sprint("v0 1 ", []string{"offline", "online"}[n%2])
+			h.round()
+			h.sleep(h.settings.PollInterval / 50)
+		}
+		if writes != polls {
+			t.Errorf("%d writes for %d changes", writes, polls)
+		}
+	})
+}
