@@ -32,6 +32,7 @@ type completion struct {
 	wanted bool
 	from   time.Time
 	last   time.Time // when they were to be completed last
+	trial  string    // the volume whose record shows what is kept, "" if none is tried
 
 	ids []string // those that are left; the poller's own
 	one bool     // one is to be tried; the poller's own
@@ -58,6 +59,24 @@ func (c *completion) due(now time.Time) bool {
 		c.wanted, c.last = false, now
 	}
 	return due
+}
+
+// try takes the record of a volume to show what is kept.
+func (c *completion) try(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trial = id
+}
+
+// shown tells, once, whether that was the record of this volume.
+func (c *completion) shown(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	is := c.trial == id
+	if is {
+		c.trial = ""
+	}
+	return is
 }
 
 // done is when they were to be completed last.
@@ -87,7 +106,10 @@ func (r *Reconciler) complete(now time.Time) {
 	// record shows what is kept: see kept.
 	try := c.one || r.crd.capability() == crdCurrent && !now.Before(r.soon(now, c.tried))
 	if try && n == 0 && c.ids == nil {
-		ids, c.tried = r.tracks.anyPruned(), now
+		ids, c.tried = r.tracks.anySettled(), now
+		for _, id := range ids {
+			c.try(id)
+		}
 	}
 	c.one = false
 	r.tracks.unsettle(ids)
@@ -120,9 +142,11 @@ func (r *Reconciler) incomplete() []string {
 	return slices.Compact(ids)
 }
 
-// kept follows from a record that says what an older CRD drops.
-func (r *Reconciler) kept(is *record) {
-	if is.state.complete() && r.tracks.pruned() > 0 {
+// kept follows from a record that says what an older CRD drops or, if it was the one to
+// show what is kept, all that was written.
+func (r *Reconciler) kept(id string, is *record, all bool) {
+	shown := r.completion.shown(id) && all
+	if shown || is.state.complete() && r.tracks.pruned() > 0 {
 		r.completion.want(r.soon(time.Now(), r.completion.done()))
 	}
 }
@@ -159,23 +183,20 @@ func (t *tracks) pruned() int {
 	return t.counts.pruned
 }
 
-// anyPruned finds one of them.
-func (t *tracks) anyPruned() []string {
+// anySettled finds a record that does not say what was written: which part of that was
+// dropped is not asked.
+func (t *tracks) anySettled() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.counts.pruned == 0 {
-		return nil
-	}
 	for id, tr := range t.all {
-		if tr.settled.pruned() {
+		if tr.settled != (settlement{}) {
 			return []string{id}
 		}
 	}
 	return nil
 }
 
-// settled are the IDs of the volumes whose records do not say what was written: which
-// part of that the CRD has dropped is not asked.
+// settled are the IDs of all volumes whose records do not.
 func (t *tracks) settled() (ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -352,27 +352,47 @@ func TestHistoryRefused(t *testing.T) {
 	}
 }
 
-// When the newer CRD is installed, what the older one dropped is written. Before that one
-// record is tried at each resync, if nobody can look at the CRD.
+// When the newer CRD is installed, what the older one dropped is written, whatever that is.
+// Before that one record is tried at each resync, if nobody can look at the CRD.
 func TestHistoryNewerCRD(t *testing.T) {
 	t.Parallel()
-	told(t, 3, func(s *Settings) { s.ResyncInterval = time.Minute }, func(h *history) {
-		h.records.pruned = true
-		h.api.volumes["one"] = []string{"v0 7", "v1 7", "v2 7"}
-		h.polls(3)
-		writes := h.records.writes + h.records.dropped
-		h.polls(30)
-		if n := h.records.writes + h.records.dropped - writes; n > 3 {
-			t.Errorf("%d writes of what is dropped, in three resyncs", n)
-		}
-		h.records.pruned = false
-		h.polls(15)
-		for name, r := range maps.All(h.records.records) {
-			if r.Status.Health == "" || r.Status.PersistentVolume == nil {
-				t.Errorf("record %s was not completed: %+v", name, r.Status)
+	for name, drops := range map[string]func(*v1.Volume){
+		"all that was added": func(r *v1.Volume) { (&memory{pruned: true}).prune(r) },
+		"the conditions":     func(r *v1.Volume) { r.Status.Conditions = nil },
+		"the capacity":       func(r *v1.Volume) { r.Status.Capacity = nil },
+		"a summary":          func(r *v1.Volume) { r.Status.Ready = "" },
+		"the claim": func(r *v1.Volume) {
+			if pv := r.Status.PersistentVolume; pv != nil {
+				pv.Claim = nil
 			}
-		}
-	})
+		},
+		"a field of the spec": func(r *v1.Volume) { r.Spec.SizeBytes = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, func(s *Settings) { s.ResyncInterval = time.Minute }, func(h *history) {
+				h.records.drops = drops
+				for _, old := range maps.Clone(h.records.records) {
+					h.records.store(old, old.DeepCopy())
+				}
+				h.api.volumes["one"] = []string{"v0 7", "v1 7", "v2 7"}
+				h.polls(3)
+				writes := h.records.writes + h.records.dropped
+				h.polls(30)
+				if n := h.records.writes + h.records.dropped - writes; n > 3 {
+					t.Errorf("%d writes of what is dropped, in three resyncs", n)
+				}
+				h.records.drops = nil
+				h.polls(15)
+				for name, r := range h.records.records {
+					s := r.Status
+					if s.Ready == "" || s.Capacity == nil || s.PersistentVolume == nil || s.PersistentVolume.Claim == nil || len(s.Conditions) != 3 || r.Spec.SizeBytes != 7 {
+						t.Errorf("record %s was not completed: %+v", name, r)
+					}
+				}
+			})
+		})
+	}
 }
 
 // A first start remembers nothing of the volumes that it has recorded, even before the

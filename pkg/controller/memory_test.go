@@ -31,7 +31,8 @@ type memory struct {
 	writes  int
 	dropped int // writes of which the older CRD left nothing
 	reads   int
-	pruned  bool // its CRD is the older one
+	pruned  bool                 // its CRD is the older one
+	drops   func(obj *v1.Volume) // what something else drops; nil: nothing
 	fail    func(verb string) error
 	deleted func(r *v1.Volume)
 
@@ -92,8 +93,11 @@ func (m *memory) write(verb string) error {
 	return nil
 }
 
-// prune drops what the older CRD does not know.
+// prune drops what the older CRD does not know, or something else does not let pass.
 func (m *memory) prune(obj *v1.Volume) *v1.Volume {
+	if m.drops != nil {
+		m.drops(obj)
+	}
 	if m.pruned {
 		s := &obj.Status
 		s.Capacity, s.Conditions, s.Health, s.Ready, s.PersistentVolume = nil, nil, "", "", nil
@@ -183,7 +187,7 @@ func (m *memory) Patch(ctx context.Context, name string, _ types.PatchType, data
 		return m.prune(obj), nil
 	}
 	if m.prune(obj); equality.Semantic.DeepEqual(old, obj) {
-		if m.pruned {
+		if m.pruned || m.drops != nil {
 			m.writes, m.dropped = m.writes-1, m.dropped+1
 		}
 		return old.DeepCopy(), nil // nothing is stored

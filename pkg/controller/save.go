@@ -335,12 +335,12 @@ func (r *Reconciler) wrote(verb, record string) {
 // saved remembers and says what a save has changed.
 func (r *Reconciler) saved(id string, o observation, d decision, was *record, after *v1.Volume) {
 	is := newRecord(after)
-	quiet := false
+	quiet, settled := false, settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		quiet = t.quiet != 0
 		t.quiet = 0
 		t.refused, t.levels.invalid = refusal{}, o.sight.presence == present && o.sight.invalid != ""
-		t.settled = settle(d, was, is)
+		t.settled = settled
 		t.written = written{}
 		// Of a record that the cache does not know, or has as it is now, what was
 		// written is of no use: a first start would remember every record by it.
@@ -360,7 +360,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		// bring the ID back: the API server may have dropped all that was written.
 		r.waiting.add(id)
 	}
-	r.kept(is)
+	r.kept(id, is, settled == settlement{})
 	if was != nil && !quiet {
 		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
 	}
