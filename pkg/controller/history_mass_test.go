@@ -71,6 +71,52 @@ func TestHistoryMassHeldBeforeMarked(t *testing.T) {
 	})
 }
 
+// askedMarks counts who asks whether it may.
+type askedMarks struct {
+	flowcontrol.RateLimiter
+	n int
+}
+
+func (c *askedMarks) TryAccept() bool { c.n++; return c.RateLimiter.TryAccept() }
+
+// Marks that wait for their turn take it at their rate, however often StorageOS is listed,
+// and are looked at once after each listing.
+func TestHistoryMassMarksWait(t *testing.T) {
+	t.Parallel()
+	const volumes, half = 1000, 25 * time.Second
+	for _, interval := range []time.Duration{500 * time.Millisecond, time.Second, 5 * time.Second, 12500 * time.Millisecond} {
+		t.Run(interval.String(), func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, func(s *Settings) { s.PollInterval = interval }, func(h *history) {
+				marks := &askedMarks{RateLimiter: h.leader.marks}
+				h.leader.marks = marks
+				h.keepVolumes(0)
+				for range half / interval {
+					_ = h.leader.poller.poll(h.ctx)
+					asked := marks.n
+					for range 5 {
+						h.tell(h.leader, -1)
+						h.work(h.leader, 2*volumes)
+						h.sleep(interval / 5)
+					}
+					if n := marks.n - asked; n > 2*volumes { // once more when the grace is over
+						t.Errorf("%d looks at %d volumes after one listing", n, volumes)
+					}
+				}
+				marked := 0
+				for _, r := range h.records.records {
+					if r.Annotations[v1.AnnotationAbsentSince] != "" {
+						marked++
+					}
+				}
+				if marked < volumes*4/10 || marked > volumes*8/10 {
+					t.Errorf("%d of %d are marked after %v", marked, volumes, half)
+				}
+			})
+		})
+	}
+}
+
 // The log says why deletions are held, and says so again when it is another reason: not
 // at each number.
 func TestHistoryHoldOfAnotherKind(t *testing.T) {

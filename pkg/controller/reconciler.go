@@ -145,7 +145,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		creations: newCreations(),
 		askers:    newAskers(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
-		marks:     flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, marksPerSecond),
+		marks:     newMarks(o.Settings.PollInterval),
 		tries:     flowcontrol.NewTokenBucketRateLimiter(triesPerSecond, 1),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
