@@ -165,6 +165,7 @@ func (s *Settings) decidePresent(o *observation, d *decision) {
 	s.decideProgress(o, d)
 	if d.verdict != save { // what was refused is not wanted any more
 		t.refused, t.levels.invalid = refusal{}, false
+		d.tellHealth(o)
 	}
 	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
 		d.withoutContent(o)

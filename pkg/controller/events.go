@@ -80,3 +80,25 @@ func healthEvent(on *corev1.ObjectReference, was v1.Health, is wellness) []event
 		return nil // unknown is no state that somebody could act on
 	}
 }
+
+// unanswered remembers from which health a failed write of a volume's content led: it may
+// have been stored all the same.
+func (r *Reconciler) unanswered(id string, o observation, d decision) {
+	if o.record == nil || !d.content || o.record.copies == d.want.health {
+		return
+	}
+	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
+		if t.unsaid == "" && t.quiet == 0 {
+			t.unsaid = o.record.copies.get().Health
+		}
+		return t
+	})
+}
+
+// tellHealth says what a write has changed whose answer did not come.
+func (d *decision) tellHealth(o *observation) {
+	if o.record != nil && o.track.unsaid != "" {
+		d.reports = append(d.reports, healthEvent(o.record.ref(), o.track.unsaid, o.record.copies.get())...)
+	}
+	d.track.unsaid = ""
+}

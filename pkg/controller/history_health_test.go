@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -104,6 +106,85 @@ func TestHistoryNeverWellWhileMarked(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// A change of health is said once, whatever becomes of the answer to the write that tells it.
+func TestHistoryHealthToldOnce(t *testing.T) {
+	t.Parallel()
+	once := func(err error) func(string) error {
+		return func(verb string) error {
+			is := err
+			if verb == "patch" {
+				err = nil
+			}
+			return is
+		}
+	}
+	becomes := func(h *history, health string) { h.api.volumes["one"][0] = "v0 1 " + health }
+	for name, tc := range map[string]struct {
+		tell func(*history)
+		want counted
+	}{
+		"it is not lost": {func(h *history) { becomes(h, "offline") }, counted{EventOffline: 1}},
+		"it is lost": {func(h *history) {
+			h.records.lost = once(errDown)
+			becomes(h, "offline")
+		}, counted{EventOffline: 1}},
+		"it is lost, and the watch is late": {func(h *history) {
+			h.records.lost = once(errDown)
+			becomes(h, "offline")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.sleep(time.Second)
+			h.work(h.leader, 10) // tried again
+		}, counted{EventOffline: 1}},
+		"it is lost, and the PersistentVolume is released": {func(h *history) {
+			h.records.lost = once(errDown)
+			becomes(h, "offline")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			pv := *h.pvs["v0"]
+			pv.phase = share(corev1.VolumeReleased)
+			h.setPV(h.pvs["v0"], &pv)
+		}, counted{EventOffline: 1}},
+		"it is lost, and the volume is well again": {func(h *history) {
+			h.records.lost = once(errDown)
+			becomes(h, "offline")
+			h.polls(2)
+			becomes(h, "online")
+		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"it is lost, and the volume is away for a while": {func(h *history) {
+			h.records.lost = once(errDown)
+			becomes(h, "offline")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.api.hidden = map[string]bool{"v0": true}
+			h.polls(2)
+			h.api.hidden = nil
+		}, counted{EventOffline: 1}},
+		"the write fails, and the volume is well again": {func(h *history) {
+			h.records.fail = func(string) error { return errDown }
+			becomes(h, "offline")
+			h.polls(2)
+			becomes(h, "online")
+			h.polls(1)
+			h.records.fail = nil
+		}, counted{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 40, nil, func(h *history) {
+				tc.tell(h)
+				h.polls(6)
+				if tr := h.leader.tracks.all["v0"]; tr != (track{}) {
+					t.Errorf("remembered: %+v", tr)
+				}
+			})
+			if !maps.Equal(events, tc.want) {
+				t.Errorf("events %v, want %v", events, tc.want)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -90,6 +91,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	}
 	if err != nil {
 		r.contents.putBack(id, raw) // it is tried again
+		r.unanswered(id, o, d)
 	}
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, err)
@@ -335,10 +337,10 @@ func (r *Reconciler) wrote(verb, record string) {
 // saved remembers and says what a save has changed.
 func (r *Reconciler) saved(id string, o observation, d decision, was *record, after *v1.Volume) {
 	is := newRecord(after)
-	quiet, settled := false, settle(d, was, is)
+	quiet, unsaid, settled := false, v1.Health(""), settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		quiet = t.quiet != 0
-		t.quiet = 0
+		quiet, unsaid = t.quiet != 0, t.unsaid
+		t.quiet, t.unsaid = 0, ""
 		t.refused, t.levels.invalid = refusal{}, o.sight.presence == present && o.sight.invalid != ""
 		t.settled = settled
 		t.written = written{}
@@ -362,7 +364,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	}
 	r.kept(id, is, settled == settlement{})
 	if was != nil && !quiet {
-		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
+		r.say(healthEvent(is.ref(), cmp.Or(unsaid, was.copies.get().Health), is.copies.get())...)
 	}
 }
 
