@@ -288,6 +288,14 @@ func TestDecide(t *testing.T) {
 			},
 			levels: levels{unclaimed: true}, reports: []string{EventUnclaimed},
 		},
+		"or after an hour, whatever comes": {
+			o: observation{
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				provisioned: ago(time.Second),
+				track:       track{unreferenced: since{at: ago(time.Hour), pending: true}, levels: levels{unclaimed: true}},
+			},
+			levels: levels{unclaimed: true}, reports: []string{EventUnclaimed},
+		},
 		"what was said is not said again": {
 			o: observation{
 				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),

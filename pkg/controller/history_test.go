@@ -92,6 +92,18 @@ func (h *history) polls(n int) {
 	}
 }
 
+// provision lets so many PersistentVolumes of another volume come, and go, one in two polls.
+func (h *history) provision(n int) {
+	for i := range n {
+		name := fmt.Sprint("b", i%50)
+		if pv := h.pvs[name]; pv != nil {
+			h.setPV(pv, nil)
+		}
+		h.setPV(nil, boundPV(name, "v0"))
+		h.polls(2)
+	}
+}
+
 // keepVolumes lets StorageOS have only the first n volumes.
 func (h *history) keepVolumes(n int) { h.api.volumes["one"] = h.api.volumes["one"][:n] }
 
@@ -137,6 +149,22 @@ func TestHistoryEvents(t *testing.T) {
 				h.polls(minute)
 			},
 			want: counted{EventUnclaimed: 1},
+		},
+		"a volume is made by hand while PersistentVolumes come all the time": {
+			tell: func(h *history) {
+				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+				h.provision(3 * 60 * minute / 2)
+			},
+			want: counted{EventUnclaimed: 1},
+		},
+		"the PersistentVolume of a volume comes after those of many others": {
+			tell: func(h *history) {
+				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+				h.provision(30 * minute / 2)
+				h.setPV(nil, boundPV("x", "x"))
+				h.polls(minute)
+			},
+			want: counted{},
 		},
 		"most volumes go and are back": {
 			tell: func(h *history) {

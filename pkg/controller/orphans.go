@@ -1,6 +1,10 @@
 package controller
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // What is decided about a volume and a PersistentVolume without each other, and what the
 // record says of the two.
@@ -23,6 +27,11 @@ func (s *state) knownToKubernetes(pv *persistentVolume, unreferenced since) {
 
 // refer is what is true of the PersistentVolume that refers to a volume.
 func (s *state) refer(pv *persistentVolume) { s.join, s.bound = pv.join, boundOf(pv) }
+
+// longestPending is for how long at most the event of a new volume without a
+// PersistentVolume waits while those of others come: until then, of 18,000 claims that
+// were made at once the last has its own.
+const longestPending = time.Hour
 
 // decideUnreferenced: no PersistentVolume refers to a volume that is there.
 func (s *Settings) decideUnreferenced(o *observation, d *decision) {
@@ -62,8 +71,9 @@ func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 	}
 	// By default csi-provisioner makes five requests a second, and some for each
 	// claim: the last of many claims that are made at once waits for minutes. While
-	// PersistentVolumes go on coming, so may the one of a new volume.
-	if left := o.provisioned.Add(s.OrphanGracePeriod).Sub(o.now); t.unreferenced.pending && left > 0 {
+	// PersistentVolumes go on coming, so may the one of a new volume, but not for ever.
+	left := min(o.provisioned.Add(s.OrphanGracePeriod).Sub(o.now), t.unreferenced.at.Add(longestPending).Sub(o.now))
+	if t.unreferenced.pending && left > 0 {
 		d.later(left)
 		return
 	}
