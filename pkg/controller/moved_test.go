@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -77,6 +78,45 @@ func TestPollFollowsMoved(t *testing.T) {
 				t.Errorf("%d IDs may be in two lists, want %d", n, tc.doubt)
 			}
 		})
+	}
+}
+
+// A volume that was listed twice turns up in a third list, while one of the two cannot be
+// read. When it leaves the third, it is where it has been all the time, and not gone.
+func TestListedInThree(t *testing.T) {
+	t.Parallel()
+	for _, stays := range []string{"one", "two", "three"} {
+		for _, leaves := range []string{"one", "two", "three"} {
+			for _, content := range []string{"a 1", "a 2", "a 3"} {
+				if stays == leaves {
+					continue
+				}
+				t.Run(fmt.Sprintf("stays in %s, leaves %s, %s in the third", stays, leaves, content), func(t *testing.T) {
+					t.Parallel()
+					lists := map[string][]string{"one": nil, "two": nil, "three": nil}
+					lists[stays], lists[leaves] = []string{"a 1"}, []string{"a 2"}
+					api := newFakeAPI(lists)
+					p := newPolled(api)
+					listings := func() {
+						for range 2 { // what is no longer listed twice is decoded by the second
+							_ = p.poll(t.Context())
+						}
+					}
+					listings()
+					third := strings.NewReplacer(stays, "", leaves, "", " ", "").Replace("one two three")
+					api.volumes[leaves], api.volumes[third] = nil, []string{content}
+					failing("volumes "+stays, errBroken)(api)
+					api.volumes[stays] = nil // it is cut before it
+					listings()
+					api.fail = nil
+					api.volumes[stays], api.volumes[third] = []string{"a 1"}, nil
+					listings()
+					if s := p.view.look("a"); s.presence != present || s.namespaceID != stays || s.invalid != "" || len(p.view.doubt) > 0 {
+						t.Errorf("it is %v in %q (%s), in doubt are %v", s.presence, s.namespaceID, s.invalid, p.view.doubt)
+					}
+				})
+			}
+		}
 	}
 }
 

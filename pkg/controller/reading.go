@@ -9,16 +9,17 @@ import (
 // reading is the list of one namespace while it is read into the view. Where
 // that finds the list unchanged, or a volume in it, nothing is done for it.
 type reading struct {
-	view  *view
-	l     *listing
-	space *space
-	asked storageos.Fingerprint // of the list that need not be looked into; zero if every list is
-	body  *body                 // nil until the list is known to be another than before
-	old   []*listed             // what the list showed before
-	at    int                   // how much of old was passed, in its order
-	lost  int                   // how many in a row were not met there
-	byRaw map[uint64]*listed    // old by hash, once the order has turned out to be another
-	fresh []*listed             // what the view did not have before
+	view    *view
+	l       *listing
+	space   *space
+	asked   storageos.Fingerprint // of the list that need not be looked into; zero if every list is
+	body    *body                 // nil until the list is known to be another than before
+	old     []*listed             // what the list showed before
+	at      int                   // how much of old was passed, in its order
+	lost    int                   // how many in a row were not met there
+	byRaw   map[uint64]*listed    // old by hash, once the order has turned out to be another
+	fresh   []*listed             // what the view did not have before
+	clashes bool                  // it shows a volume that belongs to another list
 }
 
 // finding is what a listing shows of a volume, against what the view has.
@@ -80,7 +81,9 @@ func (r *reading) close(is storageos.Fingerprint, whole bool) {
 		r.space.body.shown = r.l // and nothing was handed over
 	default:
 		r.start() // it may be empty
-		r.body.fingerprint = is
+		if !r.clashes {
+			r.body.fingerprint = is
+		}
 	}
 	// What the list shows still is in its order.
 	r.space.stale = slices.DeleteFunc(r.space.stale, func(e *listed) bool {
@@ -134,6 +137,9 @@ func (r *reading) before(raw uint64) *listed {
 func (r *reading) point(e *listed) {
 	if e.body != r.body {
 		e.agreed = e.lastAgreed()
+		if e.body != nil {
+			e.body.fingerprint = storageos.Fingerprint{}
+		}
 		e.body = r.body
 		r.space.order = append(r.space.order, e)
 	}
@@ -209,6 +215,7 @@ func (r *reading) clash(e *listed) {
 	if e.body != r.body {
 		r.space.order = append(r.space.order, e)
 	}
+	r.clashes = true
 	r.view.change(e, func() { e.other, e.invalid = r.body, invalidTwice })
 	if _, ok := r.view.doubt[e.id]; !ok {
 		r.view.doubt[e.id] = false

@@ -74,6 +74,9 @@ type space struct {
 // body is one content that the list of a namespace has had. While it does not
 // change nothing is done for its volumes, however many: it is the body that a
 // listing shows again.
+//
+// Invariant: a body that another list has taken a volume from has no fingerprint. If it
+// counted as unchanged, nobody would learn that it shows the volume still.
 type body struct {
 	space       *space
 	fingerprint storageos.Fingerprint // zero if it is to be looked into the next time
