@@ -101,7 +101,7 @@ test-quick: ## test what is quick: units, 2,000 random histories, the page, lint
 	hack/lint.sh -c
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for 5 s; hack/fuzz.sh takes another time
+fuzz: ## run each fuzz target with 10,000 inputs; hack/fuzz.sh takes another number, or a time
 	hack/fuzz.sh
 
 # The same random histories at every run. Others: make test-model.
