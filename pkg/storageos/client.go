@@ -79,8 +79,7 @@ type Lister interface {
 	Cluster(ctx context.Context) (string, error)
 	// Nodes returns the names of the nodes by ID.
 	Nodes(ctx context.Context) (map[string]string, error)
-	// Namespaces returns all namespaces, each once: two lists of one that are read at the
-	// same time would be taken for two places of its volumes.
+	// Namespaces returns all namespaces, each once, however often it is listed.
 	Namespaces(ctx context.Context) ([]Namespace, error)
 	// ListVolumes hands the volumes of a namespace over one by one. Without an
 	// error the listing was whole; with one, what was handed over is there all
@@ -229,7 +228,7 @@ func (c *Client) Namespaces(ctx context.Context) ([]Namespace, error) {
 			return err
 		}
 		if seen[id] {
-			return nil
+			return nil // two lists of one would be taken for two places of its volumes
 		}
 		seen[id] = true
 		name, err := entryName(n, raw)
