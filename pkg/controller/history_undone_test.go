@@ -100,3 +100,28 @@ func TestHistoryChangesInTurn(t *testing.T) {
 		}
 	})
 }
+
+// What a listing has shown while a record waits for its turn is written then: the volume
+// need not be asked for.
+func TestHistoryListedWhileUndone(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		h.undoing(func(r *v1.Volume) { r.Spec.SizeBytes = 1 })
+		h.api.volumes["one"][0] = "v0 2"
+		h.round()
+		asked := h.api.calls["volume v0"]
+		h.records.after = nil
+		h.api.volumes["one"][0] = "v0 3"
+		h.round()
+		h.leader.queue.Add("v0") // something else about it
+		h.work(h.leader, 10)
+		h.sleep(2 * firstUndone)
+		h.work(h.leader, 10)
+		if got := h.records.records["v0"].Spec.SizeBytes; got != 3 {
+			t.Errorf("its record says %d bytes, want 3", got)
+		}
+		if n := h.api.calls["volume v0"] - asked; n > 0 {
+			t.Errorf("it was asked for %d times", n)
+		}
+	})
+}

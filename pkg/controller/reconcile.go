@@ -132,6 +132,9 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	case save:
 		return r.save(ctx, id, o, d, raw)
 	default:
+		if d.nextListing {
+			r.contents.putBack(id, raw) // its turn is yet to come
+		}
 		return nil
 	}
 }
