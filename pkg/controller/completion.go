@@ -118,11 +118,27 @@ func (r *Reconciler) complete(now time.Time) {
 	}
 }
 
+// leftToListing lets the next listing complete a record that was written and is told of as
+// it was before: while API servers may not go by a new CRD yet, the watch of one may still
+// drop what is stored. Its volume need not be asked for.
+func (r *Reconciler) leftToListing(o *observation) bool {
+	if o.record == nil || o.record.state.complete() || o.record.said() != o.track.before.said || !r.crdLags(o.now) {
+		return false
+	}
+	r.completion.want(o.now)
+	return true
+}
+
+// crdLags tells whether API servers may not go by a new CRD yet.
+func (r *Reconciler) crdLags(now time.Time) bool {
+	return r.crd.capability() == crdCurrent && now.Sub(time.Unix(0, r.crd.since.Load())) < crdLags
+}
+
 // soon is when what was dropped may be written again that was written last at that time.
 // While API servers may not go by a new CRD yet, it is now. Later it is something else that
 // drops it, for ever.
 func (r *Reconciler) soon(now, last time.Time) time.Time {
-	if now.Sub(time.Unix(0, r.crd.since.Load())) < crdLags {
+	if r.crdLags(now) {
 		return now
 	}
 	return last.Add(refusedPause)

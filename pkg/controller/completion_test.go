@@ -47,3 +47,36 @@ func TestHistorySomeDropped(t *testing.T) {
 		})
 	}
 }
+
+// After a new CRD has come, the watch of an API server may show a record as the older one
+// left it, though it was written and is stored. The next listing writes it again: its
+// volume is not asked for. Later it is, as of any record that says too little.
+func TestHistoryWatchLagsBehindCRD(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		since time.Duration // the CRD keeps all
+		asks  bool
+	}{"it has just been renewed": {0, false}, "long ago": {time.Hour, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				h.leader.crd.is.Store(int32(crdCurrent))
+				h.leader.crd.since.Store(time.Now().Add(-tc.since).UnixNano())
+				want := *stateIn(h, "v0")
+				lags := func(r *v1.Volume) { r.Status.Conditions, r.Status.Capacity = nil, nil }
+				h.undoing(lags)
+				h.listings(1)
+				asked := h.api.calls["volume v0"]
+				h.listings(1)
+				h.records.after = nil
+				h.listings(2)
+				if got := *stateIn(h, "v0"); got != want {
+					t.Errorf("it says\n%+v, want\n%+v", got, want)
+				}
+				if n := h.api.calls["volume v0"] - asked; n > 0 != tc.asks {
+					t.Errorf("its volume was asked for %d times", n)
+				}
+			})
+		})
+	}
+}

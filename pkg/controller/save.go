@@ -108,6 +108,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 // recorded: the next listing will show it; or if it may not be asked for now.
 func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, error) {
 	if raw == nil {
+		if r.leftToListing(&o) {
+			return nil, nil
+		}
 		if r.noWrites.Load() && !r.tries.TryAccept() {
 			return nil, errNoWrites
 		}
