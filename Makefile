@@ -145,6 +145,10 @@ test-integration: devcluster ## run the real binary against a real control plane
 test-node: bin/devcluster ## run what is shipped as Pods on a node, where root and Debian's packages can be had
 	hack/test-node.sh
 
+.PHONY: test-versions
+test-versions: devcluster ## run the tests that Kubernetes matters most to on older versions of it (hack/kubernetes)
+	AT_ONCE=$(AT_ONCE) hack/test-versions.sh $(VERSIONS)
+
 .PHONY: test-faults
 test-faults: bin/devcluster ## run only the fault tests of test-integration: what StorageOS, the network, Kubernetes or a hand may do
 	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 20m -parallel $(AT_ONCE) -v -run '^TestFault' ./hack/integration/...
