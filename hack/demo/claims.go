@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
@@ -18,15 +20,24 @@ const storageClass = "storageos"
 // teams is in how many namespaces there are claims.
 const teams = 4
 
-// claim names a PersistentVolumeClaim.
-type claim struct{ namespace, name string }
+// claims are how people have volumes: the rest is done by others.
+type claims struct {
+	kube kubernetes.Interface
+	sim  *simulator.Simulator
+}
 
-func (c claim) String() string { return c.namespace + "/" + c.name }
+func (claims) String() string {
+	return fmt.Sprintf("%d claims", atFirst)
+}
 
-func (s *story) makeNamespaces(ctx context.Context) error {
+func (claims) how() string {
+	return "are made; csi-provisioner asks StorageOS for their volumes"
+}
+
+func (c claims) begin(ctx context.Context) error {
 	for i := range teams {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: team(i)}}
-		if _, err := s.kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil {
+		if _, err := c.kube.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("making namespace %s: %w", ns.Name, err)
 		}
 	}
@@ -35,60 +46,56 @@ func (s *story) makeNamespaces(ctx context.Context) error {
 
 func team(i int) string { return fmt.Sprintf("team-%02d", i%teams+1) }
 
-// makeClaim makes a claim, as a person or a StatefulSet does. The rest is done by
-// others.
-func (s *story) makeClaim(ctx context.Context) (claim, error) {
+// add makes a claim, as a person or a StatefulSet does.
+func (c claims) add(ctx context.Context, n int) (item, error) {
 	apps := []string{"postgres", "kafka", "redis", "mongo"}
-	n := s.made
-	s.made++
-	c := claim{team(n), fmt.Sprintf("data-%s-%d", apps[n/teams%len(apps)], n/(teams*len(apps)))}
+	it := item{team(n), fmt.Sprintf("data-%s-%d", apps[n/teams%len(apps)], n/(teams*len(apps)))}
 	class := storageClass
 	pvc := &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Name: c.name},
+		ObjectMeta: metav1.ObjectMeta{Name: it.name},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			StorageClassName: &class,
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{
-				corev1.ResourceStorage: *resource.NewQuantity(int64(2+n*7%30)<<30, resource.BinarySI),
+				corev1.ResourceStorage: *resource.NewQuantity(int64(sizeOf(n)), resource.BinarySI),
 			}},
 		},
 	}
-	if _, err := s.kube.CoreV1().PersistentVolumeClaims(c.namespace).Create(ctx, pvc, metav1.CreateOptions{}); err != nil {
-		return c, fmt.Errorf("making claim %s: %w", c, err)
+	if _, err := c.kube.CoreV1().PersistentVolumeClaims(it.namespace).Create(ctx, pvc, metav1.CreateOptions{}); err != nil {
+		return it, fmt.Errorf("making claim %s: %w", it, err)
 	}
-	s.claims = append(s.claims, c)
-	return c, nil
+	return it, nil
 }
 
-// grow asks for 1 GiB more: csi-resizer sees to it.
-func (s *story) grow(ctx context.Context, c claim) error {
-	claims := s.kube.CoreV1().PersistentVolumeClaims(c.namespace)
-	pvc, err := claims.Get(ctx, c.name, metav1.GetOptions{})
+// grow changes what the claim asks for: csi-resizer sees to it.
+func (c claims) grow(ctx context.Context, it item) (what string, _ error) {
+	of := c.kube.CoreV1().PersistentVolumeClaims(it.namespace)
+	pvc, err := of.Get(ctx, it.name, metav1.GetOptions{})
 	if err != nil {
-		return err
+		return "", err
 	}
 	size := pvc.Spec.Resources.Requests[corev1.ResourceStorage]
 	size.Add(*resource.NewQuantity(1<<30, resource.BinarySI))
-	said("claim", c.String(), "asks for "+size.String())
 	patch := fmt.Sprintf(`{"spec":{"resources":{"requests":{"storage":%q}}}}`, size.String())
-	_, err = claims.Patch(ctx, c.name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
-	return err
+	_, err = of.Patch(ctx, it.name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	return "asks for " + size.String(), err
 }
 
-// deleteClaim deletes the oldest claim: its volume and its PersistentVolume go with
-// it. Nothing uses the volume any more.
-func (s *story) deleteClaim(ctx context.Context) error {
-	c := s.claims[0]
-	s.claims = s.claims[1:]
-	v, err := s.volume(ctx, c)
+// remove deletes the claim: its volume and its PersistentVolume go with it.
+func (c claims) remove(ctx context.Context, it item) (what string, _ error) {
+	return "is deleted, its policy is Delete",
+		c.kube.CoreV1().PersistentVolumeClaims(it.namespace).Delete(ctx, it.name, metav1.DeleteOptions{})
+}
+
+func (c claims) volume(ctx context.Context, it item) (simulator.Volume, error) {
+	pvc, err := c.kube.CoreV1().PersistentVolumeClaims(it.namespace).Get(ctx, it.name, metav1.GetOptions{})
 	if err != nil {
-		return err
+		return simulator.Volume{}, err
 	}
-	if err := s.sim.UpdateVolume(v.NamespaceID, v.ID, func(v *simulator.Volume) {
-		v.AttachedOn, v.AttachmentType = "", simulator.AttachmentDetached
-	}); err != nil {
-		return err
+	pv, err := c.kube.CoreV1().PersistentVolumes().Get(ctx, pvc.Spec.VolumeName, metav1.GetOptions{})
+	if err != nil {
+		return simulator.Volume{}, err
 	}
-	said("claim", c.String(), "is deleted, its policy is Delete")
-	return s.kube.CoreV1().PersistentVolumeClaims(c.namespace).Delete(ctx, c.name, metav1.DeleteOptions{})
+	namespaceID, id, _ := strings.Cut(pv.Spec.CSI.VolumeHandle, "/")
+	return c.sim.Volume(namespaceID, id)
 }

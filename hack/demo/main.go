@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
@@ -84,9 +86,13 @@ func run(ctx context.Context, bin, crd, class string, pace time.Duration) error 
 	if err := cluster.waitFor(ctx, kubeconfig); err != nil {
 		return err
 	}
-	apply := exec.CommandContext(ctx, devcluster, "kubectl", "apply", "-f", crd, "-f", class)
-	if out, err := apply.CombinedOutput(); err != nil {
-		return fmt.Errorf("installing the CRD and the storage class: %w: %s", err, out)
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.QPS = -1
+	if err := install(ctx, config, crd, class); err != nil {
+		return fmt.Errorf("installing the CRD and the storage class: %w", err)
 	}
 
 	controller, err := beginLogged(dir, exec.Command(filepath.Join(bin, "volume-sync-controller"),
@@ -96,19 +102,21 @@ func run(ctx context.Context, bin, crd, class string, pace time.Duration) error 
 		return err
 	}
 	defer controller.end()
-	fmt.Printf(`demo: StorageOS (simulated) at %s, logs in %s
+	claims, kubectl := has("kube-controller-manager"), "bin/devcluster kubectl"
+	if !has("kubectl") {
+		kubectl = "kubectl --kubeconfig " + kubeconfig
+	}
+	fmt.Printf("demo: StorageOS (simulated) at %s, logs in %s\n", endpoint, dir)
+	if !claims {
+		fmt.Println("demo: nobody binds claims: there are none, volumes are made and deleted in StorageOS itself")
+	}
+	fmt.Println("\nIn a second terminal:")
+	for _, command := range try(kubectl, claims) {
+		fmt.Println(" ", command)
+	}
+	fmt.Print("Ctrl-C stops everything.\n\n")
 
-In a second terminal:
-  bin/devcluster kubectl apply -f hack/demo/claim.yaml
-  bin/devcluster kubectl get volumes
-  bin/devcluster kubectl describe volume NAME
-  bin/devcluster kubectl get events
-  curl localhost:8080/metrics
-Ctrl-C stops everything.
-
-`, endpoint, dir)
-
-	s, err := newStory(sim, kubeconfig)
+	s, err := newStory(sim, config, claims)
 	if err != nil {
 		return err
 	}
@@ -142,6 +150,30 @@ Ctrl-C stops everything.
 			}
 		}
 	}
+}
+
+// try is what to try.
+func try(kubectl string, claims bool) (commands []string) {
+	if claims {
+		commands = []string{kubectl + " apply -f hack/demo/claim.yaml"}
+	}
+	return append(commands,
+		kubectl+" get volumes",
+		kubectl+" describe volume NAME",
+		kubectl+" get events",
+		"curl localhost:8080/metrics",
+	)
+}
+
+// has tells whether there is a program of Kubernetes: devcluster has them all, a folder with
+// the programs of a control plane may not.
+func has(program string) bool {
+	folder := os.Getenv("KUBEBUILDER_ASSETS")
+	if folder == "" {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(folder, program))
+	return err == nil
 }
 
 // metricsAddr is where the controller's metrics are.

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/rest"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -17,99 +16,158 @@ import (
 )
 
 const (
-	claimed = 46 // volumes at the start that are made for claims
-	byHand  = 4  // and those that somebody made with the CLI: nothing claims them
+	atFirst = 46 // volumes that are made at the start
+	byHand  = 4  // and those that somebody had made with the CLI: nothing claims them
 )
+
+// item is a claim or, without a namespace, a volume that nothing claims.
+type item struct{ namespace, name string }
+
+func (i item) String() string {
+	if i.namespace == "" {
+		return i.name
+	}
+	return i.namespace + "/" + i.name
+}
+
+// source is where volumes come from: claims, or StorageOS alone. What it has done to one it
+// says in a few words.
+type source interface {
+	String() string // what is there at the start
+	how() string    // that comes about
+
+	begin(ctx context.Context) error
+	add(ctx context.Context, number int) (item, error)
+	grow(ctx context.Context, of item) (what string, err error)
+	remove(ctx context.Context, it item) (what string, err error)
+	volume(ctx context.Context, of item) (simulator.Volume, error)
+}
+
+// sizeOf is the size of a new volume, in bytes.
+func sizeOf(number int) uint64 { return uint64(2+number*7%30) << 30 }
 
 // story is what happens in the demo.
 type story struct {
 	sim     *simulator.Simulator
-	kube    kubernetes.Interface
 	records versioned.Interface
-	claims  []claim // the first is the next to go
-	made    int     // claims
+	source  source
+	who     string // does what the source does
+	items   []item // the first is the next to go
+	made    int
 	turn    int
 }
 
-func newStory(sim *simulator.Simulator, kubeconfig string) (*story, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+// newStory makes one with claims, which need a controller manager, or without.
+func newStory(sim *simulator.Simulator, config *rest.Config, withClaims bool) (*story, error) {
+	records, err := versioned.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	config.QPS = -1
-	s := &story{sim: sim}
-	if s.kube, err = kubernetes.NewForConfig(config); err != nil {
-		return nil, err
+	s := &story{sim: sim, records: records, source: alone{sim}, who: "StorageOS"}
+	if withClaims {
+		kube, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		s.source, s.who = claims{kube, sim}, "claim"
 	}
-	s.records, err = versioned.NewForConfig(config)
-	return s, err
+	return s, nil
 }
 
 // open makes the volumes that are there at the start and waits until each has its
 // record.
 func (s *story) open(ctx context.Context) error {
 	begun := time.Now()
-	if err := s.makeNamespaces(ctx); err != nil {
+	if err := s.source.begin(ctx); err != nil {
 		return err
 	}
-	for range claimed {
-		if _, err := s.makeClaim(ctx); err != nil {
+	for range atFirst {
+		if _, err := s.add(ctx); err != nil {
 			return err
 		}
 	}
-	said("claim", fmt.Sprintf("%d claims", claimed), "are made; csi-provisioner asks StorageOS for their volumes")
+	said(s.who, s.source.String(), s.source.how())
 	return wait(ctx, func() (bool, error) {
 		list, err := s.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return false, err
 		}
-		whole, bound := 0, 0
+		whole, claimed := 0, 0
 		for _, r := range list.Items {
 			if r.Status.VolumeID != "" {
 				whole++
 			}
 			if pv := r.Status.PersistentVolume; pv != nil && pv.Claim != nil {
-				bound++
+				claimed++
 			}
 		}
-		if whole < claimed+byHand || bound < claimed {
+		if whole < atFirst+byHand || s.items[0].namespace != "" && claimed < atFirst {
 			return false, nil
 		}
 		said("record", fmt.Sprintf("%d records", whole),
-			fmt.Sprintf("are there after %.1f s: one for each claim, and for %d volumes without", time.Since(begun).Seconds(), byHand))
+			fmt.Sprintf("are there after %.1f s: %d of volumes that are claimed, %d of others", time.Since(begun).Seconds(), claimed, whole-claimed))
 		return true, nil
 	})
 }
 
-// next makes the next change: attach, a failing replica, its return, a claim that
-// grows, a new one, a deleted one.
+func (s *story) add(ctx context.Context) (item, error) {
+	it, err := s.source.add(ctx, s.made)
+	s.made++
+	if err == nil {
+		s.items = append(s.items, it)
+	}
+	return it, err
+}
+
+// next makes the next change: attach, a failing replica, its return, one that grows, a
+// new one, a deleted one.
 func (s *story) next(ctx context.Context) error {
-	c := s.claims[1+s.turn/6%(len(s.claims)-1)]
+	it := s.items[1+s.turn/6%(len(s.items)-1)]
 	step := s.turn % 6
 	s.turn++
 	switch step {
 	case 0:
-		v, err := s.volume(ctx, c)
+		v, err := s.source.volume(ctx, it)
 		if err != nil {
 			return err
 		}
 		node := s.elsewhere(v)
-		return s.change(ctx, c, "is attached on "+node.Name, func(v *simulator.Volume) {
+		return s.change(ctx, it, "is attached on "+node.Name, func(v *simulator.Volume) {
 			v.AttachedOn, v.AttachmentType = node.ID, simulator.AttachmentHost
 		})
 	case 1:
-		return s.change(ctx, c, "has a failed replica", replicaHealth(simulator.HealthFailed))
+		return s.change(ctx, it, "has a failed replica", replicaHealth(simulator.HealthFailed))
 	case 2:
-		return s.change(ctx, c, "has its replica again", replicaHealth(simulator.HealthReady))
+		return s.change(ctx, it, "has its replica again", replicaHealth(simulator.HealthReady))
 	case 3:
-		return s.grow(ctx, c)
+		what, err := s.source.grow(ctx, it)
+		said(s.who, it.String(), what)
+		return err
 	case 4:
-		c, err := s.makeClaim(ctx)
-		said("claim", c.String(), "is made")
+		it, err := s.add(ctx)
+		said(s.who, it.String(), "is made")
 		return err
 	default:
-		return s.deleteClaim(ctx)
+		return s.remove(ctx)
 	}
+}
+
+// remove has the oldest deleted. Nothing uses the volume any more.
+func (s *story) remove(ctx context.Context) error {
+	it := s.items[0]
+	s.items = s.items[1:]
+	v, err := s.source.volume(ctx, it)
+	if err != nil {
+		return err
+	}
+	if err := s.sim.UpdateVolume(v.NamespaceID, v.ID, func(v *simulator.Volume) {
+		v.AttachedOn, v.AttachmentType = "", simulator.AttachmentDetached
+	}); err != nil {
+		return err
+	}
+	what, err := s.source.remove(ctx, it)
+	said(s.who, it.String(), what)
+	return err
 }
 
 // elsewhere is a node on which a volume is not attached.
@@ -121,9 +179,9 @@ func (s *story) elsewhere(v simulator.Volume) simulator.Node {
 	return nodes[0]
 }
 
-// change changes the volume of a claim in StorageOS.
-func (s *story) change(ctx context.Context, c claim, what string, change func(*simulator.Volume)) error {
-	v, err := s.volume(ctx, c)
+// change changes a volume in StorageOS.
+func (s *story) change(ctx context.Context, of item, what string, change func(*simulator.Volume)) error {
+	v, err := s.source.volume(ctx, of)
 	if err != nil {
 		return err
 	}
@@ -137,20 +195,6 @@ func replicaHealth(health string) func(*simulator.Volume) {
 			v.Replicas[0].Health = health
 		}
 	}
-}
-
-// volume is the volume of a claim.
-func (s *story) volume(ctx context.Context, c claim) (simulator.Volume, error) {
-	pvc, err := s.kube.CoreV1().PersistentVolumeClaims(c.namespace).Get(ctx, c.name, metav1.GetOptions{})
-	if err != nil {
-		return simulator.Volume{}, err
-	}
-	pv, err := s.kube.CoreV1().PersistentVolumes().Get(ctx, pvc.Spec.VolumeName, metav1.GetOptions{})
-	if err != nil {
-		return simulator.Volume{}, err
-	}
-	namespaceID, id, _ := strings.Cut(pv.Spec.CSI.VolumeHandle, "/")
-	return s.sim.Volume(namespaceID, id)
 }
 
 // wait looks until what it waits for is there.

@@ -34,12 +34,15 @@ func (s *story) watch(ctx context.Context) {
 }
 
 func line(r *v1.Volume) string {
-	capacity, claim, attached := "-", "no claim", "detached"
+	capacity, health, claim, attached := "-", string(r.Status.Health), "no claim", "detached"
 	if q := r.Status.Capacity; q != nil {
 		capacity = q.String()
 	}
 	if pv := r.Status.PersistentVolume; pv != nil && pv.Claim != nil {
 		claim = pv.Claim.Namespace + "/" + pv.Claim.Name
+	}
+	if r.Status.Ready != "" {
+		health += " " + r.Status.Ready
 	}
 	if r.Status.AttachedOnHost != "" {
 		attached = "on " + r.Status.AttachedOnHost
@@ -48,7 +51,7 @@ func line(r *v1.Volume) string {
 	if r.Annotations[v1.AnnotationAbsentSince] != "" {
 		absent = ", absent"
 	}
-	return fmt.Sprintf("%s, %s %s, %s, %s%s", capacity, r.Status.Health, r.Status.Ready, attached, claim, absent)
+	return fmt.Sprintf("%s, %s, %s, %s%s", capacity, health, attached, claim, absent)
 }
 
 func said(who, name, what string) {
