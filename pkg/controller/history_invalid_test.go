@@ -139,3 +139,61 @@ func TestHistoryInvalidToldOnce(t *testing.T) {
 		})
 	}
 }
+
+// A volume that is listed twice is no longer when one of its two namespaces goes, though a
+// third cannot be listed.
+func TestHistoryTwiceUntilNamespaceGoes(t *testing.T) {
+	t.Parallel()
+	for gone, left := range map[string]string{"one": "two", "two": "one"} {
+		t.Run(gone, func(t *testing.T) {
+			t.Parallel()
+			told(t, 1, nil, func(h *history) {
+				h.api.namespaces = []string{"one", "two", "three"}
+				h.api.volumes["two"] = []string{"v0 2"}
+				h.polls(3)
+				h.api.fail = func(call string, _ int) error {
+					if call == "volumes three" {
+						return errDown
+					}
+					return nil
+				}
+				h.polls(2)
+				h.api.namespaces = []string{left, "three"}
+				h.api.volumes[left] = []string{"v0 7 offline"}
+				h.polls(3)
+				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 || r.Status.Health != v1.HealthOffline {
+					t.Errorf("its record says size %d, %s; invalid: %q", r.Spec.SizeBytes, r.Status.Health, h.leader.view.look("v0").invalid)
+				}
+			})
+		})
+	}
+}
+
+// Listed twice with the same content a volume can be recorded, whatever was before.
+func TestHistoryTwiceTheSame(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string][]string{
+		"listed once before":          {"v0 1"},
+		"with different content":      {"v0 1", "v0 2"},
+		"with different content next": {"v0 7", "v0 2"},
+		"three times":                 {"v0 1", "v0 7", "v0 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 1, nil, func(h *history) {
+				h.api.volumes["one"] = before
+				h.polls(2)
+				h.api.volumes["one"] = []string{"v0 7", "v0 7"}
+				h.polls(4)
+				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 {
+					t.Errorf("the record says size %d (%q)", r.Spec.SizeBytes, h.leader.view.look("v0").invalid)
+				}
+				h.api.volumes["one"] = []string{"v0 7", "v0 8"}
+				h.polls(3)
+				if why := h.leader.view.look("v0").invalid; why != listedTwice {
+					t.Errorf("listed with different content again, it is %q", why)
+				}
+			})
+		})
+	}
+}

@@ -29,7 +29,7 @@ func TestPollFollowsMoved(t *testing.T) {
 	}{
 		"another list fails":         {"volumes three", []map[string][]string{moved, offline}, v1.HealthOffline, "", 0},
 		"the list it left fails":     {"volumes one", []map[string][]string{moved, offline}, v1.HealthOffline, "", 1},
-		"the namespace it left goes": {"volumes three", []map[string][]string{{"two": moved["two"], "three": {"c 1"}}, {"two": offline["two"], "three": {"c 1"}}}, v1.HealthOffline, "", 1},
+		"the namespace it left goes": {"volumes three", []map[string][]string{{"two": moved["two"], "three": {"c 1"}}, {"two": offline["two"], "three": {"c 1"}}}, v1.HealthOffline, "", 0},
 		"it moves and comes back": {
 			"volumes three",
 			[]map[string][]string{moved, {"one": {"b 1", "a 1 offline"}, "two": {"d 1"}, "three": {"c 1"}}, {"one": {"b 1", "a 1 offline"}, "two": {"d 1"}, "three": {"c 1"}}},

@@ -166,7 +166,9 @@ func (r *reading) show(id string, raw uint64) finding {
 		if e.body.space != r.space {
 			e.other = e.body
 		}
-		e.raw = 0
+		if e.raw = raw; e.invalid != invalidTwice { // then single has it decoded
+			e.raw = 0
+		}
 		r.point(e)
 		return unchanged
 	case e.raw == raw && e.body.space == r.space:
@@ -276,8 +278,8 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 }
 
 // resolve looks at the IDs that may be in two lists. One of the two that was read to its end
-// and did not show the ID is enough to know better, whatever others do. The caller holds the
-// lock.
+// and did not show the ID, or whose namespace is gone, is enough to know better, whatever
+// others do. The caller holds the lock.
 func (v *view) resolve(l *listing, complete bool) (changed []string, twice int) {
 	for id, moved := range v.doubt {
 		e := v.volumes[id]
@@ -289,11 +291,16 @@ func (v *view) resolve(l *listing, complete bool) (changed []string, twice int) 
 		case both && e.invalid != invalidTwice:
 			v.change(e, func() { e.invalid = invalidTwice })
 			twice++
-		case !both && (complete || e.other.space.whole == l):
+		case !both && (complete || e.other.space.whole == l || v.removed(e.other.space, l)):
 			v.single(e)
 		}
 	}
 	return changed, twice
+}
+
+// removed tells whether a listing has shown that a namespace is gone.
+func (v *view) removed(s *space, l *listing) bool {
+	return l.namespaces && !slices.Contains(v.namespaces, s.id)
 }
 
 // single says that a listing has not shown a volume twice. What is there is decoded
