@@ -32,6 +32,7 @@ type decision struct {
 	verdict verdict
 	want    state // what the record should say, with save
 	content bool  // the volume's content has to be written, with save
+	lacking bool  // and is not: later
 	why     string
 
 	track       track   // what to remember
@@ -168,7 +169,10 @@ func (s *Settings) decidePresent(o *observation, d *decision) {
 		d.tellHealth(o)
 	}
 	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
-		d.withoutContent(o)
+		if left := t.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
+			d.later(left)
+			d.withoutContent(o)
+		}
 	}
 	if d.verdict == save && o.record != nil && o.sight.settling {
 		t.quiet = o.sight.digest.content // of a new record, nothing is said: it needs no memory of every volume
@@ -195,15 +199,10 @@ func (d *decision) found(o *observation) {
 	t.missing, t.absent, t.asked, t.proven = since{}, absenceStart{}, time.Time{}, ""
 }
 
-// withoutContent takes from a save the content that was refused, until it is time to
-// try again. What else has changed is written.
+// withoutContent takes the content from a save: it was refused a moment ago, or cannot be
+// had. What else has changed is written.
 func (d *decision) withoutContent(o *observation) {
-	left := o.track.refused.at.Add(refusedPause).Sub(o.now)
-	if left <= 0 {
-		return
-	}
-	d.later(left)
-	d.verdict, d.content = keep, false
+	d.verdict, d.content, d.lacking = keep, false, true
 	if o.record != nil {
 		d.want.content, d.want.health = o.record.state.content, o.record.copies
 		d.compare(o)

@@ -1,8 +1,10 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -119,4 +121,146 @@ func TestHistorySlowQuestions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What Kubernetes tells is recorded though StorageOS does not answer for the volume, which
+// has changed and of which nothing is kept. When it answers, that is recorded too.
+func TestHistoryContentNotHad(t *testing.T) {
+	t.Parallel()
+	notKept := func(h *history) { h.leader.contents.limit = 0 }
+	back := func(h *history) {
+		all := h.api.volumes["one"]
+		h.api.volumes["one"] = all[1:]
+		h.polls(2)
+		h.api.volumes["one"] = all
+	}
+	for name, tc := range map[string]struct {
+		answer error
+		listed string // what is listed of the volume, by default that it has changed
+		before func(*history)
+		tell   func(*history)
+		bound  string // the reason that its record gives
+	}{
+		"it is released, and the question fails": {answer: errDown, before: notKept, tell: (*history).release, bound: "Released"},
+		"it is released, and the answer is a 404 of a node that lags": {
+			answer: notFound, before: notKept, tell: (*history).release, bound: "Released",
+		},
+		"it goes": {answer: errDown, before: notKept, bound: ReasonUnclaimed, tell: func(h *history) {
+			h.setPV(h.pvs["v0"], nil)
+			h.polls(6)
+		}},
+		"another one comes": {answer: errDown, before: notKept, bound: ReasonBound, tell: func(h *history) {
+			h.setPV(h.pvs["v0"], nil)
+			h.setPV(nil, boundPV("again", "v0"))
+		}},
+		"the volume is back": {answer: errDown, before: notKept, tell: back, bound: ReasonBound},
+		"it is released, and progress is due": {
+			answer: errDown, listed: "v0 1 online n1 5", before: notKept, tell: (*history).release, bound: "Released",
+		},
+		"it is released, and the content was refused once": {answer: errDown, tell: (*history).release, bound: "Released", before: func(h *history) {
+			h.records.fail = func(string) error { return refuse }
+			h.polls(2)
+			h.records.fail = nil
+			h.polls(20) // the pause is over
+		}},
+		"it is released, and nobody may ask": {answer: errDown, before: notKept, bound: "Released", tell: func(h *history) {
+			h.leader.askers.room = 0
+			h.release()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				h.api.fail = func(call string, _ int) error {
+					if call == "volume v0" {
+						return tc.answer
+					}
+					return nil
+				}
+				h.api.volumes["one"][0] = cmp.Or(tc.listed, "v0 7")
+				tc.before(h)
+				h.polls(2)
+				tc.tell(h)
+				h.polls(2)
+				r := h.records.records["v0"]
+				if is := stateIn(h, "v0").bound.get().Reason; is != tc.bound {
+					t.Errorf("two polls later its record says %s", is)
+				}
+				if pv := h.pvs["v0"]; pv != nil && r.Status.PersistentVolume.Phase != string(pv.phase.get()) {
+					t.Errorf("and that the PersistentVolume is %s", r.Status.PersistentVolume.Phase)
+				}
+				if r.Annotations[v1.AnnotationAbsentSince] != "" {
+					t.Error("and that it is absent")
+				}
+				writes, asked := h.records.writes, h.askedByID()
+				h.polls(24)
+				if n := h.records.writes - writes; n > 0 {
+					t.Errorf("%d writes of what it says already", n)
+				}
+				if n := h.askedByID() - asked; n > 24 {
+					t.Errorf("it was asked for %d times in 24 polls", n)
+				}
+				tc.answer, h.leader.askers.room = nil, 1
+				h.polls(4)
+				if r := h.records.records["v0"]; tc.listed == "" && r.Spec.SizeBytes != 7 {
+					t.Errorf("when StorageOS answers it says %d bytes", r.Spec.SizeBytes)
+				}
+			})
+		})
+	}
+}
+
+// What is recorded without the content of a volume changes nothing of what is said of it.
+func TestHistoryContentLater(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		tell func(*history)
+		want counted
+	}{
+		"it was so when this process began": {func(h *history) {
+			h.api.volumes["one"][0] = "v0 1 offline"
+			h.lead()
+			h.leader.contents.limit = 0
+			h.api.fail = func(call string, _ int) error {
+				if call == "volume v0" {
+					return errDown
+				}
+				return nil
+			}
+			h.release()
+			h.polls(3)
+			h.api.fail = nil
+		}, counted{}},
+		"it is refused, before and after": {func(h *history) {
+			h.records.fail = func(string) error { return refuse }
+			h.api.volumes["one"][0] = "v0 7"
+			h.polls(1)
+			h.records.fail = nil
+			h.release()
+			h.tell(h.leader, -1)
+			h.work(h.leader, 10)
+			h.records.fail = func(string) error { return refuse }
+		}, counted{EventInvalid: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 3, nil, func(h *history) {
+				tc.tell(h)
+				if is := stateIn(h, "v0").bound.get().Reason; is != "Released" {
+					t.Errorf("its record says %s", is)
+				}
+				h.polls(20)
+			})
+			if !maps.Equal(events, tc.want) {
+				t.Errorf("events %v, want %v", events, tc.want)
+			}
+		})
+	}
+}
+
+// release lets the PersistentVolume of v0 be released.
+func (h *history) release() {
+	pv := *h.pvs["v0"]
+	pv.phase = share(corev1.VolumeReleased)
+	h.setPV(h.pvs["v0"], &pv)
 }

@@ -54,20 +54,26 @@ func (w *write) apply(r *v1.Volume) {
 // save creates the record of a volume or writes what it should say.
 func (r *Reconciler) save(ctx context.Context, id string, o observation, d decision, raw []byte) error {
 	begun := time.Now()
-	w := &write{id: id, state: d.want, now: metav1.NewTime(o.now), patient: !o.track.wait.over}
+	var c *content
+	var lacks error // why, unless the next listing brings the ID back
+	if d.content {
+		if c, lacks = r.content(ctx, id, o, raw); c == nil {
+			d.withoutContent(&o) // what Kubernetes tells does not wait for it
+		}
+		if d.verdict != save {
+			return r.failed(ctx, metrics.StageSave, lacks)
+		}
+	}
+	w := &write{id: id, content: c, state: d.want, now: metav1.NewTime(o.now), patient: !o.track.wait.over}
 	if o.pv != nil {
 		w.pvName = o.pv.name
 	}
 	if o.sight.presence == present {
 		w.cluster = o.sight.cluster
 	}
-	if d.content {
-		c, err := r.content(ctx, id, o, raw)
-		if err != nil || c == nil {
-			return r.failed(ctx, metrics.StageSave, err)
-		}
+	if c != nil {
 		is, spec := c.hash()
-		w.content, w.specHash = c, spec
+		w.specHash = spec
 		w.state.health, d.want.health = is.health, is.health
 		if is.content != d.want.content {
 			// It has changed since it was listed: what is written now is looked at
@@ -94,13 +100,13 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		r.unanswered(id, o, d)
 	}
 	if err != nil || after == nil {
-		return r.failed(ctx, metrics.StageSave, err)
+		return r.failed(ctx, metrics.StageSave, cmp.Or(err, lacks))
 	}
 	if was == nil || was.resourceVersion != after.ResourceVersion {
 		r.metrics.SaveDuration.Observe(time.Since(begun))
 	}
 	r.saved(id, o, d, was, after)
-	return nil
+	return r.failed(ctx, metrics.StageSave, lacks)
 }
 
 // content is what the record should say of the volume: out of the listing that
@@ -343,8 +349,11 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	quiet, unsaid, settled := false, v1.Health(""), settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		quiet, unsaid = t.quiet != 0, t.unsaid
-		t.quiet, t.unsaid = 0, ""
-		t.refused, t.levels.invalid = refusal{}, o.sight.presence == present && o.sight.invalid != ""
+		t.unsaid = ""
+		if !d.lacking {
+			t.quiet, t.refused = 0, refusal{}
+			t.levels.invalid = o.sight.presence == present && o.sight.invalid != ""
+		}
 		t.settled = settled
 		t.written = written{}
 		// Of a record that the cache does not know, or has as it is now, what was
