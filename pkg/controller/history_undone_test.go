@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -124,4 +125,49 @@ func TestHistoryListedWhileUndone(t *testing.T) {
 			t.Errorf("it was asked for %d times", n)
 		}
 	})
+}
+
+// Nor does anybody undo sync progress: what else changes of a volume that syncs is written
+// at once, however often its progress is, and that as often as it may be.
+func TestHistoryProgressIsNotUndone(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		poll, progress, takes time.Duration
+	}{
+		"it is written at each listing": {5 * time.Second, 5 * time.Second, 0},
+		"and listings are rare":         {30 * time.Second, 30 * time.Second, 0},
+		"a listing takes long":          {5 * time.Second, 30 * time.Second, 40 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 1, func(s *Settings) { s.PollInterval, s.ProgressInterval = tc.poll, tc.progress }, func(h *history) {
+				h.api.slow = map[string]time.Duration{"volumes one": tc.takes}
+				left := 1000
+				syncs := func() {
+					left--
+					h.api.volumes["one"][0] = fmt.Sprint("v0 1 online n1 ", left)
+					h.polls(1)
+				}
+				for range 6 {
+					syncs()
+				}
+				writes := h.records.writes
+				for range 12 {
+					syncs()
+				}
+				if n := h.records.writes - writes; n != 12 {
+					t.Errorf("%d writes of 12 changes", n)
+				}
+				left--
+				h.api.volumes["one"][0] = fmt.Sprint("v0 1 online n1 ", left)
+				h.round()
+				h.release()
+				h.tell(h.leader, -1)
+				h.work(h.leader, 100)
+				if is := stateIn(h, "v0").bound.get().Reason; is != "Released" {
+					t.Errorf("just after its progress the record of the volume says that it is %s", is)
+				}
+			})
+		})
+	}
 }

@@ -28,12 +28,16 @@ func (r *record) said() uint64 {
 	}{r.state, r.clusterID}), 1)
 }
 
-// replaced takes note of what a record said before it was written, be it by half.
+// replaced takes note of what a record said before it was written, be it by half. If only
+// sync progress was, it says the same and there is nothing to undo.
 func (r *Reconciler) replaced(id string, was *record, after *v1.Volume, now time.Time) {
 	if was == nil || after == nil || was.resourceVersion == after.ResourceVersion {
 		return
 	}
 	is := before{was.said(), now, firstUndone}
+	if newRecord(after).said() == is.said {
+		return
+	}
 	r.tracks.update(id, now, func(t track, _ *breaker) track {
 		if t.before.said == is.said {
 			is.pause = min(2*t.before.pause, longestRetryPolls*r.settings.PollInterval)
