@@ -14,7 +14,6 @@ type observation struct {
 	record     *record           // nil if there is none
 	copies     int               // records of the same namespace that describe it too
 	leftAlone  int               // records that describe it too, of whatever namespace
-	cached     string            // its resource version, as the cache knows it
 	track      track             // what was remembered
 	anyCluster bool              // some record names a StorageOS cluster
 	tripped    bool              // the breaker has tripped

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -81,15 +83,15 @@ func healthEvent(on *corev1.ObjectReference, was v1.Health, is wellness) []event
 	}
 }
 
-// unanswered remembers from which health a failed write of a volume's content led: it may
-// have been stored all the same.
-func (r *Reconciler) unanswered(id string, o observation, d decision) {
-	if o.record == nil || !d.content || o.record.copies == d.want.health {
+// unanswered remembers from which health a failed write led that may have been stored all
+// the same.
+func (r *Reconciler) unanswered(id string, now time.Time, was *record, to well) {
+	if was.copies == to {
 		return
 	}
-	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
+	r.tracks.update(id, now, func(t track, _ *breaker) track {
 		if t.unsaid == "" && t.quiet == 0 {
-			t.unsaid = o.record.copies.get().Health
+			t.unsaid = was.copies.get().Health
 		}
 		return t
 	})

@@ -123,6 +123,22 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		}
 	}
 	becomes := func(h *history, health string) { h.api.volumes["one"][0] = "v0 1 " + health }
+	edit := func(h *history, is func(*v1.Volume)) {
+		old := h.records.records["v0"]
+		obj := old.DeepCopy()
+		is(obj)
+		h.records.store(old, obj)
+	}
+	// The record was edited, and our write that followed has said so: the watch has only
+	// told of the edit yet.
+	behind := func(h *history, health string) {
+		edit(h, func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
+		becomes(h, health)
+		_ = h.leader.poller.poll(h.ctx)
+		h.work(h.leader, 10)
+		h.sleep(2 * time.Second)
+		h.tell(h.leader, 1)
+	}
 	for name, tc := range map[string]struct {
 		tell func(*history)
 		want counted
@@ -164,6 +180,34 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.polls(2)
 			h.api.hidden = nil
 		}, counted{EventOffline: 1}},
+		"the watch is behind, and Kubernetes takes no writes": {func(h *history) {
+			behind(h, "offline")
+			h.records.fail = func(string) error { return errDown }
+			h.leader.queue.Add("v0")
+			h.work(h.leader, 10)
+			h.records.fail = nil
+		}, counted{EventOffline: 1}},
+		"the watch is behind, and what is read too": {func(h *history) {
+			behind(h, "offline n2")
+			h.records.stale = h.records.history[len(h.records.history)-2].obj
+			h.leader.queue.Add("v0")
+			h.work(h.leader, 10)
+			h.records.stale = nil
+		}, counted{EventOffline: 1}},
+		"the watch is behind, and the volume is well again": {func(h *history) {
+			behind(h, "offline")
+			becomes(h, "online")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"who led before has written and said it, and what is read is behind": {func(h *history) {
+			h.records.stale = h.records.records["v0"]
+			edit(h, func(r *v1.Volume) { r.Status.Master.Health = "offline" })
+			becomes(h, "offline n2")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.records.stale = nil
+		}, counted{}},
 		"the write fails, and the volume is well again": {func(h *history) {
 			h.records.fail = func(string) error { return errDown }
 			becomes(h, "offline")

@@ -437,7 +437,7 @@ func TestHistoryFirstRecords(t *testing.T) {
 			t.Errorf("%d records, want 100", made)
 		}
 		for id, is := range h.leader.tracks.all {
-			if is.written != (written{}) {
+			if is.written != nil {
 				t.Errorf("what was written for volume %s is remembered", id)
 			}
 		}

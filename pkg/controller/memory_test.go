@@ -40,6 +40,7 @@ type memory struct {
 	fence func(ctx context.Context) error                // of creations; nil: everybody may
 	lost  func(verb string) error                        // after it was stored
 	after func(verb string)                              // it was stored, before the answer
+	stale *v1.Volume                                     // is read where that is new enough; nil: what is stored
 }
 
 // guarded is the same for many workers.
@@ -118,8 +119,11 @@ func (m *memory) store(old, obj *v1.Volume) *v1.Volume {
 	return obj.DeepCopy()
 }
 
-func (m *memory) Get(_ context.Context, name string, _ metav1.GetOptions) (*v1.Volume, error) {
+func (m *memory) Get(_ context.Context, name string, o metav1.GetOptions) (*v1.Volume, error) {
 	m.reads++
+	if m.stale != nil && m.stale.Name == name && m.stale.ResourceVersion == o.ResourceVersion {
+		return m.stale.DeepCopy(), nil
+	}
 	if r, ok := m.records[name]; ok {
 		return r.DeepCopy(), nil
 	}

@@ -325,8 +325,8 @@ func (m *model) check() {
 func (m *model) remembered() {
 	for id, t := range m.leader.tracks.all {
 		o := m.leader.observe(id)
-		if t.written.record != nil && (o.record == nil || t.written.newest(o.record) == o.record || t.written.record.resourceVersion == o.record.resourceVersion) {
-			m.violated(ruleRest, "volume %s: what was written last is remembered over %q, and known: %+v, cached %+v", id, t.written.over, t.written.record, o.record)
+		if t.written != nil && newest(t.written, o.record) == o.record {
+			m.violated(ruleRest, "volume %s: what was written last is remembered, and known: %+v, cached %+v", id, t.written, o.record)
 		}
 		if o.sight.presence == present && (t.levels.invalid || t.reported != "" || t.refused != (refusal{})) {
 			m.violated(ruleRest, "volume %s: it cannot be recorded or was refused, and nothing is wrong with it: %+v", id, t)

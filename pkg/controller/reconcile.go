@@ -30,9 +30,6 @@ func (r *Reconciler) observe(id string) observation {
 	o.older = r.crd.capability() == crdOlder
 	var copies []*record
 	o.record, copies = chooseRecord(r.recordsOf(id))
-	if o.record != nil {
-		o.cached = o.record.resourceVersion
-	}
 	o.leftAlone = len(copies)
 	for _, c := range copies {
 		if !c.terminating && c.namespaceID == o.record.namespaceID {
@@ -62,10 +59,10 @@ func (r *Reconciler) decide(id string) (o observation, d decision) {
 		o.nameTaken = r.nameTaken(id, o.pv)
 	}
 	r.tracks.update(id, o.now, func(t track, b *breaker) track {
-		if newest := t.written.newest(o.record); newest == o.record {
-			t.written = written{} // the cache has it, or knows better
+		if is := newest(t.written, o.record); is == o.record {
+			t.written = nil // the cache has it, or knows better
 		} else {
-			o.record = newest
+			o.record = is
 		}
 		o.heeds(t, b)
 		d = r.settings.decide(o)

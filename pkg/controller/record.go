@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -48,6 +49,13 @@ func (r *record) same(q *record) bool {
 	a, b := *r, *q
 	a.resourceVersion, b.resourceVersion = "", ""
 	return a == b
+}
+
+// olderThan compares two states of one record by their resource versions, which Kubernetes
+// counts upwards. Of others nothing is known.
+func (r *record) olderThan(q *record) bool {
+	order, err := resourceversion.CompareResourceVersion(r.resourceVersion, q.resourceVersion)
+	return err == nil && order < 0
 }
 
 // ref names the record in an event.

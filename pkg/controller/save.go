@@ -97,7 +97,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	}
 	if err != nil {
 		r.contents.putBack(id, raw) // it is tried again
-		r.unanswered(id, o, d)
+		if d.content && was != nil && (after != nil || !notDone(err)) {
+			r.unanswered(id, o.now, was, d.want.health)
+		}
 	}
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, cmp.Or(err, lacks))
@@ -355,11 +357,11 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 			t.levels.invalid = o.sight.presence == present && o.sight.invalid != ""
 		}
 		t.settled = settled
-		t.written = written{}
+		t.written = nil
 		// Of a record that the cache does not know, or has as it is now, what was
 		// written is of no use: a first start would remember every record by it.
-		if o.cached != "" && o.cached != is.resourceVersion && o.cached == r.cachedVersion(is.name) {
-			t.written = written{is, o.cached}
+		if newest(is, r.cachedRecord(is.name)) == is {
+			t.written = is
 		}
 		if d.content {
 			t.progressed = time.Time{}
@@ -380,12 +382,12 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	}
 }
 
-// cachedVersion is the resource version at which the cache has a record, "" if it has none.
-func (r *Reconciler) cachedVersion(name string) string {
+// cachedRecord is what the cache has of a record, nil if it has none.
+func (r *Reconciler) cachedRecord(name string) *record {
 	if known, ok, _ := r.recordInformer.GetStore().GetByKey(name); ok {
-		return known.(*record).resourceVersion
+		return known.(*record)
 	}
-	return ""
+	return nil
 }
 
 // syncing tells whether a record says how far a replica's sync has come.

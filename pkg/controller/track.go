@@ -25,7 +25,7 @@ type track struct {
 	quiet        uint64    // what the next save changes was so when this process began
 	unsaid       v1.Health // the health from which a write led whose answer did not come: its event is yet to be said
 	settled      settlement
-	written      written
+	written      *record // as our last write has left it, while the cache is behind
 	before       before
 	levels       levels
 }
@@ -48,20 +48,14 @@ type refusal struct {
 // the API server refuse it may have been mended.
 const refusedPause = time.Minute
 
-// written is the record as our last write has left it. The cache learns of it
-// by the watch: in a moment, or not for minutes if the watch has gone quiet.
-type written struct {
-	record *record
-	over   string // the resource version that the cache had of it before
-}
-
-// newest is what is known of a record: what the cache says, unless that is still
-// what it said before our last write.
-func (w written) newest(cached *record) *record {
-	if w.record == nil || cached == nil || cached.uid != w.record.uid || cached.resourceVersion != w.over {
-		return cached
+// newest is what is known of a record: what the cache says, or what our last write has left
+// if the cache is behind that. It learns of it by the watch: in a moment, or not for minutes
+// if the watch has gone quiet. What came between may be told first.
+func newest(written, cached *record) *record {
+	if written != nil && cached != nil && cached.uid == written.uid && cached.olderThan(written) {
+		return written
 	}
-	return w.record
+	return cached
 }
 
 // since is the begin of something.
@@ -232,8 +226,8 @@ func (t *tracks) cached(rec *record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, id := range rec.ids() {
-		if tr := t.all[id]; tr.written.record != nil && tr.written.newest(rec) == rec {
-			tr.written = written{}
+		if tr := t.all[id]; tr.written != nil && newest(tr.written, rec) == rec {
+			tr.written = nil
 			t.set(id, time.Now(), tr)
 		}
 	}

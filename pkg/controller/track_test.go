@@ -32,31 +32,29 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// What was written counts until the cache has heard of it, or of anything else.
+// What was written counts until the cache has heard of it, or of what came later.
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	at := func(uid uid, version string) *record { return &record{uid: uid, resourceVersion: version} }
-	ours := at("u", "7")
-	after := written{ours, "5"}
+	ours := at("u", "10")
 	for name, tc := range map[string]struct {
-		written written
-		cached  *record
-		ours    bool
+		written, cached *record
+		ours            bool
 	}{
-		"nothing was written":                        {written{}, at("u", "5"), false},
-		"the cache is behind":                        {after, at("u", "5"), true},
-		"the cache has it":                           {after, at("u", "7"), false},
-		"the cache has what came between two writes": {after, at("u", "6"), false},
-		"the cache has what another wrote":           {after, at("u", "8"), false},
-		"the record was deleted":                     {after, nil, false},
-		"it was deleted and made again":              {after, at("v", "5"), false},
-		"it was made by the write":                   {written{ours, ""}, at("u", "7"), false},
+		"nothing was written":                        {nil, at("u", "5"), false},
+		"the cache is behind":                        {ours, at("u", "5"), true},
+		"the cache has it":                           {ours, at("u", "10"), false},
+		"the cache has what came between two writes": {ours, at("u", "9"), true},
+		"the cache has what another wrote":           {ours, at("u", "11"), false},
+		"the record was deleted":                     {ours, nil, false},
+		"it was deleted and made again":              {ours, at("v", "12"), false},
+		"its versions are no numbers":                {at("u", "b"), at("u", "a"), false},
 	} {
 		want := tc.cached
 		if tc.ours {
 			want = ours
 		}
-		if got := tc.written.newest(tc.cached); got != want {
+		if got := newest(tc.written, tc.cached); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}
