@@ -165,8 +165,8 @@ func (s *Settings) decidePresent(o *observation, d *decision) {
 	s.decideProgress(o, d)
 	if d.verdict != save { // what was refused is not wanted any more
 		t.refused, t.levels.invalid = refusal{}, false
-		d.tellHealth(o)
 	}
+	s.tellHealth(o, d)
 	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
 		if left := t.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
 			d.later(left)

@@ -83,24 +83,50 @@ func healthEvent(on *corev1.ObjectReference, was v1.Health, is wellness) []event
 	}
 }
 
-// unanswered remembers from which health a failed write led that may have been stored all
-// the same.
-func (r *Reconciler) unanswered(id string, now time.Time, was *record, to well) {
+// unsaid is a change of health whose write was not answered. It may have been stored all the
+// same: only what is newer than what the record was before tells.
+type unsaid struct {
+	was *record
+	at  time.Time
+}
+
+// from is the health that the change led from, "" if there is none.
+func (u unsaid) from() v1.Health {
+	if u.was == nil {
+		return ""
+	}
+	return u.was.copies.get().Health
+}
+
+// unanswered remembers what a record was before a failed write that may have been stored,
+// or after the half of it that was answered, which is not the one that tells its health.
+func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.Volume, to well) {
 	if was.copies == to {
 		return
 	}
+	if half != nil {
+		was = newRecord(half)
+	}
 	r.tracks.update(id, now, func(t track, _ *breaker) track {
-		if t.unsaid == "" && t.quiet == 0 {
-			t.unsaid = was.copies.get().Health
+		if t.unsaid.was == nil && t.quiet == 0 {
+			t.unsaid = unsaid{was, now}
 		}
 		return t
 	})
 }
 
-// tellHealth says what a write has changed whose answer did not come.
-func (d *decision) tellHealth(o *observation) {
-	if o.record != nil && o.track.unsaid != "" {
-		d.reports = append(d.reports, healthEvent(o.record.ref(), o.track.unsaid, o.record.copies.get())...)
+// tellHealth says what a write has changed whose answer did not come. If nothing newer
+// comes for as long as a write is tried again, it was not stored.
+func (s *Settings) tellHealth(o *observation, d *decision) {
+	u := o.track.unsaid
+	switch {
+	case u.was == nil:
+		return
+	case o.record != nil && u.was.olderThan(o.record):
+		d.reports = append(d.reports, healthEvent(o.record.ref(), u.from(), o.record.copies.get())...)
+	case o.record != nil && (d.verdict == save || o.now.Before(u.at.Add(longestRetryPolls*s.PollInterval))):
+		d.nextListing = true
+		return
 	}
-	d.track.unsaid = ""
+	d.track.unsaid = unsaid{}
 }

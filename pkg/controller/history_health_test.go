@@ -171,6 +171,46 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.polls(2)
 			becomes(h, "online")
 		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"it is lost, and the volume is well again before the watch tells": {func(h *history) {
+			h.records.lost = once(errDown)
+			becomes(h, "offline")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			becomes(h, "online")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"it is lost, and the volume is well again and not, before the watch tells": {func(h *history) {
+			h.records.lost = once(errDown)
+			for _, health := range []string{"offline", "online", "offline"} {
+				becomes(h, health)
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+			}
+		}, counted{EventOffline: 1}},
+		"the write fails, a hand edits the record, and the volume is well again": {func(h *history) {
+			h.records.fail = func(string) error { return errDown }
+			becomes(h, "offline")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.records.fail = nil
+			edit(h, func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
+			becomes(h, "online")
+		}, counted{}},
+		"its second half is lost, and the watch tells the first": {func(h *history) {
+			patches := 0
+			h.records.lost = func(string) error {
+				if patches++; patches == 2 {
+					return errDown
+				}
+				return nil
+			}
+			h.api.volumes["one"][0] = "v0 7 offline"
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.tell(h.leader, 1)
+			h.work(h.leader, 10)
+		}, counted{EventOffline: 1}},
 		"it is lost, and the volume is away for a while": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")

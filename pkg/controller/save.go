@@ -98,7 +98,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	if err != nil {
 		r.contents.putBack(id, raw) // it is tried again
 		if d.content && was != nil && (after != nil || !notDone(err)) {
-			r.unanswered(id, o.now, was, d.want.health)
+			r.unanswered(id, o.now, was, after, d.want.health)
 		}
 	}
 	if err != nil || after == nil {
@@ -348,10 +348,10 @@ func (r *Reconciler) wrote(verb, record string) {
 // saved remembers and says what a save has changed.
 func (r *Reconciler) saved(id string, o observation, d decision, was *record, after *v1.Volume) {
 	is := newRecord(after)
-	quiet, unsaid, settled := false, v1.Health(""), settle(d, was, is)
+	quiet, from, settled := false, v1.Health(""), settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		quiet, unsaid = t.quiet != 0, t.unsaid
-		t.unsaid = ""
+		quiet, from = t.quiet != 0, t.unsaid.from()
+		t.unsaid = unsaid{}
 		if !d.lacking {
 			t.quiet, t.refused = 0, refusal{}
 			t.levels.invalid = o.sight.presence == present && o.sight.invalid != ""
@@ -378,7 +378,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	}
 	r.kept(id, is, settled == settlement{})
 	if was != nil && !quiet {
-		r.say(healthEvent(is.ref(), cmp.Or(unsaid, was.copies.get().Health), is.copies.get())...)
+		r.say(healthEvent(is.ref(), cmp.Or(from, was.copies.get().Health), is.copies.get())...)
 	}
 }
 

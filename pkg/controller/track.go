@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -21,9 +20,9 @@ type track struct {
 	reported     string       // the VolumeInvalid that was last said
 	refused      refusal
 	wait         nameWait
-	nameTold     bool      // the PersistentVolume was told that the record has another name
-	quiet        uint64    // what the next save changes was so when this process began
-	unsaid       v1.Health // the health from which a write led whose answer did not come: its event is yet to be said
+	nameTold     bool   // the PersistentVolume was told that the record has another name
+	quiet        uint64 // what the next save changes was so when this process began
+	unsaid       unsaid
 	settled      settlement
 	written      *record // as our last write has left it, while the cache is behind
 	before       before
