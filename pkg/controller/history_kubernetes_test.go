@@ -1,12 +1,18 @@
 package controller
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 )
 
 // listings are polls at whose pace StorageOS lists, and between which the queue is worked
@@ -24,7 +30,7 @@ func (h *history) listings(n int) {
 
 // While Kubernetes takes no writes, StorageOS is hardly asked for single volumes: what was
 // listed of them is kept for the next try, and of those for which there is no room one is
-// tried now and then. What Kubernetes refuses is about one volume.
+// tried now and then, when enough have failed. What Kubernetes refuses is about one volume.
 func TestHistoryWritesFail(t *testing.T) {
 	t.Parallel()
 	const volumes = 40
@@ -47,10 +53,10 @@ func TestHistoryWritesFail(t *testing.T) {
 		most int // how often StorageOS is asked in a minute, about
 	}{
 		"they have changed":                        {changed, none, maxContents, 0},
-		"they have changed, a few are kept":        {changed, none, 400, 60},
-		"they have changed, none is kept":          {changed, none, 0, 60},
-		"they are new, and none is kept":           {made, none, 0, 60},
-		"the right is missing, and none is kept":   {changed, func(string) error { return apierrors.NewForbidden(volumesResource, "x", nil) }, 0, 60},
+		"they have changed, a few are kept":        {changed, none, 400, 160},
+		"they have changed, none is kept":          {changed, none, 0, 160},
+		"they are new, and none is kept":           {made, none, 0, 160},
+		"the right is missing, and none is kept":   {changed, func(string) error { return apierrors.NewForbidden(volumesResource, "x", nil) }, 0, 160},
 		"what is written is refused, and not kept": {changed, func(string) error { return refuse }, 0, 2 * volumes},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,6 +82,79 @@ func TestHistoryWritesFail(t *testing.T) {
 				}
 				if n := h.leader.contents.bytes; n > 0 {
 					t.Errorf("%d bytes of what is recorded are kept", n)
+				}
+			})
+		})
+	}
+}
+
+// picky takes the writes of some records only.
+type picky struct {
+	*memory
+	takes func(name string) bool
+}
+
+func (p *picky) StorageOSV1() typedv1.StorageOSV1Interface { return p }
+func (p *picky) Volumes() typedv1.VolumeInterface          { return p }
+
+func (p *picky) Patch(ctx context.Context, name string, pt types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+	if !p.takes(name) {
+		return nil, errDown
+	}
+	return p.memory.Patch(ctx, name, pt, data, o, sub...)
+}
+
+// While the writes of some records fail, those of the others are written, whatever is kept of
+// them, whoever comes first and whatever failed before.
+func TestHistoryWritesFailForSome(t *testing.T) {
+	t.Parallel()
+	const volumes = 300
+	for _, tc := range []struct {
+		of     int  // the writes of one of so many fail, or are taken
+		taken  bool // which
+		kept   int  // bytes for which there is room
+		outage bool // no writes were taken before
+	}{
+		{of: 100}, {of: 2}, {of: 10, taken: true}, {of: 10, taken: true, kept: 16000},
+		{of: 100, outage: true}, {of: 2, outage: true}, {of: 10, taken: true, outage: true},
+	} {
+		t.Run(fmt.Sprintf("%+v", tc), func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, nil, func(h *history) {
+				h.leader.contents.limit = tc.kept
+				taken := func(n int) bool { return (n%tc.of == 0) == tc.taken }
+				h.leader.records = &picky{memory: h.records, takes: func(name string) bool {
+					n := 0
+					_, _ = fmt.Sscanf(name, "v%d", &n)
+					return taken(n)
+				}}
+				for i := range h.api.volumes["one"] {
+					h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+				}
+				if tc.outage {
+					h.records.fail = func(string) error { return errDown }
+					h.listings(12)
+					h.records.fail = nil
+				}
+				h.listings(8)
+				left, last := 0, 0
+				for i := range volumes {
+					if !taken(i) {
+						continue
+					}
+					last = i
+					if h.records.records[fmt.Sprint("v", i)].Spec.SizeBytes != 7 {
+						left++
+					}
+				}
+				if left > 0 {
+					t.Errorf("%d records whose writes are taken are not written", left)
+				}
+				h.listings(12) // none is left that could be written
+				h.api.volumes["one"][last] = fmt.Sprintf("v%d 8", last)
+				h.listings(1)
+				if n := h.records.records[fmt.Sprint("v", last)].Spec.SizeBytes; n != 8 {
+					t.Errorf("the record of one that changed later says %d bytes", n)
 				}
 			})
 		})

@@ -83,8 +83,8 @@ type Reconciler struct {
 	cycles   *cycles
 	copies   *once
 	marks    flowcontrol.RateLimiter
-	tries    flowcontrol.RateLimiter // while noWrites
-	noWrites atomic.Bool             // the last write failed, and was not refused
+	tries    flowcontrol.RateLimiter // while Kubernetes takes no writes
+	failures atomic.Int64            // how many of the last writes failed in a row, and were not refused
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
@@ -148,7 +148,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		marks:     newMarks(o.Settings.PollInterval),
 		tries:     flowcontrol.NewTokenBucketRateLimiter(triesPerSecond, 1),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
+			spread{workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval)},
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}

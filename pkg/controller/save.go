@@ -119,7 +119,7 @@ func (r *Reconciler) content(ctx context.Context, id string, o observation, raw 
 		if r.leftToListing(&o) {
 			return nil, nil
 		}
-		if r.noWrites.Load() && !r.tries.TryAccept() {
+		if !r.mayTry(id) {
 			return nil, errNoWrites
 		}
 		if !r.mayAsk(id) {
