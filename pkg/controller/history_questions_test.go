@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -263,4 +264,70 @@ func (h *history) release() {
 	pv := *h.pvs["v0"]
 	pv.phase = share(corev1.VolumeReleased)
 	h.setPV(h.pvs["v0"], &pv)
+}
+
+// lists are what StorageOS lists from now on, while many work.
+func (h *history) lists(volumes []string) {
+	h.api.mu.Lock()
+	defer h.api.mu.Unlock()
+	h.api.volumes["one"] = volumes
+}
+
+// Many of the volumes that had to wait need no question when their turn comes: those that do
+// are asked for as fast as ever, and nothing is remembered of the others.
+func TestHistoryQuestionsNotNeeded(t *testing.T) {
+	t.Parallel()
+	const volumes, late = 301, 150
+	for name, wait := range map[string]func(h *history, all []string, pass func(polls int)){
+		"their volumes are back": func(h *history, all []string, pass func(polls int)) {
+			for n := range late {
+				pv := *h.pvs[fmt.Sprint("v", n)]
+				pv.terminating = true // the breaker holds none
+				h.setPV(h.pvs[fmt.Sprint("v", n)], &pv)
+			}
+			h.lists(all[late:])
+			pass(6)
+		},
+		"their volumes, which were new, have gone": func(h *history, all []string, pass func(polls int)) {
+			h.leader.contents.limit = 0
+			for round := range 5 {
+				is := slices.Clone(all)
+				for n := range late / 5 {
+					is = append(is, fmt.Sprintf("w%d 1", round*late/5+n))
+				}
+				h.lists(is)
+				pass(2)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, nil, func(h *history) {
+				h.api.slow = map[string]time.Duration{}
+				for n := range late {
+					h.api.slow[fmt.Sprint("volume v", n)] = 29 * time.Second
+					h.api.slow[fmt.Sprint("volume w", n)] = 29 * time.Second
+				}
+				h.manyWorkers(func(pass func(polls int), is *guarded) {
+					all := h.api.volumes["one"]
+					wait(h, all, pass)
+					h.lists(all)
+					pass(13) // those who had asked have their answers
+					if n := len(h.leader.askers.aside); n > 0 {
+						t.Errorf("%d are set aside, and there is nothing to ask", n)
+					}
+					for n := late; n < volumes-1; n++ {
+						h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
+					}
+					h.lists(append(slices.Clone(all[:late]), all[volumes-1]))
+					pass(6)
+					is.mu.Lock()
+					defer is.mu.Unlock()
+					if n := len(h.records.records); n != late+1 {
+						t.Errorf("%d of %d records are left whose volumes are gone", n-late-1, volumes-1-late)
+					}
+				})
+			})
+		})
+	}
 }

@@ -281,6 +281,7 @@ func (r *Reconciler) process(ctx context.Context, id string) {
 	logger := klog.LoggerWithValues(klog.FromContext(ctx), "volumeID", id)
 	ctx = klog.NewContext(ctx, logger)
 	logger.V(4).Info("Reconciling")
+	defer r.worked(id)
 	if err := r.reconcile(ctx, id); err != nil {
 		r.queue.AddRateLimited(id)
 		return
