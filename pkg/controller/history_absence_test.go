@@ -6,7 +6,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/flowcontrol"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -144,7 +143,7 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 			h.records.fail = func(string) error { return refuse }
 		}, heldNotMarked},
 		"one of many, whose marks have to wait": {10, func(h *history) {
-			h.leader.marks = flowcontrol.NewFakeNeverRateLimiter()
+			h.leader.marks = newTurns(0)
 		}, heldMass},
 		"another cluster answers": {0, func(h *history) { h.api.cluster = "other" }, heldOtherCluster},
 		"StorageOS fails": {39, func(h *history) {

@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/util/flowcontrol"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -332,7 +331,7 @@ func TestHistoryExplainedFirst(t *testing.T) {
 			const volumes = 100
 			told(t, volumes, nil, func(h *history) {
 				h.keepVolumes(0)
-				h.leader.marks = flowcontrol.NewFakeNeverRateLimiter() // all others are before it
+				h.leader.marks = newTurns(0) // all others are before it
 				h.round()
 				change(h, h.pvs["v99"])
 				h.polls(6) // grace and two polls

@@ -1,16 +1,17 @@
 package controller
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/util/flowcontrol"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -20,7 +21,7 @@ import (
 func TestHistoryMassKubernetesAlone(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
-		h.leader.marks = flowcontrol.NewFakeNeverRateLimiter() // all others come first
+		h.leader.marks = newTurns(0) // all others come first
 		pv := *h.pvs["v39"]
 		pv.reclaimPolicy = share(corev1.PersistentVolumeReclaimRetain)
 		h.setPV(h.pvs["v39"], &pv)
@@ -56,12 +57,7 @@ func TestHistoryMassHeldBeforeMarked(t *testing.T) {
 				h.sleep(time.Second)
 			}
 		}
-		marked := 0
-		for _, r := range h.records.records {
-			if r.Annotations[v1.AnnotationAbsentSince] != "" {
-				marked++
-			}
-		}
+		marked := h.marked()
 		if marked == volumes {
 			t.Fatal("all are marked")
 		}
@@ -71,13 +67,14 @@ func TestHistoryMassHeldBeforeMarked(t *testing.T) {
 	})
 }
 
-// askedMarks counts who asks whether it may.
-type askedMarks struct {
-	flowcontrol.RateLimiter
-	n int
+func (h *history) marked() (n int) {
+	for _, r := range h.records.records {
+		if r.Annotations[v1.AnnotationAbsentSince] != "" {
+			n++
+		}
+	}
+	return n
 }
-
-func (c *askedMarks) TryAccept() bool { c.n++; return c.RateLimiter.TryAccept() }
 
 // Marks that wait for their turn take it at their rate, however often StorageOS is listed,
 // and are looked at once after each listing.
@@ -88,30 +85,63 @@ func TestHistoryMassMarksWait(t *testing.T) {
 		t.Run(interval.String(), func(t *testing.T) {
 			t.Parallel()
 			told(t, volumes, func(s *Settings) { s.PollInterval = interval }, func(h *history) {
-				marks := &askedMarks{RateLimiter: h.leader.marks}
-				h.leader.marks = marks
 				h.keepVolumes(0)
 				for range half / interval {
 					_ = h.leader.poller.poll(h.ctx)
-					asked := marks.n
-					for range 5 {
+					looks := 0
+					for range 50 {
 						h.tell(h.leader, -1)
+						looks += h.leader.queue.Len()
 						h.work(h.leader, 2*volumes)
-						h.sleep(interval / 5)
+						h.sleep(interval / 50)
 					}
-					if n := marks.n - asked; n > 2*volumes { // once more when the grace is over
-						t.Errorf("%d looks at %d volumes after one listing", n, volumes)
-					}
-				}
-				marked := 0
-				for _, r := range h.records.records {
-					if r.Annotations[v1.AnnotationAbsentSince] != "" {
-						marked++
+					if looks > 3*volumes { // each that is marked twice more, and all once more when the grace is over
+						t.Errorf("%d looks at %d volumes after one listing", looks, volumes)
 					}
 				}
-				if marked < volumes*4/10 || marked > volumes*8/10 {
-					t.Errorf("%d of %d are marked after %v", marked, volumes, half)
+				if n := h.marked(); n < volumes*4/10 || n > volumes*8/10 {
+					t.Errorf("%d of %d are marked after %v", n, volumes, half)
 				}
+			})
+		})
+	}
+}
+
+// So do they while listings take long, or fail.
+func TestHistoryMassMarksBetweenListings(t *testing.T) {
+	t.Parallel()
+	const volumes = 1000
+	for name, then := range map[string]func(*history){
+		"a listing takes a minute": func(h *history) { h.api.slow = map[string]time.Duration{"volumes one": time.Minute} },
+		"one does not end":         func(h *history) { h.api.slow = map[string]time.Duration{"volumes one": time.Hour} },
+		"listings fail": func(h *history) {
+			h.api.fail = func(call string, _ int) error {
+				if call == "volumes one" {
+					return errDown
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, nil, func(h *history) {
+				h.keepVolumes(0)
+				_ = h.leader.poller.poll(h.ctx)
+				then(h)
+				listing, end := context.WithCancel(h.ctx)
+				var wg sync.WaitGroup
+				wg.Go(func() { h.leader.poller.run(listing) })
+				defer wg.Wait()
+				defer end()
+				h.manyWorkers(func(_ func(int), is *guarded) {
+					h.sleep(25 * time.Second)
+					is.mu.Lock()
+					defer is.mu.Unlock()
+					if n := h.marked(); n < volumes*4/10 || n > volumes*6/10 {
+						t.Errorf("%d of %d are marked after 25 s", n, volumes)
+					}
+				})
 			})
 		})
 	}

@@ -7,20 +7,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
-
-// marksPerSecond is how fast absences are marked while the breaker has tripped: nobody
-// waits for them, and most will be taken back.
-const marksPerSecond = 20
-
-// newMarks lets so many absences be marked after a listing as may be until the next one:
-// whose turn it is not is looked at again then.
-func newMarks(pollInterval time.Duration) flowcontrol.RateLimiter {
-	return flowcontrol.NewTokenBucketRateLimiter(marksPerSecond, max(1, int(marksPerSecond*pollInterval.Seconds())))
-}
 
 // observe looks a volume up in the three local views.
 func (r *Reconciler) observe(id string) observation {
@@ -120,7 +109,7 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	raw := r.contents.take(id)
 	o, d := r.decide(id)
 	r.follow(id, o, d)
-	if o.marksInMass(d) && !r.marks.TryAccept() {
+	if o.marksInMass(d) && !r.mayMark(id) {
 		d.withoutMark(&o)
 	}
 	switch d.verdict {

@@ -82,7 +82,6 @@ type Reconciler struct {
 	contents *contents
 	cycles   *cycles
 	copies   *once
-	marks    flowcontrol.RateLimiter
 	tries    flowcontrol.RateLimiter // while Kubernetes takes no writes
 	failures atomic.Int64            // how many of the last writes failed in a row, and were not refused
 	poller   *poller
@@ -93,7 +92,8 @@ type Reconciler struct {
 	anew      sync.Mutex
 	mayLack   bool // the cache may lack records that who led before has made; anew guards it
 
-	askers     *askers
+	askers     *turns        // who asks StorageOS for a volume
+	marks      *turns        // who is marked, one of too many absences
 	asking     chan struct{} // holds one value for each volume that is asked for by ID
 	crd        *crd
 	completion completion
@@ -145,7 +145,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		creations: newCreations(),
 		askers:    newAskers(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
-		marks:     newMarks(o.Settings.PollInterval),
+		marks:     newTurns(marksPerSecond),
 		tries:     flowcontrol.NewTokenBucketRateLimiter(triesPerSecond, 1),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			spread{workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval)},

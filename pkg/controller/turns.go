@@ -1,0 +1,105 @@
+package controller
+
+import (
+	"sync"
+	"time"
+)
+
+// turns let so many do something at a time. Whoever has no room does not wait for it: the
+// ID is set aside, and worked on again when it is its turn.
+//
+// Invariant: an ID is set aside at most once, and the one that was so first has its turn
+// first. While there is room, nobody is set aside.
+type turns struct {
+	mu    sync.Mutex
+	room  int // for how many more
+	aside []string
+	is    map[string]bool // set aside; true: it is its turn, and its room is kept for it
+}
+
+func newTurns(room int) *turns { return &turns{room: room, is: map[string]bool{}} }
+
+// enter tells whether it is the turn of a volume; then leave must follow. If not, the ID is
+// set aside.
+func (t *turns) enter(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	turn, aside := t.is[id]
+	switch {
+	case turn:
+		delete(t.is, id)
+	case t.room > 0:
+		t.room--
+	case !aside:
+		t.is[id] = false
+		t.aside = append(t.aside, id)
+		return false
+	default:
+		return false
+	}
+	return true
+}
+
+// leave hands the room on to the ID that was set aside first; false if there is none.
+func (t *turns) leave() (next string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.handOn()
+}
+
+// pass hands the room on that was kept for an ID which did not need it.
+func (t *turns) pass(id string) (next string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.is[id] {
+		return "", false
+	}
+	delete(t.is, id)
+	return t.handOn()
+}
+
+// handOn needs the lock.
+func (t *turns) handOn() (next string, ok bool) {
+	if len(t.aside) == 0 {
+		t.room++
+		return "", false
+	}
+	next, t.aside = t.aside[0], t.aside[1:]
+	t.is[next] = true
+	return next, true
+}
+
+// newAskers bounds how many workers are in a question to StorageOS at a time: half of them,
+// but at least one. However long an answer takes, the others record what Kubernetes tells.
+func newAskers(workers int) *turns { return newTurns(max(1, workers/2)) }
+
+// mayAsk tells whether a worker may ask StorageOS for a volume now; then left must follow.
+func (r *Reconciler) mayAsk(id string) bool { return r.askers.enter(id) }
+
+func (r *Reconciler) left() { r.next(r.askers.leave()) }
+
+// marksPerSecond is how fast absences are marked while the breaker has tripped: nobody
+// waits for them, and most will be taken back.
+const marksPerSecond = 20
+
+// mayMark tells whether one of too many absences may be marked now.
+func (r *Reconciler) mayMark(id string) bool {
+	if !r.marks.enter(id) {
+		return false
+	}
+	time.AfterFunc(time.Second, func() { r.next(r.marks.leave()) })
+	return true
+}
+
+// worked lets the next one have its turn if a volume did not need it: it is back, it is
+// gone, or it has to wait for something else.
+func (r *Reconciler) worked(id string) {
+	r.next(r.askers.pass(id))
+	r.next(r.marks.pass(id))
+}
+
+func (r *Reconciler) next(id string, ok bool) {
+	if ok {
+		r.queue.Add(id)
+	}
+}
