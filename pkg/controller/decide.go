@@ -18,6 +18,7 @@ type observation struct {
 	anyCluster bool              // some record names a StorageOS cluster
 	tripped    bool              // the breaker has tripped
 	deleting   bool              // Kubernetes was asked to delete the record: it counts as deleted
+	aside      bool              // its turn to be asked for has not come
 	older      bool              // the CRD is known to drop some of what is written
 
 	provisioned time.Time // when a PersistentVolume last came
@@ -255,16 +256,15 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 		d.want.present, d.want.health = presentFalse, notListed
 	}
 	d.nextListing = true // time is watched by listings
+	r := s.rule(a)
 	if d.compare(o); d.verdict == save {
 		// It is decided again when that is written.
 		if left := d.track.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
 			d.verdict = keep
 			d.later(left)
-			if !s.early(a) {
-				d.track.levels.held = heldNotMarked
-			}
-		} else if why := s.rule(a).why; why == heldMass || why == heldNotVouched {
-			d.track.levels.held = why // its mark may have to wait: see marksPerSecond
+		}
+		if d.track.levels.held = r.why; r.ask && a.watched > 0 { // what one listing shows is written in a moment
+			d.track.levels.held = heldNotWritten
 		}
 		return
 	}
@@ -275,16 +275,17 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 			return
 		}
 	}
-	r := s.rule(a)
 	switch {
+	case r.held:
+		d.verdict, d.why = hold, r.why
+		d.track.levels.held = r.why
 	case r.ask:
 		d.verdict = ask
 		if !d.track.asked.IsZero() {
 			d.track.levels.held = a.inVain() // until the answer says otherwise
+		} else if o.aside {
+			d.track.levels.held = heldNotAsked
 		}
-	case r.held:
-		d.verdict, d.why = hold, r.why
-		d.track.levels.held = r.why
 	}
 	d.later(r.after)
 }

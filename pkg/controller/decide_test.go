@@ -391,9 +391,20 @@ func TestDecide(t *testing.T) {
 			},
 			verdict: ask, levels: levels{held: heldNotProven}, next: true,
 		},
+		"or until its turn to be asked for comes": {
+			o:       observation{sight: gone(noon), record: recordOf(lost(time.Minute)), track: lacking(time.Minute), aside: true},
+			verdict: ask, levels: levels{held: heldNotAsked}, next: true,
+		},
+		"or until it is marked": {
+			o: observation{
+				sight: gone(noon), record: recordOf(with(lost(0), func(s *state) { s.mark = "" })),
+				track: lacking(time.Minute),
+			},
+			verdict: save, want: ptr(lost(0)), levels: levels{held: heldNotWritten}, next: true,
+		},
 		"a marked record that says it is well is corrected": {
 			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state) { s.health = healthy }))},
-			verdict: save, want: ptr(marked(time.Minute)), after: 15 * time.Second, next: true,
+			verdict: save, levels: levels{held: heldNotWatched}, want: ptr(marked(time.Minute)), after: 15 * time.Second, next: true,
 		},
 		"before anything was heard too": {
 			o:       observation{pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state) { s.health = healthy }))},

@@ -138,10 +138,20 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 		tell func(*history)
 		want string
 	}{
-		"its mark is refused": {39, func(h *history) { h.records.fail = func(string) error { return refuse } }, heldNotMarked},
+		"its mark is refused":        {39, func(h *history) { h.records.fail = func(string) error { return refuse } }, heldNotWritten},
+		"its mark cannot be written": {39, func(h *history) { h.records.fail = func(string) error { return errDown } }, heldNotWritten},
+		"somebody takes its mark away at once": {39, func(h *history) {
+			h.records.after = func(string) {
+				old := h.records.records["v39"]
+				obj := old.DeepCopy()
+				delete(obj.Annotations, v1.AnnotationAbsentSince)
+				h.records.store(old, obj)
+			}
+		}, heldNotWritten},
+		"its turn to be asked for does not come": {39, func(h *history) { h.leader.askers = newTurns(0) }, heldNotAsked},
 		"one of many, whose marks are refused": {10, func(h *history) {
 			h.records.fail = func(string) error { return refuse }
-		}, heldNotMarked},
+		}, heldMass},
 		"one of many, whose marks have to wait": {10, func(h *history) {
 			h.leader.marks = newTurns(0)
 		}, heldMass},
@@ -163,6 +173,31 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 				h.polls(6)
 				if held := h.leader.tracks.held; len(held) != 1 || held[tc.want] != 40-tc.kept {
 					t.Errorf("when it is over: held %v, want %s", held, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// A record that goes in its time never counts as held.
+func TestHistoryGoesUnheld(t *testing.T) {
+	t.Parallel()
+	for _, grace := range []time.Duration{0, 4 * time.Second, time.Minute} {
+		t.Run(grace.String(), func(t *testing.T) {
+			t.Parallel()
+			told(t, 40, func(s *Settings) { s.OrphanGracePeriod = grace }, func(h *history) {
+				h.keepVolumes(38)
+				h.setPV(h.pvs["v39"], nil)
+				for n := 0; len(h.records.records) > 38; n++ {
+					_ = h.leader.poller.poll(h.ctx)
+					for range 50 {
+						if held, _ := h.leader.tracks.concerned(); held > 0 {
+							t.Fatalf("held at poll %d: %v", n, h.leader.tracks.held)
+						}
+						h.tell(h.leader, -1)
+						h.work(h.leader, 1)
+						h.sleep(h.settings.PollInterval / 50)
+					}
 				}
 			})
 		})

@@ -42,7 +42,8 @@ type ruling struct {
 // Why a record is held back.
 const (
 	heldIncomplete   = "the last listing of StorageOS was incomplete"
-	heldNotMarked    = "Kubernetes refuses to mark the record"
+	heldNotWritten   = "the record does not say yet what it should"
+	heldNotAsked     = "StorageOS is asked for other volumes first"
 	heldNotProven    = "StorageOS did not confirm that the volume is gone"
 	heldNotDeleted   = "Kubernetes does not delete the record"
 	heldNotWatched   = "the volume was not watched to be absent for long enough"

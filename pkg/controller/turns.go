@@ -40,6 +40,14 @@ func (t *turns) enter(id string) bool {
 	return true
 }
 
+// waits tells whether an ID is set aside.
+func (t *turns) waits(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	turn, aside := t.is[id]
+	return aside && !turn
+}
+
 // leave hands the room on to the ID that was set aside first; false if there is none.
 func (t *turns) leave() (next string, ok bool) {
 	t.mu.Lock()
