@@ -53,6 +53,9 @@ func (w *write) apply(r *v1.Volume) {
 
 // save creates the record of a volume or writes what it should say.
 func (r *Reconciler) save(ctx context.Context, id string, o observation, d decision, raw []byte) error {
+	if d.content && raw == nil && r.leftToListing(&o) {
+		return nil
+	}
 	begun := time.Now()
 	var c *content
 	var lacks error // why, unless the next listing brings the ID back
@@ -116,9 +119,6 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 // recorded: the next listing will show it; or if it may not be asked for now.
 func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, error) {
 	if raw == nil {
-		if r.leftToListing(&o) {
-			return nil, nil
-		}
 		if !r.mayTry(id) {
 			return nil, errNoWrites
 		}
