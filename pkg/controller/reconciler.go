@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
@@ -82,8 +81,7 @@ type Reconciler struct {
 	contents *contents
 	cycles   *cycles
 	copies   *once
-	tries    flowcontrol.RateLimiter // while Kubernetes takes no writes
-	failures atomic.Int64            // how many of the last writes failed in a row, and were not refused
+	failures atomic.Int64 // how many of the last writes failed in a row, and were not refused
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
@@ -94,6 +92,7 @@ type Reconciler struct {
 
 	askers     *turns        // who asks StorageOS for a volume
 	marks      *turns        // who is marked, one of too many absences
+	tries      *turns        // whose record is written to see whether Kubernetes takes writes again
 	asking     chan struct{} // holds one value for each volume that is asked for by ID
 	crd        *crd
 	completion completion
@@ -146,9 +145,9 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		askers:    newAskers(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
 		marks:     newTurns(marksPerSecond),
-		tries:     flowcontrol.NewTokenBucketRateLimiter(triesPerSecond, 1),
+		tries:     newTurns(triesPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
-			spread{workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval)},
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}

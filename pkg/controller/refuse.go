@@ -3,12 +3,9 @@ package controller
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -19,13 +16,8 @@ func refused(err error) bool {
 	return errors.Is(err, errNoName) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
 }
 
-// After so many writes in a row that failed Kubernetes is said to take none. For how many of
-// the volumes whose content is not kept StorageOS is asked then: one of them may be the first
-// to tell that it takes writes again.
-const (
-	failuresInARow = 100
-	triesPerSecond = 1
-)
+// failuresInARow are so many writes after which Kubernetes is said to take none.
+const failuresInARow = 100
 
 // errNoWrites is why a volume is not asked for: it is tried again like one whose write failed.
 var errNoWrites = errors.New("no writes are taken by Kubernetes")
@@ -38,24 +30,6 @@ func (r *Reconciler) tried(err error) {
 	} else {
 		r.failures.Store(0)
 	}
-}
-
-// mayTry tells whether StorageOS may be asked for a volume so that its record can be written.
-// One that did not fail itself waits for no others: their records may be all that cannot be
-// written.
-func (r *Reconciler) mayTry(id string) bool {
-	return r.failures.Load() < failuresInARow || r.queue.NumRequeues(id) == 0 || r.tries.TryAccept()
-}
-
-// spread lets keys that failed together be tried again one after the other, and in another
-// order each time: whoever comes first may be the only one who may try.
-type spread struct {
-	workqueue.TypedRateLimiter[string]
-}
-
-func (s spread) When(id string) time.Duration {
-	pause := s.TypedRateLimiter.When(id)
-	return pause - rand.N(pause/2)
 }
 
 // refuse takes note that the API server does not take the record of a volume as

@@ -91,11 +91,25 @@ func (r *Reconciler) left() { r.next(r.askers.leave()) }
 const marksPerSecond = 20
 
 // mayMark tells whether one of too many absences may be marked now.
-func (r *Reconciler) mayMark(id string) bool {
-	if !r.marks.enter(id) {
+func (r *Reconciler) mayMark(id string) bool { return r.forASecond(r.marks, id) }
+
+// triesPerSecond is for how many volumes whose content is not kept StorageOS is asked while
+// Kubernetes takes no writes: one of them may be the first to tell that it does again.
+const triesPerSecond = 1
+
+// mayTry tells whether StorageOS may be asked for a volume so that its record can be written.
+// One that did not fail itself waits for no others: their records may be all that cannot be
+// written.
+func (r *Reconciler) mayTry(id string) bool {
+	return r.failures.Load() < failuresInARow || r.queue.NumRequeues(id) == 0 || r.forASecond(r.tries, id)
+}
+
+// forASecond tells whether it is the turn of a volume, and keeps its room for a second.
+func (r *Reconciler) forASecond(t *turns, id string) bool {
+	if !t.enter(id) {
 		return false
 	}
-	time.AfterFunc(time.Second, func() { r.next(r.marks.leave()) })
+	time.AfterFunc(time.Second, func() { r.next(t.leave()) })
 	return true
 }
 
@@ -104,6 +118,7 @@ func (r *Reconciler) mayMark(id string) bool {
 func (r *Reconciler) worked(id string) {
 	r.next(r.askers.pass(id))
 	r.next(r.marks.pass(id))
+	r.next(r.tries.pass(id))
 }
 
 func (r *Reconciler) next(id string, ok bool) {
