@@ -72,9 +72,7 @@ func (s *Settings) decide(o observation) decision {
 	if o.copies > 0 {
 		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.namespaceID.get()
 	}
-	if o.pv != nil {
-		d.track.unreferenced = since{}
-	}
+	d.watchReferred(&o)
 	switch {
 	case o.record != nil && o.record.terminating:
 		s.decideTerminating(&o, &d)
@@ -127,9 +125,6 @@ func (s *Settings) decideUnknown(o *observation, d *decision) {
 func (s *Settings) decidePresent(o *observation, d *decision) {
 	t := &d.track
 	d.found(o)
-	if o.pv == nil && t.unreferenced.at.IsZero() {
-		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
-	}
 	if o.sight.moved {
 		d.nextListing = true
 		return

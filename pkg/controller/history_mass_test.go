@@ -235,3 +235,72 @@ func TestHistoryMassOutlived(t *testing.T) {
 		})
 	}
 }
+
+// A listing begun after the PersistentVolumes of volumes went shows that these outlived
+// them: a new leader's first too, or one that shows them again. When they are lost after
+// it, those do not explain it.
+func TestHistoryMassOutlivedByOneListing(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(h *history, gone func()){
+		"a new leader's first": func(h *history, gone func()) {
+			gone()
+			h.lead()
+			h.polls(1)
+		},
+		"the first that does not fail": func(h *history, gone func()) {
+			h.lead()
+			h.api.fail = func(string, int) error { return errDown }
+			h.polls(1)
+			gone()
+			h.polls(1)
+			h.api.fail = nil
+			h.polls(1)
+		},
+		"the first that shows them again": func(h *history, gone func()) {
+			h.api.hidden = map[string]bool{}
+			for n := range 30 {
+				h.api.hidden[fmt.Sprint("v", n)] = true
+			}
+			h.polls(2)
+			gone()
+			h.polls(1)
+			h.api.hidden = nil
+			h.polls(1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 40, nil, func(h *history) {
+				h.api.takes = 10 * time.Millisecond // so that what a listing shows is looked at after its begin
+				tell(h, func() {
+					for n := range 30 {
+						h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
+					}
+				})
+				h.api.volumes["one"] = h.api.volumes["one"][30:]
+				h.polls(12)
+				if n := len(h.records.records); n != 40 {
+					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.why)
+				}
+			})
+		})
+	}
+}
+
+// PersistentVolumes that went while nobody led explain that no listing since then has
+// shown their volumes.
+func TestHistoryMassExplainedBeforeLeading(t *testing.T) {
+	t.Parallel()
+	told(t, 40, nil, func(h *history) {
+		h.api.takes = 10 * time.Millisecond
+		for n := range 30 {
+			h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
+		}
+		h.api.volumes["one"] = h.api.volumes["one"][30:]
+		h.lead()
+		h.polls(12)
+		if n := len(h.records.records); n != 10 {
+			t.Errorf("%d records a minute after 30 of 40 volumes and their PersistentVolumes went (%q)", n, h.leader.tracks.breaker.why)
+		}
+	})
+}

@@ -28,6 +28,19 @@ func (s *state) knownToKubernetes(pv *persistentVolume, unreferenced since) {
 // refer is what is true of the PersistentVolume that refers to a volume.
 func (s *state) refer(pv *persistentVolume) { s.join, s.bound = pv.join, boundOf(pv) }
 
+// watchReferred takes note since when no PersistentVolume refers to a volume, whether or
+// not that is listed: if a listing begun since then shows it, it has outlived the last
+// one. A new leader looks before its first listing begins.
+func (d *decision) watchReferred(o *observation) {
+	t := &d.track
+	switch {
+	case o.pv != nil:
+		t.unreferenced = since{}
+	case t.unreferenced.at.IsZero() && (o.record != nil || o.sight.presence == present):
+		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
+	}
+}
+
 // longestPending is for how long at most the event of a new volume without a
 // PersistentVolume waits while those of others come: until then, of 18,000 claims that
 // were made at once the last has its own.

@@ -10,7 +10,7 @@ import (
 // track is what this process remembers of one volume between two reconciles.
 // A fail-over loses it: what is remembered here may only forbid a deletion.
 type track struct {
-	unreferenced since        // a volume that was listed then has had no PersistentVolume since
+	unreferenced since        // no PersistentVolume has referred to a volume that is listed or recorded since then
 	missing      since        // a PersistentVolume has referred to an absent volume since then
 	absent       absenceStart // no complete listing has shown the volume since then
 	returned     int          // the generation of the view that ended the last absence
