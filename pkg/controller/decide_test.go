@@ -309,6 +309,13 @@ func TestDecide(t *testing.T) {
 			},
 			levels: levels{unclaimed: true},
 		},
+		"that a record says so before the grace is over is put back": {
+			o: observation{
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				track: track{unreferenced: since{at: ago(time.Second)}},
+			},
+			verdict: save, want: ptr(unclaimed), after: 14 * time.Second,
+		},
 		"an absent volume is marked first": {
 			o:       observation{sight: gone(noon), record: recordOf(rightState())},
 			verdict: save, want: ptr(with(marked(0), func(s *state) { s.bound = boundNone })), next: true,

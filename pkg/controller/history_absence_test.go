@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -125,6 +126,62 @@ func TestHistoryUnclaimedToldOnce(t *testing.T) {
 			})
 			if events[EventUnclaimed] != tc.want {
 				t.Errorf("events %v, want %d %s", events, tc.want, EventUnclaimed)
+			}
+		})
+	}
+}
+
+// The event of a new volume that nobody claims waits while PersistentVolumes of others come,
+// and its record says so already. Whatever happens to the volume meanwhile, it is said, once.
+func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
+	t.Parallel()
+	hide := func(h *history, polls int) {
+		h.api.hidden = map[string]bool{"x": true}
+		h.provision(polls / 2)
+		h.api.hidden = nil
+	}
+	for name, meanwhile := range map[string]func(*history){
+		"nothing":                           func(*history) {},
+		"it is not listed for a while":      func(h *history) { hide(h, 2) },
+		"it is not listed for the grace":    func(h *history) { hide(h, 6) },
+		"it is not listed, again and again": func(h *history) { hide(h, 2); h.provision(2); hide(h, 2) },
+		"its namespace goes and is back while no listing is complete": func(h *history) {
+			namespaces := h.api.namespaces
+			h.api.namespaces, h.api.volumes["two"] = []string{"two"}, nil
+			h.api.fail = func(call string, _ int) error {
+				if call == "volumes two" {
+					return errDown
+				}
+				return nil
+			}
+			h.provision(1)
+			h.api.namespaces, h.api.fail = namespaces, nil
+		},
+		"a hand takes from the record what it says of it": func(h *history) {
+			old := h.records.records["x"]
+			obj := old.DeepCopy()
+			obj.Status.Conditions = nil
+			h.records.store(old, obj)
+			h.provision(1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 40, nil, func(h *history) {
+				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+				h.provision(12)
+				if c := meta.FindStatusCondition(h.records.records["x"].Status.Conditions, v1.ConditionBound); c.Reason != ReasonUnclaimed {
+					t.Errorf("its record says %s", c.Reason)
+				}
+				meanwhile(h)
+				h.provision(12)
+				if n := h.events[EventUnclaimed]; n != 0 {
+					t.Errorf("it was said %d times while others came", n)
+				}
+				h.polls(24)
+			})
+			if events[EventUnclaimed] != 1 {
+				t.Errorf("events %v, want one %s", events, EventUnclaimed)
 			}
 		})
 	}

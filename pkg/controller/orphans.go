@@ -37,8 +37,14 @@ func (d *decision) watchReferred(o *observation) {
 	case o.pv != nil:
 		t.unreferenced = since{}
 	case t.unreferenced.at.IsZero() && (o.record != nil || o.sight.presence == present):
-		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil}
+		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil, said: o.record.saysUnclaimed()}
 	}
+}
+
+// saysUnclaimed tells whether a record, nil if there is none, says that nobody claims its
+// volume. Where it did so before this process saw that, there has been an event.
+func (r *record) saysUnclaimed() bool {
+	return r != nil && r.state.bound.get().Reason == ReasonUnclaimed
 }
 
 // longestPending is for how long at most the event of a new volume without a
@@ -61,24 +67,18 @@ func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 		d.want.join = join{}
 	}
 
-	said := o.record != nil && o.record.state.bound.get().Reason == ReasonUnclaimed
 	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
 	switch {
-	case said:
-		t.levels.unclaimed = true
+	case t.unreferenced.said:
 	case o.now.Before(due):
 		d.later(due.Sub(o.now))
 		return
 	case o.sight.seen.Before(due):
 		d.nextListing = true
 		return
-	default:
-		t.levels.unclaimed = true
 	}
+	t.levels.unclaimed = true
 	d.want.bound = boundUnclaimed
-	if said && !o.track.levels.unclaimed {
-		t.unreferenced.said = true // by the process before
-	}
 	if o.record == nil || t.unreferenced.said || t.unreferenced.quiet {
 		return
 	}
