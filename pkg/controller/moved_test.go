@@ -20,6 +20,8 @@ func TestPollFollowsMoved(t *testing.T) {
 	moved := map[string][]string{"one": {"b 1"}, "two": {"d 1", "a 1"}, "three": {"c 1"}}
 	offline := map[string][]string{"one": {"b 1"}, "two": {"d 1", "a 1 offline"}, "three": {"c 1"}}
 	twice := map[string][]string{"one": {"a 1", "b 1"}, "two": {"d 1", "a 2"}, "three": {"c 1"}}
+	alike := map[string][]string{"one": {"b 1"}, "two": {"a 1 offline", "d 1", "a 1 offline"}, "three": {"c 1"}}
+	back := map[string][]string{"one": {"a 1 offline", "b 1", "a 1 offline"}, "two": {"d 1"}, "three": {"c 1"}}
 	for name, tc := range map[string]struct {
 		failing string
 		then    []map[string][]string // what the listings after the first show
@@ -46,10 +48,38 @@ func TestPollFollowsMoved(t *testing.T) {
 		"it is listed twice, then once, and the other list fails": {
 			"volumes one", []map[string][]string{twice, offline, offline}, v1.HealthHealthy, listedTwice, 1, // it may show it still
 		},
+		"it is listed twice, and then the namespace goes that showed it first": {
+			"volumes three", []map[string][]string{
+				twice, {"two": offline["two"], "three": {"c 1"}}, {"two": offline["two"], "three": {"c 1"}},
+			}, v1.HealthOffline, "", 0,
+		},
+		"it is listed twice, and then the namespace goes that showed it last": {
+			"volumes three", []map[string][]string{
+				twice, {"one": {"a 1 offline", "b 1"}, "three": {"c 1"}}, {"one": {"a 1 offline", "b 1"}, "three": {"c 1"}},
+			}, v1.HealthOffline, "", 0,
+		},
 		"it is listed twice by one list, then once": {
 			"volumes three", []map[string][]string{
 				{"one": {"b 1"}, "two": {"a 2", "d 1", "a 3"}, "three": {"c 1"}}, offline, offline,
 			}, v1.HealthOffline, "", 0,
+		},
+		"it is listed twice by one list, then twice alike": {
+			"volumes three", []map[string][]string{
+				{"one": {"b 1"}, "two": {"a 2", "d 1", "a 3"}, "three": {"c 1"}}, alike, alike,
+			}, v1.HealthOffline, "", 0,
+		},
+		"it is listed twice, then by one list twice alike": {
+			"volumes three", []map[string][]string{twice, alike, alike}, v1.HealthOffline, "", 0,
+		},
+		"it moves and comes back, twice alike, and the list it left fails": {
+			"volumes one", []map[string][]string{moved, back, back}, v1.HealthOffline, "", 0,
+		},
+		"it is listed twice by one list, then twice alike and once otherwise": {
+			"volumes three", []map[string][]string{
+				{"one": {"b 1"}, "two": {"a 2", "d 1", "a 3"}, "three": {"c 1"}},
+				{"one": {"b 1"}, "two": {"a 4", "a 4", "a 3"}, "three": {"c 1"}},
+				{"one": {"b 1"}, "two": {"a 3", "a 4", "a 3"}, "three": {"c 1"}},
+			}, v1.HealthHealthy, listedTwice, 1,
 		},
 		"it is listed twice by one list, which is cut then": {
 			"volumes two", []map[string][]string{
@@ -179,7 +209,7 @@ func TestListedTwiceThenOnce(t *testing.T) {
 
 // While one list is never read to its end, the others are kept true: whatever changes in
 // them, comes, goes, is listed twice or moves from one to another, or out of the one that is
-// cut.
+// cut, and whichever namespace goes or comes back.
 func TestModelViewCut(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -188,8 +218,9 @@ func TestModelViewCut(t *testing.T) {
 		raw := uint64(len("abcdef"))
 		list := func(cut bool) {
 			polls++
-			l := at(polls)
-			for _, ns := range rapid.Permutation(slices.Sorted(maps.Keys(lists))).Draw(t, "order") {
+			l, namespaces := at(polls), slices.Sorted(maps.Keys(lists))
+			v.setNamespaces(l, namespaces)
+			for _, ns := range rapid.Permutation(namespaces).Draw(t, "order") {
 				stop := -1
 				if cut && ns == "cut" {
 					stop = rapid.IntRange(0, len(lists[ns])).Draw(t, "cut at")
@@ -236,6 +267,7 @@ func TestModelViewCut(t *testing.T) {
 					lists[ns] = slices.Delete(lists[ns], i, i+1)
 				}
 			},
+			"end":  func(t *rapid.T) { delete(lists, rapid.SampledFrom([]string{"one", "two"}).Draw(t, "which")) },
 			"list": func(*rapid.T) { list(true) },
 			"": func(t *rapid.T) {
 				if rapid.IntRange(0, 2).Draw(t, "check") > 0 {

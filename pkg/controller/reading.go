@@ -19,6 +19,7 @@ type reading struct {
 	lost    int                   // how many in a row were not met there
 	byRaw   map[uint64]*listed    // old by hash, once the order has turned out to be another
 	fresh   []*listed             // what the view did not have before
+	later   map[string]uint64     // hashes of what it shows and the next listing decodes, by ID
 	clashes bool                  // it shows a volume that belongs to another list
 }
 
@@ -155,7 +156,7 @@ func (r *reading) show(id string, raw uint64) finding {
 	switch {
 	case !ok:
 		return changed
-	case e.body == r.body && e.raw == raw:
+	case e.body == r.body && (e.raw == raw || r.later[id] == raw):
 		return unchanged
 	case e.body.shown == r.l:
 		r.clash(e)
@@ -166,9 +167,11 @@ func (r *reading) show(id string, raw uint64) finding {
 		if e.body.space != r.space {
 			e.other = e.body
 		}
-		if e.raw = raw; e.invalid != invalidTwice { // then single has it decoded
-			e.raw = 0
+		e.raw = 0
+		if r.later == nil {
+			r.later = map[string]uint64{}
 		}
+		r.later[id] = raw
 		r.point(e)
 		return unchanged
 	case e.raw == raw && e.body.space == r.space:

@@ -58,6 +58,12 @@ func TestModelView(t *testing.T) {
 				raw++
 				lists[ns] = append(slices.Clone(lists[ns]), shown{id, raw})
 			},
+			"put alike": func(t *rapid.T) {
+				ns := namespace.Draw(t, "namespace")
+				if n := len(lists[ns]); n > 0 {
+					lists[ns] = append(slices.Clone(lists[ns]), lists[ns][rapid.IntRange(0, n-1).Draw(t, "which")])
+				}
+			},
 			"change": func(t *rapid.T) {
 				ns := namespace.Draw(t, "namespace")
 				if len(lists[ns]) > 0 {
@@ -98,8 +104,8 @@ func TestModelView(t *testing.T) {
 				where := map[string]string{}
 				for ns, list := range lists {
 					for _, s := range list {
-						_, again := want[s.id]
-						twice[s.id] = twice[s.id] || again
+						was, again := want[s.id]
+						twice[s.id] = twice[s.id] || again && (was != s || where[s.id] != ns)
 						want[s.id], where[s.id] = s, ns
 					}
 				}
