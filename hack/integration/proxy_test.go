@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -128,8 +129,10 @@ func (p *proxy) cut() { p.server.CloseClientConnections() }
 // down is an API server that is not there.
 func down(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
 
-// mute takes requests and never answers.
+// mute takes requests and never answers. While the body of one is not read, the server does
+// not notice that the client has gone.
 func mute(_ http.ResponseWriter, r *http.Request) bool {
+	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 	return true
 }
