@@ -49,7 +49,17 @@ func TestFaultPassword(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			size += 1 << 30
+			c.polls(2) // the first may have begun, and log in, before the case before ended
+			errs := c.metric("storageos_sync_volume_errors_total")
 			tc.begin()
+			if tc.waits {
+				eventually(t, "listings fail", 10*time.Second, func() error {
+					if c.metric("storageos_sync_volume_errors_total") == errs {
+						return errors.New("not yet")
+					}
+					return nil
+				})
+			}
 			for _, f := range filled {
 				e.must(e.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) { v.SizeBytes = size }))
 			}
