@@ -120,9 +120,10 @@ func (r *Reconciler) complete(now time.Time) {
 
 // leftToListing lets the next listing complete a record that was written and is told of as
 // it was before: while API servers may not go by a new CRD yet, the watch of one may still
-// drop what is stored. Its volume need not be asked for.
+// drop what is stored. Its volume need not be asked for. Where no listing comes to its end
+// nothing is left to the next: what Kubernetes tells is recorded all the same.
 func (r *Reconciler) leftToListing(o *observation) bool {
-	if o.record == nil || o.record.state.complete() || o.record.said() != o.track.before.said || !r.crdLags(o.now) {
+	if !o.sight.whole || o.record == nil || o.record.state.complete() || o.record.said() != o.track.before.said || !r.crdLags(o.now) {
 		return false
 	}
 	r.completion.want(o.now)

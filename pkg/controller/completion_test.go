@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,5 +79,43 @@ func TestHistoryWatchLagsBehindCRD(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What is left to the next listing is not left to one that does not come: what Kubernetes
+// tells is recorded all the same.
+func TestHistoryReleasedWhileCRDLags(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]string{
+		"no namespace is listed":      "namespaces",
+		"the cluster does not answer": "cluster",
+		"its namespace is not":        "volumes one",
+	} {
+		for _, first := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", released first: ", first), func(t *testing.T) {
+				t.Parallel()
+				told(t, 3, nil, func(h *history) {
+					h.leader.crd.is.Store(int32(crdCurrent))
+					h.leader.crd.since.Store(time.Now().UnixNano())
+					h.undoing(func(r *v1.Volume) { r.Status.Conditions, r.Status.Capacity = nil, nil })
+					h.listings(1)
+					h.records.after = nil
+					release := []func(){h.release, func() {
+						h.api.fail = func(call string, _ int) error { return map[string]error{fails: errDown, "volume v0": errDown}[call] }
+					}}
+					if !first {
+						slices.Reverse(release)
+					}
+					for _, step := range release {
+						step()
+						h.work(h.leader, 10)
+					}
+					h.listings(4)
+					if got := stateIn(h, "v0").bound.get().Reason; got != "Released" {
+						t.Errorf("four polls later its record says %q, want Released", got)
+					}
+				})
+			})
+		}
 	}
 }

@@ -77,6 +77,9 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 		changed = append(changed, r.everyID()...)
 		r.completion.one = r.crd.capability() == crdUnknown
 	}
+	if !complete && r.crdLags(time.Now()) {
+		changed = append(changed, r.incomplete()...) // they may have been left to this listing
+	}
 	r.creations.bound(r.view.lists)
 	r.considerAll(changed)
 	first := complete && r.view.settling()
