@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -9,42 +10,51 @@ import (
 // has been tried once.
 type cycles struct {
 	mu      sync.Mutex
-	open    []*cycle
+	open    []*cycle          // not worked off yet, the oldest first
+	waiting map[string]*cycle // by ID: that queued it first; it is not taken yet
 	observe func(time.Duration)
 }
 
 // cycle is a listing that is not worked off yet.
 type cycle struct {
-	begun   time.Time
-	waiting map[string]struct{} // queued, not taken yet
-	working int                 // taken, not tried yet
-	ended   bool                // the listing has ended and was complete
+	begun    time.Time
+	left     int    // IDs that it queued first and that are not tried yet
+	after    *cycle // the last before it that has queued some of its IDs; nil if none, or if that is worked off
+	ended    bool
+	complete bool
+}
+
+func newCycles(observe func(time.Duration)) *cycles {
+	return &cycles{waiting: map[string]*cycle{}, observe: observe}
 }
 
 func (c *cycles) begin(now time.Time) *cycle {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cy := &cycle{begun: now, waiting: map[string]struct{}{}}
+	cy := &cycle{begun: now}
 	c.open = append(c.open, cy)
 	return cy
 }
 
-// queued must be called before the ID is put into the queue.
+// queued must be called before the ID is put into the queue. One that waits already is
+// not counted again: however many listings queue it, it is remembered once.
 func (c *cycles) queued(cy *cycle, id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cy.waiting[id] = struct{}{}
+	switch first := c.waiting[id]; {
+	case first == nil:
+		c.waiting[id] = cy
+		cy.left++
+	case first != cy && (cy.after == nil || cy.after.begun.Before(first.begun)):
+		cy.after = first
+	}
 }
 
 // end says that the listing has ended. An incomplete one is not measured.
 func (c *cycles) end(cy *cycle, complete bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !complete {
-		c.remove(cy)
-		return
-	}
-	cy.ended = true
+	cy.ended, cy.complete = true, complete
 	c.finish(cy, now)
 }
 
@@ -53,38 +63,33 @@ func (c *cycles) end(cy *cycle, complete bool, now time.Time) {
 func (c *cycles) take(id string) (tried func(now time.Time)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var taken []*cycle
-	for _, cy := range c.open {
-		if _, ok := cy.waiting[id]; ok {
-			delete(cy.waiting, id)
-			cy.working++
-			taken = append(taken, cy)
-		}
-	}
+	cy := c.waiting[id]
+	delete(c.waiting, id)
 	return func(now time.Time) {
+		if cy == nil {
+			return
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		for _, cy := range taken {
-			cy.working--
-			c.finish(cy, now)
-		}
+		cy.left--
+		c.finish(cy, now)
 	}
 }
 
-// finish measures a cycle that is worked off. The caller holds the lock.
+// finish measures a cycle that is worked off, and those that had to wait for it. The
+// caller holds the lock.
 func (c *cycles) finish(cy *cycle, now time.Time) {
-	if !cy.ended || len(cy.waiting) > 0 || cy.working > 0 {
+	if !cy.ended || cy.left > 0 || cy.after != nil {
 		return
 	}
-	c.remove(cy)
-	c.observe(now.Sub(cy.begun))
-}
-
-func (c *cycles) remove(cy *cycle) {
-	for i := range c.open {
-		if c.open[i] == cy {
-			c.open = append(c.open[:i], c.open[i+1:]...)
-			return
+	c.open = slices.DeleteFunc(c.open, func(other *cycle) bool { return other == cy })
+	if cy.complete {
+		c.observe(now.Sub(cy.begun))
+	}
+	for _, other := range slices.Clone(c.open) {
+		if other.after == cy {
+			other.after = nil
+			c.finish(other, now)
 		}
 	}
 }

@@ -55,6 +55,40 @@ func TestCycles(t *testing.T) {
 			c.end(two, true, at(6))
 			c.take("a")(at(8))
 		}, []time.Duration{8 * time.Second, 3 * time.Second}},
+		"it is remembered once, however many queue it": {func(c *cycles) {
+			for n := range 100 {
+				cy := c.begin(at(5 * n))
+				c.queued(cy, "a")
+				c.end(cy, true, at(5*n+1))
+			}
+			if n := len(c.waiting); n != 1 {
+				t.Errorf("%d IDs are remembered, want 1", n)
+			}
+		}, nil},
+		"a listing waits for none of the others' keys": {func(c *cycles) {
+			one := c.begin(at(0))
+			c.queued(one, "a")
+			c.queued(one, "b")
+			c.end(one, true, at(1))
+			c.take("a") // which takes long
+			two := c.begin(at(5))
+			c.queued(two, "a") // once more
+			c.queued(two, "c")
+			c.end(two, true, at(6))
+			c.take("a")(at(7))
+			c.take("c")(at(8))
+		}, []time.Duration{3 * time.Second}},
+		"but for those that it queued as well": {func(c *cycles) {
+			one := c.begin(at(0))
+			c.queued(one, "a")
+			c.end(one, false, at(1))
+			two := c.begin(at(5))
+			c.queued(two, "a")
+			c.queued(two, "b")
+			c.end(two, true, at(6))
+			c.take("b")(at(7))
+			c.take("a")(at(9))
+		}, []time.Duration{4 * time.Second}},
 		"an incomplete listing is not measured": {func(c *cycles) {
 			cy := c.begin(at(0))
 			c.queued(cy, "a")
@@ -66,7 +100,8 @@ func TestCycles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got []time.Duration
-			tc.do(&cycles{observe: func(d time.Duration) { got = append(got, d) }})
+			c := newCycles(func(d time.Duration) { got = append(got, d) })
+			tc.do(c)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("measured (-want +got):\n%s", diff)
 			}
@@ -95,5 +130,44 @@ func TestContents(t *testing.T) {
 	c.put("b", []byte("much too long for it"))
 	if got := c.take("b"); got != nil {
 		t.Errorf("out of date: %q", got)
+	}
+}
+
+// While nobody works, as all wait for Kubernetes, what is remembered does not grow with each
+// listing.
+func TestHistoryCyclesDoNotGrow(t *testing.T) {
+	t.Parallel()
+	const volumes = 300
+	for name, change := range map[string]func(h *history){
+		"most are gone": func(h *history) { h.keepVolumes(volumes / 10) },
+		"writes of another health have failed": func(h *history) {
+			h.records.fail = func(string) error { return errDown }
+			for i, v := range h.api.volumes["one"] {
+				h.api.volumes["one"][i] = v + " offline"
+			}
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, volumes)
+			h.sleep(time.Second)
+			h.work(h.leader, volumes)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, nil, func(h *history) {
+				change(h)
+				for range 60 {
+					h.sleep(h.settings.PollInterval)
+					_ = h.leader.poller.poll(h.ctx)
+				}
+				if n := len(h.leader.cycles.waiting); n > volumes {
+					t.Errorf("%d IDs of %d volumes are remembered", n, volumes)
+				}
+				h.records.fail = nil
+				h.polls(24)
+				if n, open := len(h.leader.cycles.waiting), len(h.leader.cycles.open); n+open > 0 {
+					t.Errorf("%d IDs and %d listings are still remembered", n, open)
+				}
+			})
+		})
 	}
 }

@@ -138,7 +138,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		view:      newView(),
 		tracks:    newTracks(&o.Settings, o.Metrics),
 		contents:  newContents(maxContents),
-		cycles:    &cycles{observe: o.Metrics.SyncDuration.Observe},
+		cycles:    newCycles(o.Metrics.SyncDuration.Observe),
 		copies:    newOnce(),
 		inherited: map[string]levels{},
 		creations: newCreations(),
