@@ -16,10 +16,11 @@ type contents struct {
 	raw   map[string][]byte
 	bytes int
 	limit int
+	lists func(id string) bool // StorageOS does
 }
 
 func newContents(limit int) *contents {
-	return &contents{raw: map[string][]byte{}, limit: limit}
+	return &contents{raw: map[string][]byte{}, limit: limit, lists: func(string) bool { return true }}
 }
 
 // put keeps a copy of the JSON of a volume if there is room; what was kept of
@@ -37,8 +38,11 @@ func (c *contents) put(id string, raw []byte) {
 }
 
 // putBack keeps again what was taken and is still of use, unless a listing has shown
-// something newer.
+// something newer, or that the volume has gone.
 func (c *contents) putBack(id string, raw []byte) {
+	if !c.lists(id) {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, newer := c.raw[id]; newer || raw == nil || c.bytes+len(raw) > c.limit {

@@ -88,3 +88,48 @@ func TestHistoryCopiesMadeAgain(t *testing.T) {
 		}
 	})
 }
+
+// What was listed of a volume and could not be recorded is of no use any more when the volume
+// is not listed: however long its record stays, there is room for what is.
+func TestHistoryContentsOfAbsent(t *testing.T) {
+	t.Parallel()
+	const volumes = 40
+	for name, goes := range map[string]func(h *history){
+		"another cluster answers": func(h *history) {
+			h.api.cluster = "other"
+			h.api.volumes["one"] = nil
+			for n := range volumes {
+				h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("w%d 1", n))
+			}
+		},
+		"their deletions are held": func(h *history) { h.keepVolumes(0) },
+		"one goes, and the grace is long": func(h *history) {
+			h.leader.settings.OrphanGracePeriod = time.Hour
+			h.keepVolumes(volumes - 1)
+		},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", while writes fail: ", late), func(t *testing.T) {
+				t.Parallel()
+				told(t, volumes, nil, func(h *history) {
+					h.leader.contents.limit = 4000
+					h.records.fail = func(string) error { return errDown }
+					for i := range h.api.volumes["one"] {
+						h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+					}
+					h.listings(3)
+					goes(h)
+					h.listings(1)
+					if late {
+						h.listings(24)
+					}
+					h.records.fail = nil
+					h.listings(24)
+					if n := h.leader.contents.bytes; n > 0 {
+						t.Errorf("%d bytes are kept, though all that is listed is recorded", n)
+					}
+				})
+			})
+		}
+	}
+}

@@ -79,7 +79,7 @@ func (r *Reconciler) consider(id string, cy *cycle) {
 	o, d := r.decide(id)
 	r.follow(id, o, d)
 	if d.verdict != save && d.verdict != ask {
-		if !d.nextListing {
+		if !d.nextListing || o.sight.presence != present {
 			r.contents.take(id) // nobody will ask for it
 		}
 		return

@@ -163,6 +163,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
 		return nil, err
 	}
+	r.contents.lists = r.view.lists
 	r.view.clock.interval = o.Settings.PollInterval
 	r.view.named = r.tracks.names
 	r.view.cares = func(id string) bool { return len(r.pvIndex.of(id))+len(r.recordIndex.of(id)) > 0 }
