@@ -133,3 +133,46 @@ func TestHistoryContentsOfAbsent(t *testing.T) {
 		}
 	}
 }
+
+// etcd is restored from a backup while the watch is quiet: what was written since is gone, and
+// no watch will tell so. At a resync the cache counts, and the record is written again.
+func TestHistoryRestored(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		told   bool // the watch tells the record as it was restored
+		resync time.Duration
+		want   int64
+	}{
+		"nothing is told":           {false, 10 * time.Minute, 7},
+		"what was restored is told": {true, 10 * time.Minute, 7},
+		"nothing is compared again": {false, 0, 1}, // somebody has chosen so
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, func(s *Settings) { s.ResyncInterval = tc.resync }, func(h *history) {
+				was := h.records.records["v0"]
+				restored := was.DeepCopy()
+				if tc.told {
+					restored.Annotations["theirs"] = "x"
+					restored.ResourceVersion = fmt.Sprint(h.records.version + 5)
+				}
+				h.records.version += 10
+				h.api.volumes["one"][0] = "v0 7"
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+				if n := h.records.records["v0"].Spec.SizeBytes; n != 7 {
+					t.Fatalf("%d bytes were written, want 7", n)
+				}
+				h.records.records["v0"] = restored
+				h.records.history = h.records.history[:h.leader.recordsTold]
+				if tc.told {
+					h.records.history = append(h.records.history, recordChange{was, restored})
+				}
+				h.polls(12 * 11)
+				if n := h.records.records["v0"].Spec.SizeBytes; n != tc.want {
+					t.Errorf("11 minutes later the record says %d bytes, want %d", n, tc.want)
+				}
+			})
+		})
+	}
+}

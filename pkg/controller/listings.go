@@ -74,6 +74,7 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 	changed = r.related(changed...)
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
+		r.tracks.trustCache(time.Now())
 		changed = append(changed, r.everyID()...)
 		r.completion.one = r.crd.capability() == crdUnknown
 	}

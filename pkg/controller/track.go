@@ -232,6 +232,19 @@ func (t *tracks) cached(rec *record) {
 	}
 }
 
+// trustCache forgets all that was written and the cache has not told of. It may never do so:
+// a store that was restored from a backup does not have it.
+func (t *tracks) trustCache(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, tr := range t.all {
+		if tr.written != nil {
+			tr.written = nil
+			t.set(id, now, tr)
+		}
+	}
+}
+
 // resetBreaker looks, after a complete listing, whether the breaker may go.
 func (t *tracks) resetBreaker(now time.Time) {
 	t.mu.Lock()
