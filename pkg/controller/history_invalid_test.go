@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 )
 
 // refuse is that the API server does not take a record as it is.
@@ -110,9 +113,32 @@ func TestHistoryInvalidBeforePV(t *testing.T) {
 	}
 }
 
-// It is not told again by another process, nor while something else of it changes.
+// sizeless refuses each change of a size, and nothing else.
+type sizeless struct{ *memory }
+
+func (s sizeless) StorageOSV1() typedv1.StorageOSV1Interface { return s }
+func (s sizeless) Volumes() typedv1.VolumeInterface          { return s }
+
+func (s sizeless) Patch(ctx context.Context, name string, pt types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+	if bytes.Contains(data, []byte("sizeBytes")) {
+		return nil, refuse
+	}
+	return s.memory.Patch(ctx, name, pt, data, o, sub...)
+}
+
+// It is not told again by another process, nor while something else of it changes, nor when
+// it was not listed for a while.
 func TestHistoryInvalidToldOnce(t *testing.T) {
 	t.Parallel()
+	away := func(h *history) { // whenever what was refused is tried again
+		all := h.api.volumes["one"]
+		for range 3 {
+			h.api.volumes["one"] = nil
+			h.polls(1)
+			h.api.volumes["one"] = all
+			h.polls(12)
+		}
+	}
 	for name, tell := range map[string]func(*history){
 		"refused, and another leads": func(h *history) {
 			h.records.fail = func(string) error { return refuse }
@@ -122,6 +148,18 @@ func TestHistoryInvalidToldOnce(t *testing.T) {
 				h.lead()
 			}
 			h.polls(3)
+		},
+		"refused, and it is not listed for a while, again and again": func(h *history) {
+			h.records.fail = func(string) error { return refuse }
+			h.api.volumes["one"][0] = "v0 7"
+			h.polls(12)
+			away(h)
+		},
+		"only its size is refused, and it is not listed for a while, again and again": func(h *history) {
+			h.leader.records = sizeless{h.records}
+			h.api.volumes["one"][0] = "v0 7"
+			h.polls(12)
+			away(h)
 		},
 		"too large, and its sync goes on": func(h *history) {
 			for n := range 20 {

@@ -39,13 +39,15 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err e
 	r.trouble.log(ctx, "refused", err)
 	first := false
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		is := refusal{content: o.sight.digest.content, at: o.now}
-		is.told = o.sight.settling || t.quiet != 0 && t.quiet == is.content ||
-			t.refused.told && t.refused.content == is.content
-		first = !is.told && (o.record != nil || o.pv != nil)
-		is.told = is.told || first
-		t.refused = is
+		t.refused.at = o.now
 		t.levels.invalid = o.sight.presence == present
+		if !t.levels.invalid {
+			return t // it does not count, and what was said of the volume as it was listed holds
+		}
+		is := o.sight.digest.content
+		told := o.sight.settling || t.quiet != 0 && t.quiet == is || t.refused.told && t.refused.content == is
+		first = !told && (o.record != nil || o.pv != nil)
+		t.refused.content, t.refused.told = is, told || first
 		return t
 	})
 	r.queue.AddAfter(id, refusedPause)

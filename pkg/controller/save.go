@@ -353,7 +353,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		quiet, from = t.quiet != 0, t.unsaid.from()
 		t.unsaid = unsaid{}
 		if !d.lacking {
-			t.quiet, t.refused = 0, refusal{}
+			t.quiet = 0
 			t.levels.invalid = o.sight.presence == present && o.sight.invalid != ""
 		}
 		t.settled = settled
@@ -364,7 +364,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 			t.written = is
 		}
 		if d.content {
-			t.progressed = time.Time{}
+			t.refused, t.progressed = refusal{}, time.Time{}
 			if syncing(after) {
 				t.progressed = o.now
 			}
