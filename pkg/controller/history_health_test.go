@@ -180,6 +180,22 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"it is lost, and the volume is well again on another node before the watch tells": {func(h *history) {
+			h.records.lost = once(errDown)
+			for _, health := range []string{"offline", "online n2"} {
+				becomes(h, health)
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+			}
+		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"it is lost, and the volume is well again, larger and then not, before the watch tells": {func(h *history) {
+			h.records.lost = once(errDown)
+			for _, is := range []string{"v0 1 offline", "v0 7 online", "v0 7 offline"} {
+				h.api.volumes["one"][0] = is
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+			}
+		}, counted{EventOffline: 2, EventHealthy: 1}},
 		"it is lost, and the volume is well again and not, before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			for _, health := range []string{"offline", "online", "offline"} {

@@ -378,7 +378,8 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	}
 	r.kept(id, is, settled == settlement{})
 	if was != nil && !quiet {
-		r.say(healthEvent(is.ref(), cmp.Or(from, was.copies.get().Health), is.copies.get())...)
+		r.say(healthEvent(is.ref(), from, was.copies.get())...) // by the write that was not answered
+		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
 	}
 }
 
