@@ -20,6 +20,7 @@ type observation struct {
 	deleting   bool              // Kubernetes was asked to delete the record: it counts as deleted
 	aside      bool              // its turn to be asked for has not come
 	older      bool              // the CRD is known to drop some of what is written
+	polled     bool              // by the poller: a worker may be writing the record
 
 	provisioned time.Time // when a PersistentVolume last came
 

@@ -58,6 +58,14 @@ func lacking(d time.Duration) track {
 	return track{absent: absenceStart{since: ago(d), watch: watchPoint{1, 24*time.Hour - d}, judge: "cluster"}}
 }
 
+// offlineBefore is what is remembered of a write that has just failed, of a record that was at
+// that version.
+func offlineBefore(version string) track {
+	was := recordOf(rightState())
+	was.resourceVersion, was.copies = version, share(wellness{Health: v1.HealthOffline})
+	return track{unsaid: unsaid{was, noon}}
+}
+
 func reasons(events []event) []string {
 	var r []string
 	for _, e := range events {
@@ -206,6 +214,18 @@ func TestDecide(t *testing.T) {
 				track: track{settled: settlement{want: rightState(), got: unclaimed}},
 			},
 			verdict: save, content: true, want: ptr(rightState()),
+		},
+		"what a write has changed that was not answered is said": {
+			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("6")},
+			reports: []string{EventHealthy}, forgets: true,
+		},
+		"but not by the poller: a worker is to look": {
+			o:     observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("6"), polled: true},
+			after: time.Nanosecond,
+		},
+		"nor before the record is known to be another": {
+			o:    observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("7")},
+			next: true,
 		},
 		"what was settled is forgotten when the record is right": {
 			o: observation{

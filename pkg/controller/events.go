@@ -116,17 +116,23 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.
 }
 
 // tellHealth says what a write has changed whose answer did not come. If nothing newer
-// comes for as long as a write is tried again, it was not stored.
+// comes for as long as a write is tried again, it was not stored. It is for a worker, as no
+// other writes the record meanwhile and says the same.
 func (s *Settings) tellHealth(o *observation, d *decision) {
 	u := o.track.unsaid
-	switch {
-	case u.was == nil:
+	if u.was == nil {
 		return
-	case o.record != nil && u.was.olderThan(o.record):
-		d.reports = append(d.reports, healthEvent(o.record.ref(), u.from(), o.record.copies.get())...)
-	case o.record != nil && (d.verdict == save || o.now.Before(u.at.Add(longestRetryPolls*s.PollInterval))):
+	}
+	newer := o.record != nil && u.was.olderThan(o.record)
+	switch {
+	case o.record != nil && !newer && (d.verdict == save || o.now.Before(u.at.Add(longestRetryPolls*s.PollInterval))):
 		d.nextListing = true
 		return
+	case o.polled:
+		d.later(time.Nanosecond)
+		return
+	case newer:
+		d.reports = append(d.reports, healthEvent(o.record.ref(), u.from(), o.record.copies.get())...)
 	}
 	d.track.unsaid = unsaid{}
 }

@@ -139,6 +139,21 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		h.sleep(2 * time.Second)
 		h.tell(h.leader, 1)
 	}
+	// The write fails. Of the next one the watch tells before it is answered, and a listing ends.
+	overtaken := func(h *history) {
+		h.records.fail = func(string) error { return errDown }
+		becomes(h, "offline")
+		_ = h.leader.poller.poll(h.ctx)
+		h.work(h.leader, 10)
+		h.records.fail = nil
+		h.records.after = func(string) {
+			h.records.after = nil
+			h.tell(h.leader, -1)
+			_ = h.leader.poller.poll(h.ctx)
+		}
+		h.sleep(time.Second)
+		h.work(h.leader, 10)
+	}
 	for name, tc := range map[string]struct {
 		tell func(*history)
 		want counted
@@ -256,6 +271,23 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"the answer is overtaken": {overtaken, counted{EventOffline: 1}},
+		"the answer is overtaken, and lost": {func(h *history) {
+			h.records.lost = once(errDown)
+			overtaken(h)
+		}, counted{EventOffline: 1}},
+		"the answer is overtaken, and the volume is well again": {func(h *history) {
+			overtaken(h)
+			becomes(h, "online")
+		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"it is lost, and a listing ends before a worker knows what the watch tells": {func(h *history) {
+			h.records.lost = once(errDown)
+			becomes(h, "offline")
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.tell(h.leader, -1)
+			_ = h.leader.poller.poll(h.ctx)
+		}, counted{EventOffline: 1}},
 		"who led before has written and said it, and what is read is behind": {func(h *history) {
 			h.records.stale = h.records.records["v0"]
 			edit(h, func(r *v1.Volume) { r.Status.Master.Health = "offline" })

@@ -39,8 +39,9 @@ func (r *Reconciler) recordsOf(id string) []*record {
 
 // decide observes a volume, decides what is to be done about it and remembers
 // what has to be remembered.
-func (r *Reconciler) decide(id string) (o observation, d decision) {
-	o = r.observe(id)
+func (r *Reconciler) decide(id string) (observation, decision) { return r.decideOn(id, r.observe(id)) }
+
+func (r *Reconciler) decideOn(id string, o observation) (_ observation, d decision) {
 	if o.record == nil {
 		if name := r.tracks.waitsFor(id); name != "" {
 			o.holder = r.holder(name, id)
@@ -76,7 +77,9 @@ func (o *observation) heeds(t track, b *breaker) {
 // consider decides about a volume and leaves what is to be done to a worker. In
 // steady state nothing is, and the queue stays empty.
 func (r *Reconciler) consider(id string, cy *cycle) {
-	o, d := r.decide(id)
+	o := r.observe(id)
+	o.polled = true
+	o, d := r.decideOn(id, o)
 	r.follow(id, o, d)
 	if d.verdict != save && d.verdict != ask {
 		if !d.nextListing || o.sight.presence != present {
