@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -184,6 +185,48 @@ func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
 				t.Errorf("events %v, want one %s", events, EventUnclaimed)
 			}
 		})
+	}
+}
+
+// That nobody claims a volume is news unless the first whole list of its namespace showed it
+// so, whatever becomes of other namespaces, and though it was not listed when its
+// PersistentVolume went.
+func TestHistoryUnclaimedNews(t *testing.T) {
+	t.Parallel()
+	hide := func(h *history) { h.api.hidden = map[string]bool{"v3": true}; h.polls(1) }
+	goes := func(h *history) { h.setPV(h.pvs["v3"], nil); h.polls(1) }
+	lead := func(h *history) { h.lead(); h.polls(12) }
+	for name, tc := range map[string]struct {
+		tell []func(*history)
+		want int // told
+	}{
+		"it is not listed":                    {[]func(*history){lead, hide, goes}, 1},
+		"it is not listed, and another leads": {[]func(*history){hide, goes, lead}, 1},
+		"it is listed":                        {[]func(*history){lead, goes}, 1},
+		"it is listed, and another leads":     {[]func(*history){goes, lead}, 0},
+	} {
+		for _, silent := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, another namespace fails: %t", name, silent), func(t *testing.T) {
+				t.Parallel()
+				events := told(t, 40, nil, func(h *history) {
+					h.api.namespaces, h.api.volumes["two"] = []string{"one", "two"}, nil
+					if silent {
+						h.api.fail = func(call string, _ int) error { return map[string]error{"volumes two": errDown}[call] }
+					}
+					for _, tell := range tc.tell {
+						tell(h)
+					}
+					h.api.hidden = nil
+					h.polls(24)
+					if n := h.leader.tracks.counts.unclaimed; n != 1 {
+						t.Errorf("%d are counted", n)
+					}
+				})
+				if events[EventUnclaimed] != tc.want {
+					t.Errorf("events %v, want %d %s", events, tc.want, EventUnclaimed)
+				}
+			})
+		}
 	}
 }
 

@@ -37,7 +37,10 @@ func (d *decision) watchReferred(o *observation) {
 	case o.pv != nil:
 		t.unreferenced = since{}
 	case t.unreferenced.at.IsZero() && (o.record != nil || o.sight.presence == present):
-		t.unreferenced = since{at: o.now, quiet: o.sight.settling, pending: o.record == nil, said: o.record.saysUnclaimed()}
+		t.unreferenced = since{at: o.now, unlisted: true, pending: o.record == nil, said: o.record.saysUnclaimed()}
+	}
+	if t.unreferenced.unlisted && o.sight.presence == present {
+		t.unreferenced.unlisted, t.unreferenced.quiet = false, o.sight.settling
 	}
 }
 

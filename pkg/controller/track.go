@@ -64,8 +64,9 @@ type since struct {
 	said  bool // by an event
 
 	// Of a volume without a PersistentVolume: that may be yet to come, as it has just been
-	// made; or a listing begun since then has shown that it outlived the last one.
-	pending, outlived bool
+	// made; a listing begun since then has shown that it outlived the last one; or it was not
+	// listed since then, and whether it is to be quiet is told by the list that shows it.
+	pending, outlived, unlisted bool
 }
 
 // settlement remembers a record that does not say what was last written to it: the
