@@ -188,6 +188,63 @@ func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
 	}
 }
 
+// A volume that nobody claims is claimed for a while. That it is unclaimed again is a matter
+// of the grace and said again, though its record never said that it was claimed.
+func TestHistoryUnclaimedAgain(t *testing.T) {
+	t.Parallel()
+	for name, claimed := range map[string]func(h *history, polls func()){
+		"it is written": func(_ *history, polls func()) { polls() },
+		"it cannot be written": func(h *history, polls func()) {
+			h.records.fail = func(string) error { return errDown }
+			polls()
+		},
+		"it is refused": func(h *history, polls func()) {
+			h.records.fail = func(string) error { return refuse }
+			polls()
+		},
+		"it cannot be written, and another leads": func(h *history, polls func()) {
+			h.records.fail = func(string) error { return errDown }
+			polls()
+			h.lead()
+			polls()
+		},
+		"it cannot be written, for a moment": func(h *history, _ func()) {
+			h.records.fail = func(string) error { return errDown }
+			h.work(h.leader, 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 40, nil, func(h *history) {
+				h.setPV(h.pvs["v3"], nil)
+				h.polls(12)
+				h.setPV(nil, boundPV("other", "v3"))
+				h.tell(h.leader, -1)
+				_ = h.leader.poller.poll(h.ctx)
+				claimed(h, func() { h.polls(12) })
+				h.setPV(h.pvs["other"], nil)
+				h.round()
+				if n := h.leader.tracks.counts.unclaimed; n != 0 {
+					t.Errorf("%d are counted just after the PersistentVolume went", n)
+				}
+				h.records.fail = nil
+				h.polls(24)
+				if n := h.leader.tracks.counts.unclaimed; n != 1 {
+					t.Errorf("%d are counted in the end", n)
+				}
+				h.setPV(nil, boundPV("last", "v3"))
+				h.polls(3)
+				if tr := h.leader.tracks.all["v3"]; tr != (track{}) {
+					t.Errorf("remembered when it is claimed at last: %+v", tr)
+				}
+			})
+			if events[EventUnclaimed] != 2 {
+				t.Errorf("events %v, want two %s", events, EventUnclaimed)
+			}
+		})
+	}
+}
+
 // That nobody claims a volume is news unless the first whole list of its namespace showed it
 // so, whatever becomes of other namespaces, and though it was not listed when its
 // PersistentVolume went.

@@ -35,9 +35,10 @@ func (d *decision) watchReferred(o *observation) {
 	t := &d.track
 	switch {
 	case o.pv != nil:
-		t.unreferenced = since{}
+		t.unreferenced = since{claimed: o.record.saysUnclaimed()}
 	case t.unreferenced.at.IsZero() && (o.record != nil || o.sight.presence == present):
-		t.unreferenced = since{at: o.now, unlisted: true, pending: o.record == nil, said: o.record.saysUnclaimed()}
+		said := o.record.saysUnclaimed() && !t.unreferenced.claimed // said of the time before that
+		t.unreferenced = since{at: o.now, unlisted: true, pending: o.record == nil, said: said}
 	}
 	if t.unreferenced.unlisted && o.sight.presence == present {
 		t.unreferenced.unlisted, t.unreferenced.quiet = false, o.sight.settling

@@ -67,6 +67,8 @@ type since struct {
 	// made; a listing begun since then has shown that it outlived the last one; or it was not
 	// listed since then, and whether it is to be quiet is told by the list that shows it.
 	pending, outlived, unlisted bool
+
+	claimed bool // not begun: there is a PersistentVolume, and the record still says unclaimed
 }
 
 // settlement remembers a record that does not say what was last written to it: the
