@@ -73,6 +73,7 @@ func (s *Settings) decide(o observation) decision {
 	if o.copies > 0 {
 		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.namespaceID.get()
 	}
+	d.answer(&o)
 	d.watchReferred(&o)
 	switch {
 	case o.record != nil && o.record.terminating:
@@ -163,7 +164,6 @@ func (s *Settings) decidePresent(o *observation, d *decision) {
 	if d.verdict != save { // what was refused is not wanted any more
 		t.refused, t.levels.invalid = refusal{}, false
 	}
-	s.tellHealth(o, d)
 	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
 		if left := t.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
 			d.later(left)
@@ -346,6 +346,9 @@ func (d *decision) compare(o *observation) {
 		d.verdict = save // adopt it, or take over what another cluster held
 	}
 	switch {
+	case d.track.unanswered.was != nil && !d.lacking:
+		d.verdict = save
+		d.content = has.content != d.want.content || o.sight.presence == present && o.sight.invalid == ""
 	case has == d.want:
 		d.track.settled = settlement{}
 	case o.track.settled == settlement{d.want, has}:

@@ -63,7 +63,7 @@ func lacking(d time.Duration) track {
 func offlineBefore(version string) track {
 	was := recordOf(rightState())
 	was.resourceVersion, was.copies = version, share(wellness{Health: v1.HealthOffline})
-	return track{unsaid: unsaid{was, noon}}
+	return track{unanswered: unanswered{was, was.copies.get().Health}}
 }
 
 func reasons(events []event) []string {
@@ -220,11 +220,13 @@ func TestDecide(t *testing.T) {
 			reports: []string{EventHealthy}, forgets: true,
 		},
 		"but not by the poller: a worker is to look": {
-			o:     observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("6"), polled: true},
+			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("6"), polled: true},
+			verdict: save, content: true, want: ptr(rightState()),
 			after: time.Nanosecond,
 		},
-		"nor before the record is known to be another": {
-			o:    observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("7")},
+		"nor before the record is known to be another: till then it is read, though it seems right": {
+			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("7")},
+			verdict: save, content: true, want: ptr(rightState()),
 			next: true,
 		},
 		"what was settled is forgotten when the record is right": {

@@ -31,6 +31,7 @@
 //	track.go      what is remembered of a volume between two decisions
 //	save.go       creating and patching a record (names.go, outline.go, patch.go)
 //	refuse.go     what the API server will not take
+//	unanswered.go finding out what a write has left whose answer did not come
 //	undone.go     waiting where somebody undoes what is written
 //	turns.go      what only so many volumes may do at a time
 //	namewait.go   waiting for the name that a record should have

@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -81,58 +79,4 @@ func healthEvent(on *corev1.ObjectReference, was v1.Health, is wellness) []event
 	default:
 		return nil // unknown is no state that somebody could act on
 	}
-}
-
-// unsaid is a change of health whose write was not answered. It may have been stored all the
-// same: only what is newer than what the record was before tells.
-type unsaid struct {
-	was *record
-	at  time.Time
-}
-
-// from is the health that the change led from, "" if there is none.
-func (u unsaid) from() v1.Health {
-	if u.was == nil {
-		return ""
-	}
-	return u.was.copies.get().Health
-}
-
-// unanswered remembers what a record was before a failed write that may have been stored,
-// or after the half of it that was answered, which is not the one that tells its health.
-func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.Volume, to well) {
-	if was.copies == to {
-		return
-	}
-	if half != nil {
-		was = newRecord(half)
-	}
-	r.tracks.update(id, now, func(t track, _ *breaker) track {
-		if t.unsaid.was == nil && t.quiet == 0 {
-			t.unsaid = unsaid{was, now}
-		}
-		return t
-	})
-}
-
-// tellHealth says what a write has changed whose answer did not come. If nothing newer
-// comes for as long as a write is tried again, it was not stored. It is for a worker, as no
-// other writes the record meanwhile and says the same.
-func (s *Settings) tellHealth(o *observation, d *decision) {
-	u := o.track.unsaid
-	if u.was == nil {
-		return
-	}
-	newer := o.record != nil && u.was.olderThan(o.record)
-	switch {
-	case o.record != nil && !newer && (d.verdict == save || o.now.Before(u.at.Add(longestRetryPolls*s.PollInterval))):
-		d.nextListing = true
-		return
-	case o.polled:
-		d.later(time.Nanosecond)
-		return
-	case newer:
-		d.reports = append(d.reports, healthEvent(o.record.ref(), u.from(), o.record.copies.get())...)
-	}
-	d.track.unsaid = unsaid{}
 }

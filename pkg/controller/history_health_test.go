@@ -218,7 +218,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 			}
-		}, counted{EventOffline: 1}},
+		}, counted{EventOffline: 2, EventHealthy: 1}},
 		"the write fails, a hand edits the record, and the volume is well again": {func(h *history) {
 			h.records.fail = func(string) error { return errDown }
 			becomes(h, "offline")

@@ -176,3 +176,86 @@ func TestHistoryRestored(t *testing.T) {
 		})
 	}
 }
+
+// A write fails, and the volume is again as the cache has its record: what the write may have
+// left of it is found out, though the watch tells nothing.
+func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		writes func(h *history) // how they fail
+		change func(h *history) // until it is taken back
+		back   func(h *history)
+	}{
+		"its answer is lost": {
+			func(h *history) { h.records.lost = func(string) error { return errDown } },
+			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
+			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+		},
+		"the answer to a mark is lost": {
+			func(h *history) { h.records.lost = func(string) error { return errDown } },
+			func(h *history) { h.api.hidden = map[string]bool{"v0": true} },
+			func(h *history) { h.api.hidden = nil },
+		},
+		"the answer to a release is lost": {
+			func(h *history) { h.records.lost = func(string) error { return errDown } },
+			(*history).release,
+			func(h *history) { h.setPV(h.pvs["v0"], boundPV("v0", "v0")) },
+		},
+		"its second half is not taken": {
+			func(h *history) {
+				n := 0
+				h.records.fail = func(string) error {
+					if n++; n > 1 {
+						return errDown
+					}
+					return nil
+				}
+			},
+			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
+			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+		},
+		"its second half is refused": {
+			func(h *history) {
+				n := 0
+				h.records.fail = func(string) error {
+					if n++; n > 1 {
+						return refuse
+					}
+					return nil
+				}
+			},
+			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
+			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 40, nil, func(h *history) {
+				want := *stateIn(h, "v0")
+				poll := func() { // the watch tells nothing
+					_ = h.leader.poller.poll(h.ctx)
+					h.leader.queue.Add("v0")
+					h.work(h.leader, 100)
+				}
+				tc.writes(h)
+				tc.change(h)
+				poll()
+				tc.back(h)
+				poll()
+				h.records.fail, h.records.lost = nil, nil
+				for range 14 { // what was refused is written again after a minute
+					h.sleep(h.settings.PollInterval)
+					poll()
+				}
+				if got := *stateIn(h, "v0"); got != want {
+					t.Errorf("14 polls later it says\n%+v, want\n%+v", got, want)
+				}
+				reads := h.records.reads
+				h.polls(4)
+				if tr := h.leader.tracks.all["v0"]; tr != (track{}) || h.records.reads != reads {
+					t.Errorf("it is read %d times more, and remembered: %+v", h.records.reads-reads, tr)
+				}
+			})
+		})
+	}
+}

@@ -37,6 +37,14 @@ func (r *Reconciler) recordsOf(id string) []*record {
 	})
 }
 
+// cachedRecord is what the cache has of a record, nil if it has none.
+func (r *Reconciler) cachedRecord(name string) *record {
+	if known, ok, _ := r.recordInformer.GetStore().GetByKey(name); ok {
+		return known.(*record)
+	}
+	return nil
+}
+
 // decide observes a volume, decides what is to be done about it and remembers
 // what has to be remembered.
 func (r *Reconciler) decide(id string) (observation, decision) { return r.decideOn(id, r.observe(id)) }

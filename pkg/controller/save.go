@@ -31,6 +31,7 @@ type write struct {
 	specHash uint64
 	state    state
 	cluster  string // "" leaves it as it is
+	unsure   bool   // it may say already what the cache does not know of
 	now      metav1.Time
 
 	// Of a record that is not there yet.
@@ -67,7 +68,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 			return r.failed(ctx, metrics.StageSave, lacks)
 		}
 	}
-	w := &write{id: id, content: c, state: d.want, now: metav1.NewTime(o.now), patient: !o.track.wait.over}
+	w := &write{id: id, content: c, state: d.want, unsure: d.track.unanswered.was != nil, now: metav1.NewTime(o.now), patient: !o.track.wait.over}
 	if o.pv != nil {
 		w.pvName = o.pv.name
 	}
@@ -90,6 +91,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		r.tried(err)
 	}
 	r.replaced(id, was, after, o.now)
+	if err != nil && was != nil {
+		r.unanswered(id, o.now, was, after, d.want.health, err)
+	}
 	if w.awaits != "" {
 		r.awaitName(id, w, o, raw)
 		return nil
@@ -100,9 +104,6 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	}
 	if err != nil {
 		r.contents.putBack(id, raw) // it is tried again
-		if d.content && was != nil && (after != nil || !notDone(err)) {
-			r.unanswered(id, o.now, was, after, d.want.health)
-		}
 	}
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, cmp.Or(err, lacks))
@@ -163,6 +164,9 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *r
 		return r.create(ctx, w)
 	}
 	version := known.resourceVersion
+	if w.unsure {
+		version = ""
+	}
 	if w.outlined(known) {
 		p, err := w.patchesOf(known)
 		if err != nil {
@@ -350,8 +354,8 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	is := newRecord(after)
 	quiet, from, settled := false, v1.Health(""), settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		quiet, from = t.quiet != 0, t.unsaid.from()
-		t.unsaid = unsaid{}
+		quiet, from = t.quiet != 0, t.unanswered.health
+		t.unanswered = unanswered{}
 		if !d.lacking {
 			t.quiet = 0
 			t.levels.invalid = o.sight.presence == present && o.sight.invalid != ""
@@ -381,14 +385,6 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		r.say(healthEvent(is.ref(), from, was.copies.get())...) // by the write that was not answered
 		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
 	}
-}
-
-// cachedRecord is what the cache has of a record, nil if it has none.
-func (r *Reconciler) cachedRecord(name string) *record {
-	if known, ok, _ := r.recordInformer.GetStore().GetByKey(name); ok {
-		return known.(*record)
-	}
-	return nil
 }
 
 // syncing tells whether a record says how far a replica's sync has come.

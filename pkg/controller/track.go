@@ -22,7 +22,7 @@ type track struct {
 	wait         nameWait
 	nameTold     bool   // the PersistentVolume was told that the record has another name
 	quiet        uint64 // what the next save changes was so when this process began
-	unsaid       unsaid
+	unanswered   unanswered
 	settled      settlement
 	written      *record // as our last write has left it, while the cache is behind
 	before       before
