@@ -259,7 +259,8 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 			d.verdict = keep
 			d.later(left)
 		}
-		if d.track.levels.held = r.why; r.ask && a.watched > 0 { // what one listing shows is written in a moment
+		// What the listing shows that ended the grace is written in a moment.
+		if d.track.levels.held = r.why; r.ask && a.watched >= s.OrphanGracePeriod+s.PollInterval {
 			d.track.levels.held = heldNotWritten
 		}
 		return

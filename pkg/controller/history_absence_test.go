@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -336,27 +337,35 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 	}
 }
 
-// A record that goes in its time never counts as held.
+// A record that goes in its time never counts as held, whenever its PersistentVolume goes: the
+// record says so first.
 func TestHistoryGoesUnheld(t *testing.T) {
 	t.Parallel()
-	for _, grace := range []time.Duration{0, 4 * time.Second, time.Minute} {
-		t.Run(grace.String(), func(t *testing.T) {
-			t.Parallel()
-			told(t, 40, func(s *Settings) { s.OrphanGracePeriod = grace }, func(h *history) {
-				h.keepVolumes(38)
-				h.setPV(h.pvs["v39"], nil)
-				for n := 0; len(h.records.records) > 38; n++ {
-					_ = h.leader.poller.poll(h.ctx)
-					for range 50 {
-						if held, _ := h.leader.tracks.concerned(); held > 0 {
-							t.Fatalf("held at poll %d: %v", n, h.leader.tracks.held)
+	for _, grace := range []time.Duration{0, 4 * time.Second, 15 * time.Second, time.Minute} {
+		for goes := range 15 {
+			t.Run(fmt.Sprintf("grace %v, PersistentVolume goes at poll %d", grace, goes), func(t *testing.T) {
+				t.Parallel()
+				told(t, 40, func(s *Settings) { s.OrphanGracePeriod = grace }, func(h *history) {
+					h.keepVolumes(38)
+					released := *h.pvs["v39"]
+					released.phase = share(corev1.VolumeReleased)
+					h.setPV(h.pvs["v39"], &released)
+					for n := 0; len(h.records.records) > 38; n++ {
+						if n == goes {
+							h.setPV(h.pvs["v39"], nil)
 						}
-						h.tell(h.leader, -1)
-						h.work(h.leader, 1)
-						h.sleep(h.settings.PollInterval / 50)
+						_ = h.leader.poller.poll(h.ctx)
+						for range 50 {
+							if held, _ := h.leader.tracks.concerned(); held > 0 {
+								t.Fatalf("held at poll %d: %v", n, h.leader.tracks.held)
+							}
+							h.tell(h.leader, -1)
+							h.work(h.leader, 1)
+							h.sleep(h.settings.PollInterval / 50)
+						}
 					}
-				}
+				})
 			})
-		})
+		}
 	}
 }
