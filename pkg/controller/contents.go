@@ -2,7 +2,11 @@ package controller
 
 import (
 	"bytes"
+	"context"
 	"sync"
+	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // maxContents bounds the bytes of volumes that are kept between the listing
@@ -60,4 +64,47 @@ func (c *contents) take(id string) []byte {
 	c.bytes -= len(raw)
 	delete(c.raw, id)
 	return raw
+}
+
+// content is what the record should say of the volume: out of the listing that
+// queued it, or asked for by ID; and the JSON that says so, which is kept again if it
+// cannot be written. Nil if the volume has gone or cannot be recorded: the next listing
+// will show it; or if it may not be asked for now.
+func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, []byte, error) {
+	if raw == nil {
+		if !r.mayTry(id) {
+			return nil, nil, errNoWrites
+		}
+		if !r.mayAsk(id) {
+			return nil, nil, nil
+		}
+		defer r.left()
+	}
+	raw, v, err := r.volume(ctx, id, o.sight.namespaceID, raw)
+	if storageos.IsNotFound(err) {
+		r.waiting.add(id)
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := contentOf(v, o.sight.namespaceID, r.view.nodeNames())
+	if err != nil {
+		r.waiting.add(id)
+		return nil, nil, nil //nolint:nilerr // the listing reports it
+	}
+	return &c, raw, nil
+}
+
+func (r *Reconciler) volume(ctx context.Context, id, namespaceID string, raw []byte) ([]byte, *storageos.Volume, error) {
+	if raw != nil {
+		v, err := storageos.DecodeVolume(raw)
+		return raw, v, err
+	}
+	begun := time.Now()
+	raw, v, err := r.api.Volume(ctx, namespaceID, id)
+	if err == nil {
+		r.view.shown(id, begun)
+	}
+	return raw, v, err
 }

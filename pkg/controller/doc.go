@@ -14,7 +14,7 @@
 //	cluster.go    which cluster answers
 //	watch.go      watched time
 //	movement.go   when a request of a listing last began or ended
-//	contents.go   volumes as listed, until a worker has recorded them
+//	contents.go   volumes as listed or asked for, until a worker has recorded them
 //	pv.go         the cache of PersistentVolumes
 //	record.go     the cache of records
 //	informers.go  what fills the two caches

@@ -45,6 +45,11 @@ func TestHistoryWritesFail(t *testing.T) {
 		}
 		changed(h)
 	}
+	listedWithoutRoom := func(h *history) {
+		changed(h)
+		_ = h.leader.poller.poll(h.ctx)
+		h.leader.contents.limit = maxContents
+	}
 	none := func(string) error { return errDown }
 	for name, tc := range map[string]struct {
 		tell func(*history)
@@ -57,6 +62,10 @@ func TestHistoryWritesFail(t *testing.T) {
 		"they have changed, none is kept":          {changed, none, 0, 160},
 		"they are new, and none is kept":           {made, none, 0, 160},
 		"the right is missing, and none is kept":   {changed, func(string) error { return apierrors.NewForbidden(volumesResource, "x", nil) }, 0, 160},
+		"all writes conflict, and none is kept":    {changed, func(string) error { return apierrors.NewConflict(volumesResource, "x", errDown) }, 0, 160},
+		"others are always faster to make them":    {made, func(string) error { return apierrors.NewAlreadyExists(volumesResource, "x") }, 0, 160},
+		"there is room when they are asked for":    {listedWithoutRoom, none, 0, volumes},
+		"there is room, and all writes conflict":   {listedWithoutRoom, func(string) error { return apierrors.NewConflict(volumesResource, "x", errDown) }, 0, volumes},
 		"what is written is refused, and not kept": {changed, func(string) error { return refuse }, 0, 2 * volumes},
 	} {
 		t.Run(name, func(t *testing.T) {

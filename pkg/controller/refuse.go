@@ -22,10 +22,10 @@ const failuresInARow = 100
 // errNoWrites is why a volume is not asked for: it is tried again like one whose write failed.
 var errNoWrites = errors.New("no writes are taken by Kubernetes")
 
-// tried takes note of whether Kubernetes takes writes: what it refuses, and what has
-// changed meanwhile, it would have taken.
+// tried takes note of whether Kubernetes takes writes. What it refuses is about one volume,
+// and so is a conflict, but not if every write has one.
 func (r *Reconciler) tried(err error) {
-	if err != nil && !refused(err) && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+	if err != nil && !refused(err) {
 		r.failures.Add(1)
 	} else {
 		r.failures.Store(0)

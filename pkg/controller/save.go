@@ -14,7 +14,6 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
-	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // fieldManager is the name under which the API server notes our writes.
@@ -61,7 +60,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	var c *content
 	var lacks error // why, unless the next listing brings the ID back
 	if d.content {
-		if c, lacks = r.content(ctx, id, o, raw); c == nil {
+		if c, raw, lacks = r.content(ctx, id, o, raw); c == nil {
 			d.withoutContent(&o) // what Kubernetes tells does not wait for it
 		}
 		if d.verdict != save {
@@ -113,47 +112,6 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	}
 	r.saved(id, o, d, was, after)
 	return r.failed(ctx, metrics.StageSave, lacks)
-}
-
-// content is what the record should say of the volume: out of the listing that
-// queued it, or asked for by ID. Nil if the volume has gone or cannot be
-// recorded: the next listing will show it; or if it may not be asked for now.
-func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, error) {
-	if raw == nil {
-		if !r.mayTry(id) {
-			return nil, errNoWrites
-		}
-		if !r.mayAsk(id) {
-			return nil, nil
-		}
-		defer r.left()
-	}
-	v, err := r.volume(ctx, id, o.sight.namespaceID, raw)
-	if storageos.IsNotFound(err) {
-		r.waiting.add(id)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	c, err := contentOf(v, o.sight.namespaceID, r.view.nodeNames())
-	if err != nil {
-		r.waiting.add(id)
-		return nil, nil //nolint:nilerr // the listing reports it
-	}
-	return &c, nil
-}
-
-func (r *Reconciler) volume(ctx context.Context, id, namespaceID string, raw []byte) (*storageos.Volume, error) {
-	if raw != nil {
-		return storageos.DecodeVolume(raw)
-	}
-	begun := time.Now()
-	_, v, err := r.api.Volume(ctx, namespaceID, id)
-	if err == nil {
-		r.view.shown(id, begun)
-	}
-	return v, err
 }
 
 // write brings a record to what it should say. It returns what the record was before
