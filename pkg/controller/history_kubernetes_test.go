@@ -29,11 +29,14 @@ func (h *history) listings(n int) {
 }
 
 // While Kubernetes takes no writes, StorageOS is hardly asked for single volumes: what was
-// listed of them is kept for the next try, and of those for which there is no room one is
-// tried now and then, when enough have failed. What Kubernetes refuses is about one volume.
+// listed of them is kept for the next try, and of those for which there is no room ten are
+// tried in a second, when enough have failed. What Kubernetes refuses is about one volume.
 func TestHistoryWritesFail(t *testing.T) {
 	t.Parallel()
-	const volumes = 40
+	const (
+		volumes = 150
+		tries   = 60 * triesPerSecond
+	)
 	changed := func(h *history) {
 		for i := range h.api.volumes["one"] {
 			h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
@@ -58,12 +61,12 @@ func TestHistoryWritesFail(t *testing.T) {
 		most int // how often StorageOS is asked in a minute, about
 	}{
 		"they have changed":                        {changed, none, maxContents, 0},
-		"they have changed, a few are kept":        {changed, none, 400, 160},
-		"they have changed, none is kept":          {changed, none, 0, 160},
-		"they are new, and none is kept":           {made, none, 0, 160},
-		"the right is missing, and none is kept":   {changed, func(string) error { return apierrors.NewForbidden(volumesResource, "x", nil) }, 0, 160},
-		"all writes conflict, and none is kept":    {changed, func(string) error { return apierrors.NewConflict(volumesResource, "x", errDown) }, 0, 160},
-		"others are always faster to make them":    {made, func(string) error { return apierrors.NewAlreadyExists(volumesResource, "x") }, 0, 160},
+		"they have changed, a few are kept":        {changed, none, 400, volumes + tries},
+		"they have changed, none is kept":          {changed, none, 0, volumes + tries},
+		"they are new, and none is kept":           {made, none, 0, 2*volumes + tries},
+		"the right is missing, and none is kept":   {changed, func(string) error { return apierrors.NewForbidden(volumesResource, "x", nil) }, 0, volumes + tries},
+		"all writes conflict, and none is kept":    {changed, func(string) error { return apierrors.NewConflict(volumesResource, "x", errDown) }, 0, volumes + tries},
+		"others are always faster to make them":    {made, func(string) error { return apierrors.NewAlreadyExists(volumesResource, "x") }, 0, 2*volumes + tries},
 		"there is room when they are asked for":    {listedWithoutRoom, none, 0, volumes},
 		"there is room, and all writes conflict":   {listedWithoutRoom, func(string) error { return apierrors.NewConflict(volumesResource, "x", errDown) }, 0, volumes},
 		"what is written is refused, and not kept": {changed, func(string) error { return refuse }, 0, 2 * volumes},
@@ -123,9 +126,11 @@ func TestHistoryWritesFailForSome(t *testing.T) {
 		taken  bool // which
 		kept   int  // bytes for which there is room
 		outage bool // no writes were taken before
+		once   bool // the first write of one that changes later fails, though it is taken
 	}{
 		{of: 100}, {of: 2}, {of: 10, taken: true}, {of: 10, taken: true, kept: 16000},
-		{of: 100, outage: true}, {of: 2, outage: true}, {of: 10, taken: true, outage: true},
+		{of: 100, outage: true}, {of: 2, outage: true}, {of: 10, taken: true, outage: true}, {of: 100, taken: true, outage: true},
+		{of: 2, once: true}, {of: 100, taken: true, once: true}, {of: 100, taken: true, kept: 16000, outage: true, once: true},
 	} {
 		t.Run(fmt.Sprintf("%+v", tc), func(t *testing.T) {
 			t.Parallel()
@@ -160,6 +165,13 @@ func TestHistoryWritesFailForSome(t *testing.T) {
 					t.Errorf("%d records whose writes are taken are not written", left)
 				}
 				h.listings(12) // none is left that could be written
+				h.records.fail = func(string) error {
+					h.records.fail = nil
+					if tc.once {
+						return apierrors.NewTooManyRequestsError("x")
+					}
+					return nil
+				}
 				h.api.volumes["one"][last] = fmt.Sprintf("v%d 8", last)
 				h.listings(1)
 				if n := h.records.records[fmt.Sprint("v", last)].Spec.SizeBytes; n != 8 {

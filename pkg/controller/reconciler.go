@@ -92,7 +92,8 @@ type Reconciler struct {
 
 	askers     *turns        // who asks StorageOS for a volume
 	marks      *turns        // who is marked, one of too many absences
-	tries      *turns        // whose record is written to see whether Kubernetes takes writes again
+	newTries   *turns        // whose record is written to see whether Kubernetes takes writes again
+	tries      *turns        // the same, when that has failed for long
 	asking     chan struct{} // holds one value for each volume that is asked for by ID
 	crd        *crd
 	completion completion
@@ -145,6 +146,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		askers:    newAskers(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
 		marks:     newTurns(marksPerSecond),
+		newTries:  newTurns(triesPerSecond),
 		tries:     newTurns(triesPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),

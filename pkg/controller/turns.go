@@ -94,14 +94,28 @@ const marksPerSecond = 20
 func (r *Reconciler) mayMark(id string) bool { return r.forASecond(r.marks, id) }
 
 // triesPerSecond is for how many volumes whose content is not kept StorageOS is asked while
-// Kubernetes takes no writes: one of them may be the first to tell that it does again.
-const triesPerSecond = 1
+// Kubernetes takes no writes, of each of two kinds: any of them may be one whose record is
+// taken again.
+const triesPerSecond = 10
+
+// fewRequeues are so many that a volume has failed for a quarter of a minute at most: the
+// pauses double from a tenth of a second. Until then it does not wait behind those whose
+// records may never be written.
+const fewRequeues = 8
 
 // mayTry tells whether StorageOS may be asked for a volume so that its record can be written.
 // One that did not fail itself waits for no others: their records may be all that cannot be
 // written.
 func (r *Reconciler) mayTry(id string) bool {
-	return r.failures.Load() < failuresInARow || r.queue.NumRequeues(id) == 0 || r.forASecond(r.tries, id)
+	requeues := r.queue.NumRequeues(id)
+	switch {
+	case r.failures.Load() < failuresInARow || requeues == 0:
+		return true
+	case requeues < fewRequeues:
+		return r.forASecond(r.newTries, id)
+	default:
+		return r.forASecond(r.tries, id)
+	}
 }
 
 // forASecond tells whether it is the turn of a volume, and keeps its room for a second.
@@ -118,6 +132,7 @@ func (r *Reconciler) forASecond(t *turns, id string) bool {
 func (r *Reconciler) worked(id string) {
 	r.next(r.askers.pass(id))
 	r.next(r.marks.pass(id))
+	r.next(r.newTries.pass(id))
 	r.next(r.tries.pass(id))
 }
 
