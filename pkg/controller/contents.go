@@ -75,10 +75,10 @@ func (r *Reconciler) content(ctx context.Context, id string, o observation, raw 
 		if !r.mayTry(id) {
 			return nil, nil, errNoWrites
 		}
-		if !r.mayAsk(id) {
+		if !r.reads.enter(id) {
 			return nil, nil, nil
 		}
-		defer r.left()
+		defer r.left(r.reads)
 	}
 	raw, v, err := r.volume(ctx, id, o.sight.namespaceID, raw)
 	if storageos.IsNotFound(err) {

@@ -306,7 +306,7 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 				h.records.store(old, obj)
 			}
 		}, heldNotWritten},
-		"its turn to be asked for does not come": {39, func(h *history) { h.leader.askers = newTurns(0) }, heldNotAsked},
+		"its turn to be asked for does not come": {39, func(h *history) { h.leader.proofs = newTurns(0) }, heldNotAsked},
 		"one of many, whose marks are refused": {10, func(h *history) {
 			h.records.fail = func(string) error { return refuse }
 		}, heldMass},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func TestHistorySlowQuestions(t *testing.T) {
 					}
 					is.mu.Unlock()
 					// Maybe twice: before the watch tells that its record is gone.
-					turns := 2*volumes/max(1, h.settings.Workers/2) + 2
+					turns := 2*volumes/max(1, h.settings.Workers/5) + 2
 					pass(turns * int(takes/h.settings.PollInterval+1))
 					is.mu.Lock()
 					defer is.mu.Unlock()
@@ -117,6 +118,72 @@ func TestHistorySlowQuestions(t *testing.T) {
 						if h.api.calls[call] == 0 {
 							t.Errorf("nobody has asked for %s", call)
 						}
+					}
+				})
+			})
+		})
+	}
+}
+
+// What a volume is and whether one is gone is asked apart: neither waits for the other, however
+// many get no answer.
+func TestHistoryQuestionsApart(t *testing.T) {
+	t.Parallel()
+	const volumes, late = 101, 60 // those are late; the last is not
+	gone := func(h *history, ids ...string) {
+		h.lists(slices.DeleteFunc(slices.Clone(h.api.volumes["one"]), func(v string) bool {
+			id, _, _ := strings.Cut(v, " ")
+			return slices.Contains(ids, id)
+		}))
+		for _, id := range ids {
+			h.setPV(h.pvs[id], nil) // the breaker holds none
+		}
+	}
+	changed := func(h *history, ids ...string) {
+		is := slices.Clone(h.api.volumes["one"])
+		for i, v := range is {
+			if id, _, _ := strings.Cut(v, " "); slices.Contains(ids, id) {
+				is[i] = id + " 7"
+			}
+		}
+		h.leader.contents.mu.Lock()
+		h.leader.contents.limit = 0
+		h.leader.contents.mu.Unlock()
+		h.lists(is)
+	}
+	isGone := func(r *v1.Volume) bool { return r == nil }
+	isChanged := func(r *v1.Volume) bool { return r != nil && r.Spec.SizeBytes == 7 }
+	for name, tc := range map[string]struct {
+		many, one func(h *history, ids ...string)
+		right     func(*v1.Volume) bool
+		workers   int
+	}{
+		"many are gone, and one has changed":               {gone, changed, isChanged, 10},
+		"many are gone, and one has changed, and two work": {gone, changed, isChanged, 2},
+		"many have changed, and one is gone":               {changed, gone, isGone, 10},
+		"many have changed, and one is gone, and two work": {changed, gone, isGone, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, func(s *Settings) { s.Workers = tc.workers }, func(h *history) {
+				h.api.slow = map[string]time.Duration{}
+				silent := map[string]error{}
+				var ids []string
+				for n := range late {
+					ids = append(ids, fmt.Sprint("v", n))
+					call := "volume " + ids[n]
+					h.api.slow[call], silent[call] = 29*time.Second, errDown
+				}
+				h.api.fail = func(call string, _ int) error { return silent[call] }
+				h.manyWorkers(func(pass func(polls int), is *guarded) {
+					tc.many(h, ids...)
+					pass(10)
+					tc.one(h, "v100")
+					pass(7)
+					is.mu.Lock()
+					defer is.mu.Unlock()
+					if r := h.records.records["v100"]; !tc.right(r) {
+						t.Error("35 s later the record of the one is not right")
 					}
 				})
 			})
@@ -165,7 +232,7 @@ func TestHistoryContentNotHad(t *testing.T) {
 			h.polls(20) // the pause is over
 		}},
 		"it is released, and nobody may ask": {answer: errDown, before: notKept, bound: "Released", tell: func(h *history) {
-			h.leader.askers.room = 0
+			h.leader.reads.room = 0
 			h.release()
 		}},
 	} {
@@ -201,8 +268,8 @@ func TestHistoryContentNotHad(t *testing.T) {
 				if n := h.askedByID() - asked; n > 24 {
 					t.Errorf("it was asked for %d times in 24 polls", n)
 				}
-				if tc.answer = nil; h.leader.askers.room == 0 {
-					h.leader.left() // whoever asked has the answer
+				if tc.answer = nil; h.leader.reads.room == 0 {
+					h.leader.left(h.leader.reads) // whoever asked has the answer
 				}
 				h.polls(4)
 				if r := h.records.records["v0"]; tc.listed == "" && r.Spec.SizeBytes != 7 {
@@ -315,7 +382,7 @@ func TestHistoryQuestionsNotNeeded(t *testing.T) {
 					wait(h, all, pass)
 					h.lists(all)
 					pass(13) // those who had asked have their answers
-					if n := len(h.leader.askers.aside); n > 0 {
+					if n := len(h.leader.proofs.aside) + len(h.leader.reads.aside); n > 0 {
 						t.Errorf("%d are set aside, and there is nothing to ask", n)
 					}
 					for n := late; n < volumes-1; n++ {

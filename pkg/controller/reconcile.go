@@ -16,7 +16,7 @@ func (r *Reconciler) observe(id string) observation {
 	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
 	o.provisioned = time.Unix(0, r.provisioned.Load())
 	o.pv = choosePersistentVolume(r.pvIndex.of(id))
-	o.aside = r.askers.waits(id)
+	o.aside = r.proofs.waits(id)
 	o.older = r.crd.capability() == crdOlder
 	var copies []*record
 	o.record, copies = chooseRecord(r.recordsOf(id))

@@ -90,7 +90,8 @@ type Reconciler struct {
 	anew      sync.Mutex
 	mayLack   bool // the cache may lack records that who led before has made; anew guards it
 
-	askers     *turns        // who asks StorageOS for a volume
+	proofs     *turns        // who asks StorageOS whether a volume is gone
+	reads      *turns        // who asks it what a volume is
 	marks      *turns        // who is marked, one of too many absences
 	newTries   *turns        // whose record is written to see whether Kubernetes takes writes again
 	tries      *turns        // the same, when that has failed for long
@@ -143,7 +144,8 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		copies:    newOnce(),
 		inherited: map[string]levels{},
 		creations: newCreations(),
-		askers:    newAskers(o.Settings.Workers),
+		proofs:    newProofs(o.Settings.Workers),
+		reads:     newReads(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
 		marks:     newTurns(marksPerSecond),
 		newTries:  newTurns(triesPerSecond),

@@ -22,14 +22,14 @@ const parallelQuestions = 16
 // remove asks StorageOS for the volume and deletes its record if that proves
 // that the volume is gone.
 func (r *Reconciler) remove(ctx context.Context, id string, o observation) error {
-	if !r.mayAsk(id) {
+	if !r.proofs.enter(id) {
 		return nil
 	}
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
 	asked := r.questions(o)
 	gone, err := r.gone(ctx, o.sight.cluster, asked)
-	r.left()
+	r.left(r.proofs)
 	if !gone {
 		r.unproven(ctx, id, err)
 		return nil

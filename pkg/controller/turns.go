@@ -8,6 +8,15 @@ import (
 // turns let so many do something at a time. Whoever has no room does not wait for it: the
 // ID is set aside, and worked on again when it is its turn.
 //
+//	who                                                 room, with 10 workers
+//	proofs    asks whether a volume is gone             3 workers
+//	reads     asks what a volume is                     2 workers
+//	marks     marks one of too many absences            20 a second
+//	newTries  asks, while no writes are taken           10 a second
+//	tries     the same, having failed for long          10 a second
+//
+// Each is one line, so that none of them waits for what only others wait for.
+//
 // Invariant: an ID is set aside at most once, and the one that was so first has its turn
 // first. While there is room, nobody is set aside.
 type turns struct {
@@ -77,14 +86,14 @@ func (t *turns) handOn() (next string, ok bool) {
 	return next, true
 }
 
-// newAskers bounds how many workers are in a question to StorageOS at a time: half of them,
-// but at least one. However long an answer takes, the others record what Kubernetes tells.
-func newAskers(workers int) *turns { return newTurns(max(1, workers/2)) }
+// newProofs and newReads bound how many workers are in a question to StorageOS at a time.
+// However long an answer takes, the others record what Kubernetes tells; and a question that
+// gets no answer is asked again and again, which questions of the other kind do not wait for.
+func newProofs(workers int) *turns { return newTurns(max(1, workers/3)) }
+func newReads(workers int) *turns  { return newTurns(max(1, workers/5)) }
 
-// mayAsk tells whether a worker may ask StorageOS for a volume now; then left must follow.
-func (r *Reconciler) mayAsk(id string) bool { return r.askers.enter(id) }
-
-func (r *Reconciler) left() { r.next(r.askers.leave()) }
+// left lets the next one have its turn that waits for it.
+func (r *Reconciler) left(t *turns) { r.next(t.leave()) }
 
 // marksPerSecond is how fast absences are marked while the breaker has tripped: nobody
 // waits for them, and most will be taken back.
@@ -123,17 +132,16 @@ func (r *Reconciler) forASecond(t *turns, id string) bool {
 	if !t.enter(id) {
 		return false
 	}
-	time.AfterFunc(time.Second, func() { r.next(t.leave()) })
+	time.AfterFunc(time.Second, func() { r.left(t) })
 	return true
 }
 
 // worked lets the next one have its turn if a volume did not need it: it is back, it is
 // gone, or it has to wait for something else.
 func (r *Reconciler) worked(id string) {
-	r.next(r.askers.pass(id))
-	r.next(r.marks.pass(id))
-	r.next(r.newTries.pass(id))
-	r.next(r.tries.pass(id))
+	for _, t := range []*turns{r.proofs, r.reads, r.marks, r.newTries, r.tries} {
+		r.next(t.pass(id))
+	}
 }
 
 func (r *Reconciler) next(id string, ok bool) {
