@@ -69,14 +69,14 @@ func (c *contents) take(id string) []byte {
 // content is what the record should say of the volume: out of the listing that
 // queued it, or asked for by ID; and the JSON that says so, which is kept again if it
 // cannot be written. Nil if the volume has gone or cannot be recorded: the next listing
-// will show it; or if it may not be asked for now.
+// will show it.
 func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, []byte, error) {
 	if raw == nil {
 		if !r.mayTry(id) {
 			return nil, nil, errNoWrites
 		}
 		if !r.reads.enter(id) {
-			return nil, nil, nil
+			return nil, nil, errAside
 		}
 		defer r.left(r.reads)
 	}

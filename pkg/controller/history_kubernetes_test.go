@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -177,6 +181,122 @@ func TestHistoryWritesFailForSome(t *testing.T) {
 				if n := h.records.records[fmt.Sprint("v", last)].Spec.SizeBytes; n != 8 {
 					t.Errorf("the record of one that changed later says %d bytes", n)
 				}
+			})
+		})
+	}
+}
+
+// hanging lets the calls for some records take long and fail, as an admission webhook does
+// that does not answer.
+type hanging struct {
+	*guarded
+	hangs func(verb, name string) bool
+}
+
+func (p *hanging) StorageOSV1() typedv1.StorageOSV1Interface { return p }
+func (p *hanging) Volumes() typedv1.VolumeInterface          { return p }
+
+func (p *hanging) call(verb, name string) error {
+	if !p.hangs(verb, name) {
+		return nil
+	}
+	time.Sleep(30 * time.Second)
+	return apierrors.NewInternalError(errors.New("failed calling webhook: context deadline exceeded"))
+}
+
+func (p *hanging) Create(ctx context.Context, r *v1.Volume, o metav1.CreateOptions) (*v1.Volume, error) {
+	if err := p.call("create", r.Name); err != nil {
+		return nil, err
+	}
+	return p.guarded.Create(ctx, r, o)
+}
+
+func (p *hanging) Patch(ctx context.Context, name string, pt types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+	if err := p.call("patch", name); err != nil {
+		return nil, err
+	}
+	return p.guarded.Patch(ctx, name, pt, data, o, sub...)
+}
+
+func (p *hanging) Delete(ctx context.Context, name string, o metav1.DeleteOptions) error {
+	if err := p.call("delete", name); err != nil {
+		return err
+	}
+	return p.guarded.Delete(ctx, name, o)
+}
+
+// While the writes of many records hang, those of the others are written; each of them is
+// tried again in its turn, and right when it is taken.
+func TestHistoryWritesHang(t *testing.T) {
+	t.Parallel()
+	const volumes, many = 300, 100
+	changed := func(_ *history, all []string) []string {
+		for i := range many {
+			all[i] = fmt.Sprintf("v%d 7", i)
+		}
+		return all
+	}
+	made := func(_ *history, all []string) []string {
+		for i := range many {
+			all = append(all, fmt.Sprintf("w%d 7", i))
+		}
+		return all
+	}
+	gone := func(h *history, all []string) []string {
+		for i := range many {
+			h.setPV(h.pvs[fmt.Sprint("v", i)], nil)
+		}
+		return all[many:]
+	}
+	for name, tc := range map[string]struct {
+		tell  func(h *history, all []string) []string
+		verbs []string // that hang
+		kept  int      // bytes for which there is room
+	}{
+		"they have changed":                    {changed, []string{"patch"}, maxContents},
+		"they have changed, and none are kept": {changed, []string{"patch"}, 0},
+		"they are new":                         {made, []string{"create"}, maxContents},
+		"they are new, and none are kept":      {made, []string{"create"}, 0},
+		"they are gone, and cannot be marked":  {gone, []string{"patch"}, maxContents},
+		"they are gone, and cannot be deleted": {gone, []string{"delete"}, maxContents},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, volumes, nil, func(h *history) {
+				h.manyWorkers(func(pass func(polls int), is *guarded) {
+					var ended atomic.Bool
+					h.leader.records = &hanging{guarded: is, hangs: func(verb, name string) bool {
+						n := volumes
+						_, _ = fmt.Sscanf(name[1:], "%d", &n)
+						return n < many && slices.Contains(tc.verbs, verb) && !ended.Load()
+					}}
+					h.leader.contents.limit = tc.kept
+					listed := tc.tell(h, slices.Clone(h.api.volumes["one"]))
+					h.lists(listed)
+					pass(82) // each was tried once
+					pv := *h.pvs["v299"]
+					pv.phase, pv.reclaimPolicy = share(corev1.VolumeReleased), share(corev1.PersistentVolumeReclaimRetain)
+					h.setPV(h.pvs["v299"], &pv)
+					pass(2)
+					is.mu.Lock()
+					if said := stateIn(h, "v299").bound.get().Reason; said != "Released" {
+						t.Errorf("two polls later the record of another volume says %s", said)
+					}
+					is.mu.Unlock()
+					ended.Store(true)
+					pass(15)
+					is.mu.Lock()
+					defer is.mu.Unlock()
+					if n := len(h.records.records); n != len(listed) {
+						t.Errorf("%d records, want %d", n, len(listed))
+					}
+					for _, v := range listed {
+						id, size, _ := strings.Cut(v, " ")
+						if r := h.records.records[id]; r == nil || fmt.Sprint(r.Spec.SizeBytes) != size {
+							t.Errorf("of volume %s, of %s bytes, the record is %v", id, size, r)
+						}
+					}
+				})
 			})
 		})
 	}

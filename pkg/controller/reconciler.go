@@ -92,6 +92,7 @@ type Reconciler struct {
 
 	proofs     *turns        // who asks StorageOS whether a volume is gone
 	reads      *turns        // who asks it what a volume is
+	writes     *turns        // who writes a record again
 	marks      *turns        // who is marked, one of too many absences
 	newTries   *turns        // whose record is written to see whether Kubernetes takes writes again
 	tries      *turns        // the same, when that has failed for long
@@ -146,6 +147,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		creations: newCreations(),
 		proofs:    newProofs(o.Settings.Workers),
 		reads:     newReads(o.Settings.Workers),
+		writes:    newWrites(o.Settings.Workers),
 		asking:    make(chan struct{}, parallelQuestions),
 		marks:     newTurns(marksPerSecond),
 		newTries:  newTurns(triesPerSecond),
@@ -278,7 +280,8 @@ func (r *Reconciler) work(ctx, work context.Context) {
 }
 
 // process works on one key. A failure is counted and logged where it happened;
-// here it only decides when the key is tried again.
+// here it only decides when the key is tried again. One that waits for its turn has
+// neither failed nor been done.
 func (r *Reconciler) process(ctx context.Context, id string) {
 	tried := r.cycles.take(id)
 	defer func() { tried(time.Now()) }()
@@ -286,9 +289,10 @@ func (r *Reconciler) process(ctx context.Context, id string) {
 	ctx = klog.NewContext(ctx, logger)
 	logger.V(4).Info("Reconciling")
 	defer r.worked(id)
-	if err := r.reconcile(ctx, id); err != nil {
+	switch err := r.reconcile(ctx, id); {
+	case err == nil:
+		r.queue.Forget(id)
+	case !errors.Is(err, errAside):
 		r.queue.AddRateLimited(id)
-		return
 	}
-	r.queue.Forget(id)
 }

@@ -63,7 +63,7 @@ func (r *Reconciler) failed(ctx context.Context, stage string, err error) error 
 	if err == nil {
 		return nil
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || errors.Is(err, errNoWrites) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || errors.Is(err, errNoWrites) || errors.Is(err, errAside) {
 		klog.FromContext(ctx).V(4).Info("Trying again", "err", err)
 		return err
 	}

@@ -23,13 +23,13 @@ const parallelQuestions = 16
 // that the volume is gone.
 func (r *Reconciler) remove(ctx context.Context, id string, o observation) error {
 	if !r.proofs.enter(id) {
-		return nil
+		return errAside
 	}
+	defer r.left(r.proofs) // also when that takes long which follows
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
 	asked := r.questions(o)
 	gone, err := r.gone(ctx, o.sight.cluster, asked)
-	r.left(r.proofs)
 	if !gone {
 		r.unproven(ctx, id, err)
 		return nil

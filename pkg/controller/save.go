@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -85,7 +86,11 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 			r.waiting.add(id)
 		}
 	}
-	was, after, err := r.write(ctx, w, o.record)
+	was, after, err := r.writeInTurn(ctx, w, o.record)
+	if errors.Is(err, errAside) {
+		r.contents.putBack(id, raw)
+		return err
+	}
 	if err != nil || after != nil {
 		r.tried(err)
 	}

@@ -1,16 +1,21 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
 // turns let so many do something at a time. Whoever has no room does not wait for it: the
 // ID is set aside, and worked on again when it is its turn.
 //
 //	who                                                 room, with 10 workers
-//	proofs    asks whether a volume is gone             3 workers
+//	proofs    asks whether a volume is gone, deletes    3 workers
 //	reads     asks what a volume is                     2 workers
+//	writes    writes a record, having failed before     3 workers
 //	marks     marks one of too many absences            20 a second
 //	newTries  asks, while no writes are taken           10 a second
 //	tries     the same, having failed for long          10 a second
@@ -86,7 +91,8 @@ func (t *turns) handOn() (next string, ok bool) {
 	return next, true
 }
 
-// newProofs and newReads bound how many workers are in a question to StorageOS at a time.
+// newProofs and newReads bound how many workers are in a question to StorageOS at a time, or
+// in the deletion that follows from it.
 // However long an answer takes, the others record what Kubernetes tells; and a question that
 // gets no answer is asked again and again, which questions of the other kind do not wait for.
 func newProofs(workers int) *turns { return newTurns(max(1, workers/3)) }
@@ -94,6 +100,25 @@ func newReads(workers int) *turns  { return newTurns(max(1, workers/5)) }
 
 // left lets the next one have its turn that waits for it.
 func (r *Reconciler) left(t *turns) { r.next(t.leave()) }
+
+// newWrites bounds how many workers write records of volumes that have failed before. A
+// write may hang, and be tried again for ever: it keeps no others from being written.
+func newWrites(workers int) *turns { return newTurns(max(1, workers/3)) }
+
+// errAside is that a volume was set aside: it has not failed again, and is worked on again
+// when it is its turn.
+var errAside = errors.New("its turn has not come")
+
+// writeInTurn writes a record, if it is the turn of one that has failed before.
+func (r *Reconciler) writeInTurn(ctx context.Context, w *write, known *record) (was *record, after *v1.Volume, err error) {
+	if r.queue.NumRequeues(w.id) > 0 {
+		if !r.writes.enter(w.id) {
+			return nil, nil, errAside
+		}
+		defer r.left(r.writes)
+	}
+	return r.write(ctx, w, known)
+}
 
 // marksPerSecond is how fast absences are marked while the breaker has tripped: nobody
 // waits for them, and most will be taken back.
@@ -139,7 +164,7 @@ func (r *Reconciler) forASecond(t *turns, id string) bool {
 // worked lets the next one have its turn if a volume did not need it: it is back, it is
 // gone, or it has to wait for something else.
 func (r *Reconciler) worked(id string) {
-	for _, t := range []*turns{r.proofs, r.reads, r.marks, r.newTries, r.tries} {
+	for _, t := range []*turns{r.proofs, r.reads, r.writes, r.marks, r.newTries, r.tries} {
 		r.next(t.pass(id))
 	}
 }
