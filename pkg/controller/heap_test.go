@@ -74,7 +74,7 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 	}
 	r.view.end(l, true)
 	for _, id := range r.everyID() {
-		if _, d := r.decide(id); d.verdict != keep {
+		if _, d := r.decide(id, false); d.verdict != keep {
 			t.Fatalf("the record of %s does not say what it should: %+v", id, d)
 		}
 	}

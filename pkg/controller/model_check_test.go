@@ -388,7 +388,7 @@ func (m *model) agree() {
 		if r.Annotations[v1.AnnotationClusterID] == "" && !m.known(m.leader.witness) {
 			continue // nobody knows the cluster that answers: the breaker may hold it for good
 		}
-		o, d := m.leader.decide(id)
+		o, d := m.leader.decide(id, false)
 		m.violated(ruleAgree, "volume %s has gone, its record %s has not: it is %+v, observed %+v, decided %+v", id, r.Name, r, o, d)
 	}
 }

@@ -30,7 +30,7 @@ func BenchmarkDecide(b *testing.B) {
 	ids := r.everyID()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		r.decide(ids[i%len(ids)])
+		r.decide(ids[i%len(ids)], false)
 	}
 }
 

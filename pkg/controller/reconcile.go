@@ -46,10 +46,11 @@ func (r *Reconciler) cachedRecord(name string) *record {
 }
 
 // decide observes a volume, decides what is to be done about it and remembers
-// what has to be remembered.
-func (r *Reconciler) decide(id string) (observation, decision) { return r.decideOn(id, r.observe(id)) }
-
-func (r *Reconciler) decideOn(id string, o observation) (_ observation, d decision) {
+// what has to be remembered. The poller does so beside a worker that may be
+// writing the record.
+func (r *Reconciler) decide(id string, polled bool) (o observation, d decision) {
+	o = r.observe(id)
+	o.polled = polled
 	if o.record == nil {
 		if name := r.tracks.waitsFor(id); name != "" {
 			o.holder = r.holder(name, id)
@@ -85,9 +86,7 @@ func (o *observation) heeds(t track, b *breaker) {
 // consider decides about a volume and leaves what is to be done to a worker. In
 // steady state nothing is, and the queue stays empty.
 func (r *Reconciler) consider(id string, cy *cycle) {
-	o := r.observe(id)
-	o.polled = true
-	o, d := r.decideOn(id, o)
+	o, d := r.decide(id, true)
 	r.follow(id, o, d)
 	if d.verdict != save && d.verdict != ask {
 		if !d.nextListing || o.sight.presence != present {
@@ -119,7 +118,7 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 // reconcile brings one record to what it should say.
 func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	raw := r.contents.take(id)
-	o, d := r.decide(id)
+	o, d := r.decide(id, false)
 	r.follow(id, o, d)
 	if o.marksInMass(d) && !r.mayMark(id) {
 		d.withoutMark(&o)

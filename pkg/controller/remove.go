@@ -36,7 +36,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	}
 	// The answers took their time. They are a proof for the record that they were asked
 	// for, as it was then.
-	is, d := r.decide(id)
+	is, d := r.decide(id, false)
 	r.follow(id, is, d)
 	if d.verdict != ask || is.record.uid != o.record.uid || is.record.resourceVersion != o.record.resourceVersion ||
 		is.sight.cluster != o.sight.cluster || !slices.Equal(r.questions(is), asked) {
@@ -206,7 +206,7 @@ func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
 		t.asked, t.proven = now, ""
 		return t
 	})
-	o, d := r.decide(id)
+	o, d := r.decide(id, false)
 	r.follow(id, o, d)
 	r.waiting.add(id)
 }
