@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -22,6 +23,7 @@ import (
 func (h *history) manyWorkers(tell func(pass func(polls int), is *guarded)) {
 	is := &guarded{memory: h.records}
 	h.leader.records, h.leader.asking = is, make(chan struct{}, parallelQuestions)
+	h.leader.events = &oneAtATime{to: h.events}
 	ctx, cancel := context.WithCancel(h.ctx)
 	var wg sync.WaitGroup
 	for range h.settings.Workers {
@@ -41,6 +43,18 @@ func (h *history) manyWorkers(tell func(pass func(polls int), is *guarded)) {
 	h.leader.queue.ShutDown()
 	cancel()
 	wg.Wait()
+}
+
+// oneAtATime takes the events of many workers.
+type oneAtATime struct {
+	mu sync.Mutex
+	to EventRecorder
+}
+
+func (e *oneAtATime) Event(object runtime.Object, eventtype, reason, message string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.to.Event(object, eventtype, reason, message)
 }
 
 // goneWithPVs lets all volumes but the last go, and their PersistentVolumes.
