@@ -55,16 +55,6 @@ func TestCycles(t *testing.T) {
 			c.end(two, true, at(6))
 			c.take("a")(at(8))
 		}, []time.Duration{8 * time.Second, 3 * time.Second}},
-		"it is remembered once, however many queue it": {func(c *cycles) {
-			for n := range 100 {
-				cy := c.begin(at(5 * n))
-				c.queued(cy, "a")
-				c.end(cy, true, at(5*n+1))
-			}
-			if n := len(c.waiting); n != 1 {
-				t.Errorf("%d IDs are remembered, want 1", n)
-			}
-		}, nil},
 		"a listing waits for none of the others' keys": {func(c *cycles) {
 			one := c.begin(at(0))
 			c.queued(one, "a")
@@ -78,6 +68,44 @@ func TestCycles(t *testing.T) {
 			c.take("a")(at(7))
 			c.take("c")(at(8))
 		}, []time.Duration{3 * time.Second}},
+		"each key that it queued counts, whoever queued it too": {func(c *cycles) {
+			one := c.begin(at(0))
+			c.queued(one, "a")
+			c.end(one, true, at(1))
+			two := c.begin(at(5))
+			c.queued(two, "b")
+			c.end(two, true, at(6))
+			three := c.begin(at(10))
+			c.queued(three, "a")
+			c.queued(three, "b")
+			c.end(three, true, at(11))
+			c.take("b")(at(12))
+			c.take("a")(at(60))
+		}, []time.Duration{7 * time.Second, 60 * time.Second, 50 * time.Second}},
+		"and no other": {func(c *cycles) {
+			one := c.begin(at(0))
+			c.queued(one, "a")
+			c.queued(one, "slow")
+			c.end(one, true, at(1))
+			two := c.begin(at(5))
+			c.queued(two, "a")
+			c.end(two, true, at(6))
+			c.take("a")(at(8))
+			c.take("slow")(at(300))
+		}, []time.Duration{3 * time.Second, 300 * time.Second}},
+		"while too many are open, one that begins is not measured": {func(c *cycles) {
+			var all []*cycle
+			for n := range mostCycles + 1 {
+				all = append(all, c.begin(at(n)))
+			}
+			for _, cy := range all[1:] {
+				c.queued(cy, "a")
+				c.end(cy, false, at(100))
+			}
+			c.take("a")(at(101))
+			c.end(all[0], true, at(102))
+			c.end(c.begin(at(103)), true, at(104))
+		}, []time.Duration{102 * time.Second, time.Second}},
 		"but for those that it queued as well": {func(c *cycles) {
 			one := c.begin(at(0))
 			c.queued(one, "a")
@@ -164,8 +192,8 @@ func TestHistoryCyclesDoNotGrow(t *testing.T) {
 				}
 				h.records.fail = nil
 				h.polls(24)
-				if n, open := len(h.leader.cycles.waiting), len(h.leader.cycles.open); n+open > 0 {
-					t.Errorf("%d IDs and %d listings are still remembered", n, open)
+				if n := len(h.leader.cycles.waiting); n > 0 || h.leader.cycles.open != [mostCycles]*cycle{} {
+					t.Errorf("%d IDs are still remembered, or listings", n)
 				}
 			})
 		})
