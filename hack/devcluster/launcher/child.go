@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,7 +51,7 @@ func (c *cluster) run(name string, command []string, args ...string) error {
 		if ch.stopping.Load() {
 			return
 		}
-		err = fmt.Errorf("%s ended, see %s: %s", name, c.path(name+".log"), ch.cmd.ProcessState)
+		err = fmt.Errorf("%s ended, see %s: %s: %s", name, c.path(name+".log"), ch.cmd.ProcessState, lastLine(c.path(name+".log")))
 		if c.settings.restart > 0 {
 			err = c.again(ch, name, command, full)
 		}
@@ -65,6 +66,16 @@ func (c *cluster) run(name string, command []string, args ...string) error {
 	defer c.mu.Unlock()
 	c.children = append(c.children, ch)
 	return nil
+}
+
+// lastLine is the last that a component has said, for whoever cannot look at its log any more.
+func lastLine(path string) string {
+	log, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	log = bytes.TrimSpace(log)
+	return string(log[bytes.LastIndexByte(log, '\n')+1:])
 }
 
 // again starts a component that has ended once more, after a while.

@@ -105,7 +105,7 @@ func (c *cluster) close() {
 // start starts the components one after the other and writes the kubeconfig
 // when the API server is ready.
 func (c *cluster) start(ctx context.Context, commands Commands) error {
-	ports, err := freePorts(4)
+	ports, err := freePorts(3)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (c *cluster) start(ctx context.Context, commands Commands) error {
 	if err := os.WriteFile(c.path("certs/kubeconfig"), kubeconfig, 0o600); err != nil {
 		return err
 	}
-	if err := c.startControllerManager(commands, ports[3]); err != nil {
+	if err := c.startControllerManager(commands); err != nil {
 		return err
 	}
 	if err := c.startSidecars(commands); err != nil {
@@ -189,14 +189,14 @@ func (c *cluster) apiServerArgs() (address string, args []string, err error) {
 	}, c.settings.apiArgs...), c.kubeletClient()
 }
 
-func (c *cluster) startControllerManager(commands Commands, port string) error {
+func (c *cluster) startControllerManager(commands Commands) error {
 	if commands.ControllerManager == nil {
 		fmt.Println("devcluster: there is no kube-controller-manager: PersistentVolumes are not bound, nothing is collected")
 		return nil
 	}
 	return c.run("kube-controller-manager", commands.ControllerManager,
 		"--kubeconfig="+c.path("certs/kubeconfig"), "--leader-elect=false",
-		"--bind-address=127.0.0.1", "--secure-port="+port, "--cert-dir="+c.path("certs"),
+		"--secure-port=0", // nobody asks it anything, and a port that was free may be taken by now
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file="+c.path("certs/sa.key"),
 		"--root-ca-file="+c.path("certs/apiserver.crt"),

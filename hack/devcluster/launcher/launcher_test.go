@@ -142,6 +142,7 @@ func TestComponentEnds(t *testing.T) {
 		"API server":         {func(c *Commands) { c.APIServer = fake("dies") }, "kube-apiserver ended, see "},
 		"controller manager": {func(c *Commands) { c.ControllerManager = fake("dies") }, "kube-controller-manager ended, see "},
 		"provisioner":        {func(c *Commands) { c.Provisioner = fake("dies") }, "csi-provisioner ended, see "},
+		"and why it ended":   {func(c *Commands) { c.Etcd = fake("dies") }, "exit status 3: cannot go on"},
 		"no resizer":         {func(c *Commands) { c.Resizer = nil }, "there is no csi-resizer"},
 		"cannot be started":  {func(c *Commands) { c.Etcd = []string{"/does/not/exist"} }, "starting etcd: "},
 	} {
