@@ -119,3 +119,27 @@ func TestHistoryReleasedWhileCRDLags(t *testing.T) {
 		}
 	}
 }
+
+// Nor to one that ends, incomplete, when API servers go by the CRD for certain.
+func TestHistoryLeftAtTheEndOfTheLag(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		h.leader.crd.is.Store(int32(crdCurrent))
+		h.leader.crd.since.Store(time.Now().UnixNano())
+		h.undoing(func(r *v1.Volume) { r.Status.Conditions, r.Status.Capacity = nil, nil })
+		h.listings(1)
+		h.records.after = nil
+		h.leader.crd.since.Store(time.Now().Add(-crdLags + time.Second).UnixNano())
+		h.release()
+		h.tell(h.leader, -1)
+		h.work(h.leader, 10)
+		h.sleep(2 * time.Second)
+		h.api.fail = func(call string, _ int) error {
+			return map[string]error{"volumes one": errDown, "volume v0": errDown}[call]
+		}
+		h.listings(36)
+		if got := stateIn(h, "v0").bound.get().Reason; got != "Released" {
+			t.Errorf("three minutes later its record says %q, want Released", got)
+		}
+	})
+}

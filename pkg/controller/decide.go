@@ -347,9 +347,6 @@ func (d *decision) compare(o *observation) {
 		d.verdict = save // adopt it, or take over what another cluster held
 	}
 	switch {
-	case d.track.unanswered.was != nil && !d.lacking:
-		d.verdict = save
-		d.content = has.content != d.want.content || o.sight.presence == present && o.sight.invalid == ""
 	case has == d.want:
 		d.track.settled = settlement{}
 	case o.track.settled == settlement{d.want, has}:

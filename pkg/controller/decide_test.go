@@ -220,14 +220,11 @@ func TestDecide(t *testing.T) {
 			reports: []string{EventHealthy}, forgets: true,
 		},
 		"but not by the poller: a worker is to look": {
-			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("6"), polled: true},
-			verdict: save, content: true, want: ptr(rightState()),
+			o:     observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("6"), polled: true},
 			after: time.Nanosecond,
 		},
-		"nor before the record is known to be another: till then it is read, though it seems right": {
-			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("7")},
-			verdict: save, content: true, want: ptr(rightState()),
-			next: true,
+		"nor before the record is known to be another: till then it is remembered": {
+			o: observation{sight: seen(noon), pv: pvBound(), record: recordOf(rightState()), track: offlineBefore("7")},
 		},
 		"what was settled is forgotten when the record is right": {
 			o: observation{

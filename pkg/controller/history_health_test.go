@@ -218,7 +218,16 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 			}
-		}, counted{EventOffline: 2, EventHealthy: 1}},
+		}, counted{EventOffline: 1}},
+		"an earlier write is lost, which changes no health, and then it is": {func(h *history) {
+			h.records.lost = func(string) error { return errDown }
+			for _, is := range []string{"v0 7", "v0 7 offline"} {
+				h.api.volumes["one"][0] = is
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+			}
+			h.records.lost = nil
+		}, counted{EventOffline: 1}},
 		"the write fails, a hand edits the record, and the volume is well again": {func(h *history) {
 			h.records.fail = func(string) error { return errDown }
 			becomes(h, "offline")

@@ -74,7 +74,9 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 	changed = r.related(changed...)
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
-		r.tracks.trustCache(time.Now())
+		for _, id := range r.tracks.doubtWritten(time.Now()) {
+			r.queue.Add(id)
+		}
 		changed = append(changed, r.everyID()...)
 		r.completion.one = r.crd.capability() == crdUnknown
 	}

@@ -118,10 +118,15 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 // reconcile brings one record to what it should say.
 func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	raw := r.contents.take(id)
-	o, d := r.decide(id, false)
-	r.follow(id, o, d)
-	if o.marksInMass(d) && !r.mayMark(id) {
-		d.withoutMark(&o)
+	o, d := r.decideInTurn(id)
+	// What is written is compared with what there is. A mark is for the record that was decided
+	// on.
+	if u := d.track.unanswered; u.was != nil && (d.verdict != save || d.want.mark != "") {
+		if err := r.findOut(ctx, id, u); err != nil {
+			r.contents.putBack(id, raw)
+			return r.failed(ctx, metrics.StageSave, err)
+		}
+		o, d = r.decideInTurn(id)
 	}
 	switch d.verdict {
 	case ask:
@@ -134,6 +139,16 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 		}
 		return nil
 	}
+}
+
+// decideInTurn decides for a worker. One of too many absences is marked in its turn.
+func (r *Reconciler) decideInTurn(id string) (observation, decision) {
+	o, d := r.decide(id, false)
+	r.follow(id, o, d)
+	if o.marksInMass(d) && !r.mayMark(id) {
+		d.withoutMark(&o)
+	}
+	return o, d
 }
 
 // marksInMass tells whether a save marks one of too many unexplained absences.

@@ -235,17 +235,20 @@ func (t *tracks) cached(rec *record) {
 	}
 }
 
-// trustCache forgets all that was written and the cache has not told of. It may never do so:
-// a store that was restored from a backup does not have it.
-func (t *tracks) trustCache(now time.Time) {
+// doubtWritten has all that is read which was written and which the cache has not told of. It
+// may never do so: a store that was restored from a backup does not have it. It returns
+// the IDs.
+func (t *tracks) doubtWritten(now time.Time) (ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, tr := range t.all {
-		if tr.written != nil {
-			tr.written = nil
+		if tr.written != nil && tr.unanswered.was == nil {
+			tr.unanswered.was = tr.written
 			t.set(id, now, tr)
+			ids = append(ids, id)
 		}
 	}
+	return ids
 }
 
 // resetBreaker looks, after a complete listing, whether the breaker may go.
