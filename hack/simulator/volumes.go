@@ -185,19 +185,24 @@ func (s *Simulator) AddRawVolume(namespaceID, id string, raw []byte) error {
 	return nil
 }
 
-// RemoveVolume removes a volume and every raw one with that ID. The error wraps
-// ErrNotFound if there is none.
-func (s *Simulator) RemoveVolume(namespaceID, id string) error {
+// RemoveVolume removes volumes of a namespace, and every raw one with such an ID. All go
+// at once: a list shows each of them or none. The error wraps ErrNotFound if the namespace or
+// one of them is not there; then none goes.
+func (s *Simulator) RemoveVolume(namespaceID string, ids ...string) error {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	ns, err := s.namespace(namespaceID)
 	if err != nil {
 		return err
 	}
-	if _, ok := ns.byID[id]; !ok {
-		return fmt.Errorf("volume %q in namespace %q: %w", id, namespaceID, ErrNotFound)
+	for _, id := range ids {
+		if _, ok := ns.byID[id]; !ok {
+			return fmt.Errorf("volume %q in namespace %q: %w", id, namespaceID, ErrNotFound)
+		}
 	}
-	ns.remove(id)
+	for _, id := range ids {
+		ns.remove(id)
+	}
 	return nil
 }
 

@@ -56,6 +56,12 @@ func TestVolumes(t *testing.T) {
 		t.Errorf("an edit in place went unnoticed: %+v", after)
 	}
 
+	if err := sim.RemoveVolume(ns, a, "no such volume"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the removal of one that is not there: %v", err)
+	}
+	if status, _ := c.get(volumePath(ns, a)); status != 200 {
+		t.Errorf("%d for one that was to go with it", status)
+	}
 	if err := sim.RemoveVolume(ns, a); err != nil {
 		t.Error(err)
 	}
