@@ -2,6 +2,7 @@ package controller
 
 import (
 	"bytes"
+	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,7 +15,8 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/scheme"
 )
 
-// NewRecordClient makes a client for records that reads them off the wire once. The
+// NewRecordClient makes a client for records that reads them off the wire once, and sends
+// each write once (sendonce.go). The
 // generated one parses each event of a watch five times, mostly to find out what kind
 // of object it is, and keeps who wrote which field, which nobody here asks for. It also
 // fails at one value that no field can hold, and with it the watch of all records. Where
@@ -27,6 +29,7 @@ func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
 		c.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
 	c.NegotiatedSerializer = wire{generatedSerializer()}
+	c.Wrap(func(rt http.RoundTripper) http.RoundTripper { return sendOnce{rt} })
 	client, err := rest.RESTClientFor(c)
 	if err != nil {
 		return nil, err
