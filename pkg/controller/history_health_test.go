@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -123,21 +124,40 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		}
 	}
 	becomes := func(h *history, health string) { h.api.volumes["one"][0] = "v0 1 " + health }
-	edit := func(h *history, is func(*v1.Volume)) {
-		old := h.records.records["v0"]
-		obj := old.DeepCopy()
-		is(obj)
-		h.records.store(old, obj)
-	}
 	// The record was edited, and our write that followed has said so: the watch has only
 	// told of the edit yet.
 	behind := func(h *history, health string) {
-		edit(h, func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
+		h.edit("v0", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
 		becomes(h, health)
 		_ = h.leader.poller.poll(h.ctx)
 		h.work(h.leader, 10)
 		h.sleep(2 * time.Second)
 		h.tell(h.leader, 1)
+	}
+	// Another number of replicas is wanted: the first half alone makes the volume degraded. The
+	// second half meets what is to become of it, once.
+	halves := func(h *history, second *func(string) error, err error) {
+		patches := 0
+		*second = func(string) error {
+			if patches++; patches == 2 {
+				return err
+			}
+			return nil
+		}
+		h.api.volumes["one"][0] = `{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":1,"labels":{"storageos.com/replicas":"1"},"master":{"health":"online","nodeID":"n1"}}`
+	}
+	// A new volume has its record, of which the watch has not told when the volume changes.
+	newcomer := func(h *history, lost func(string) error) {
+		h.setPV(nil, boundPV("x", "x"))
+		h.tell(h.leader, -1)
+		for _, is := range []string{"x 1", "x 1 offline"} {
+			h.api.volumes["one"] = append(h.api.volumes["one"][:40], is)
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.sleep(time.Second)
+			h.work(h.leader, 10)
+			h.records.lost = lost
+		}
 	}
 	// The write fails. Of the next one the watch tells before it is answered, and a listing ends.
 	overtaken := func(h *history) {
@@ -228,13 +248,54 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			}
 			h.records.lost = nil
 		}, counted{EventOffline: 1}},
+		"two writes are lost, and the second has read what the first left": {func(h *history) {
+			h.records.lost = func(string) error { return errDown }
+			for _, health := range []string{"offline", "online n2"} {
+				becomes(h, health)
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+			}
+			h.records.lost = nil
+		}, counted{EventOffline: 1, EventHealthy: 1}},
+		"it is lost, and two writes that have read it fail": {func(h *history) {
+			h.records.lost = once(errDown)
+			for _, health := range []string{"offline", "online n2", "offline n3"} {
+				becomes(h, health)
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+				h.records.fail = func(string) error { return errDown }
+			}
+			h.records.fail = nil
+		}, counted{EventOffline: 1}},
+		"the first half tells it, and the second is written": {func(h *history) {
+			halves(h, &h.records.fail, nil)
+		}, counted{EventDegraded: 1}},
+		"the first half tells it, and the second fails": {func(h *history) {
+			halves(h, &h.records.fail, errDown)
+		}, counted{EventDegraded: 1}},
+		"the first half tells it, and the second is lost": {func(h *history) {
+			halves(h, &h.records.lost, errDown)
+		}, counted{EventDegraded: 1}},
+		"the first half tells it, and the second conflicts": {func(h *history) {
+			halves(h, &h.records.fail, apierrors.NewConflict(volumesResource, "v0", errDown))
+		}, counted{EventDegraded: 1}},
+		"the first half tells it, the second fails, and the volume is well again": {func(h *history) {
+			halves(h, &h.records.fail, errDown)
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			becomes(h, "online")
+		}, counted{EventDegraded: 1, EventHealthy: 1}},
+		"the record is new to the watch": {func(h *history) { newcomer(h, nil) }, counted{EventOffline: 1}},
+		"the record is new to the watch, and it is lost": {func(h *history) {
+			newcomer(h, once(errDown))
+		}, counted{EventOffline: 1}},
 		"the write fails, a hand edits the record, and the volume is well again": {func(h *history) {
 			h.records.fail = func(string) error { return errDown }
 			becomes(h, "offline")
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 			h.records.fail = nil
-			edit(h, func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
+			h.edit("v0", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
 			becomes(h, "online")
 		}, counted{}},
 		"its second half is lost, and the watch tells the first": {func(h *history) {
@@ -299,7 +360,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		}, counted{EventOffline: 1}},
 		"who led before has written and said it, and what is read is behind": {func(h *history) {
 			h.records.stale = h.records.records["v0"]
-			edit(h, func(r *v1.Volume) { r.Status.Master.Health = "offline" })
+			h.edit("v0", func(r *v1.Volume) { r.Status.Master.Health = "offline" })
 			becomes(h, "offline n2")
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)

@@ -343,9 +343,11 @@ func TestHistoryContentLater(t *testing.T) {
 }
 
 // release lets the PersistentVolume of v0 be released.
-func (h *history) release() {
+func (h *history) release() { h.phase(corev1.VolumeReleased) }
+
+func (h *history) phase(is corev1.PersistentVolumePhase) {
 	pv := *h.pvs["v0"]
-	pv.phase = share(corev1.VolumeReleased)
+	pv.phase = share(is)
 	h.setPV(h.pvs["v0"], &pv)
 }
 

@@ -75,6 +75,14 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 	return events
 }
 
+// edit is somebody's hand on a record.
+func (h *history) edit(name string, is func(*v1.Volume)) {
+	old := h.records.records[name]
+	obj := old.DeepCopy()
+	is(obj)
+	h.records.store(old, obj)
+}
+
 // lead lets a new process lead.
 func (h *history) lead() {
 	if h.leader != nil {

@@ -11,6 +11,22 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
+// quiet is a poll while the watch of records tells nothing. v0 is worked on.
+func (h *history) quiet() {
+	h.tellPVs()
+	_ = h.leader.poller.poll(h.ctx)
+	h.leader.queue.Add("v0")
+	h.work(h.leader, 100)
+}
+
+// tellPVs tells the leader of PersistentVolumes alone.
+func (h *history) tellPVs() {
+	records := h.records.history
+	h.records.history = records[:h.leader.recordsTold]
+	h.tell(h.leader, -1)
+	h.records.history = records
+}
+
 // A write fails, and the volume is again as the cache has its record: what the write may have
 // left of it is found out, though the watch tells nothing.
 func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
@@ -33,7 +49,31 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 		"the answer to a release is lost": {
 			func(h *history) { h.records.lost = func(string) error { return errDown } },
 			(*history).release,
-			func(h *history) { h.setPV(h.pvs["v0"], boundPV("v0", "v0")) },
+			func(h *history) { h.phase(corev1.VolumeBound) },
+		},
+		"the answer to the first half is lost, and the next write fails": {
+			func(h *history) { h.records.lost = func(string) error { return errDown } },
+			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
+			func(h *history) {
+				h.records.lost, h.records.fail = nil, func(string) error { return errDown }
+				h.api.volumes["one"][0] = "v0 9"
+				h.quiet() // it has read what the first has left
+				h.api.volumes["one"][0] = "v0 1"
+			},
+		},
+		"a hand edits the record, and the write after that is not taken": {
+			func(h *history) {
+				h.edit("v0", func(r *v1.Volume) { r.Spec.SizeBytes = 9 })
+				n := 0
+				h.records.fail = func(string) error {
+					if n++; n > 1 { // the first conflicts
+						return errDown
+					}
+					return nil
+				}
+			},
+			func(h *history) { h.api.volumes["one"][0] = "v0 1 offline" },
+			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
 		},
 		"its second half is not taken": {
 			func(h *history) {
@@ -66,20 +106,15 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 			t.Parallel()
 			told(t, 40, nil, func(h *history) {
 				want := *stateIn(h, "v0")
-				poll := func() { // the watch tells nothing
-					_ = h.leader.poller.poll(h.ctx)
-					h.leader.queue.Add("v0")
-					h.work(h.leader, 100)
-				}
 				tc.writes(h)
 				tc.change(h)
-				poll()
+				h.quiet()
 				tc.back(h)
-				poll()
+				h.quiet()
 				h.records.fail, h.records.lost = nil, nil
 				for range 14 { // what was refused is written again after a minute
 					h.sleep(h.settings.PollInterval)
-					poll()
+					h.quiet()
 				}
 				if got := *stateIn(h, "v0"); got != want {
 					t.Errorf("14 polls later it says\n%+v, want\n%+v", got, want)
@@ -99,6 +134,7 @@ func TestHistoryUnansweredAndNotAskedFor(t *testing.T) {
 	t.Parallel()
 	for name, back := range map[string]func(h *history){
 		"release": nil, "mark": func(h *history) { h.api.hidden = nil },
+		"release, and the volume changes": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,26 +146,25 @@ func TestHistoryUnansweredAndNotAskedFor(t *testing.T) {
 					return nil
 				}
 				want := *stateIn(h, "v0")
-				poll := func() {
-					_ = h.leader.poller.poll(h.ctx)
-					h.leader.queue.Add("v0")
-					h.work(h.leader, 100)
-				}
 				h.records.lost = func(string) error { return errDown }
 				if back != nil {
 					h.api.hidden = map[string]bool{"v0": true}
-					poll()
+					h.quiet()
 					back(h)
 				} else {
 					h.release()
-					poll()
-					h.setPV(h.pvs["v0"], boundPV("v0", "v0"))
+					h.quiet()
+					h.phase(corev1.VolumeBound)
 				}
-				poll()
+				if name == "release, and the volume changes" { // what it is now cannot be had
+					h.leader.contents.limit = 0
+					h.api.volumes["one"][0] = "v0 7"
+				}
+				h.quiet()
 				h.records.lost = nil
 				for range 14 {
 					h.sleep(h.settings.PollInterval)
-					poll()
+					h.quiet()
 				}
 				if got := *stateIn(h, "v0"); got != want {
 					t.Errorf("it says\n%+v\nwant\n%+v", got, want)
@@ -143,19 +178,14 @@ func TestHistoryUnansweredAndNotAskedFor(t *testing.T) {
 func TestHistoryMarkAfterUnanswered(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
-		poll := func() {
-			_ = h.leader.poller.poll(h.ctx)
-			h.leader.queue.Add("v0")
-			h.work(h.leader, 100)
-		}
 		h.records.lost = func(string) error { return errDown }
 		h.api.volumes["one"][0] = "v0 7"
-		poll()
+		h.quiet()
 		h.records.lost = nil
 		h.api.hidden = map[string]bool{"v0": true}
 		for range 36 {
 			h.sleep(h.settings.PollInterval)
-			poll()
+			h.quiet()
 		}
 		if h.records.records["v0"].Annotations[v1.AnnotationAbsentSince] == "" {
 			t.Errorf("3 minutes later its record is not marked; %d reads", h.records.reads)
@@ -163,16 +193,24 @@ func TestHistoryMarkAfterUnanswered(t *testing.T) {
 	})
 }
 
-// A mark that may have been stored is not taken back while it is not its turn to be marked.
+// A mark that may have been stored is not taken back while it is not its turn to be marked, also
+// if its PersistentVolume changes meanwhile.
 func TestHistoryMassMarkUnanswered(t *testing.T) {
 	t.Parallel()
-	for name, every := range map[string]int{"the first half is lost": 1, "the second half is lost": 2} {
+	for name, tc := range map[string]struct {
+		every   int
+		retains bool
+	}{
+		"the first half is lost": {1, false}, "the second half is lost": {2, false},
+		"the first half is lost, and PersistentVolumes are released and retained":  {1, true},
+		"the second half is lost, and PersistentVolumes are released and retained": {2, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 60, nil, func(h *history) {
 				n := 0
 				h.records.lost = func(string) error {
-					if n++; n <= 20*every && n%every == 0 {
+					if n++; n <= 20*tc.every && n%tc.every == 0 {
 						return errDown
 					}
 					return nil
@@ -181,6 +219,14 @@ func TestHistoryMassMarkUnanswered(t *testing.T) {
 				from := len(h.records.history)
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 60)
+				if tc.retains {
+					for _, was := range h.pvs {
+						pv := *was
+						pv.phase, pv.reclaimPolicy = share(corev1.VolumeReleased), share(corev1.PersistentVolumeReclaimRetain)
+						h.setPV(was, &pv)
+					}
+					h.tellPVs()
+				}
 				for range 4 {
 					h.sleep(150 * time.Millisecond)
 					h.work(h.leader, 60)
@@ -386,4 +432,41 @@ func TestHistoryResyncMovesNoMark(t *testing.T) {
 			t.Errorf("the mark was %s and is %s", was, is)
 		}
 	})
+}
+
+// A write fails, the record goes, and another volume's has its name: what that one says is
+// not said of the first.
+func TestHistoryUnansweredOfAnother(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"not stored": false, "lost": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 3, nil, func(h *history) {
+				fails := func(string) error { return errDown }
+				if lost {
+					h.records.lost = fails
+				} else {
+					h.records.fail = fails
+				}
+				h.api.volumes["one"][0] = "v0 1 offline"
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+				h.records.fail, h.records.lost = nil, nil
+				was := h.records.records["v0"]
+				h.records.store(was, nil)
+				other := was.DeepCopy()
+				other.UID = "another"
+				other.Labels[v1.LabelVolumeID], other.Status.VolumeID = "v1000", "v1000"
+				other.Status.Master.Health = "offline"
+				h.records.store(nil, other)
+				h.api.volumes["one"][0] = "v0 1"
+				h.sleep(time.Second)
+				_ = h.leader.poller.poll(h.ctx)
+				h.work(h.leader, 10)
+			})
+			if len(events) > 0 {
+				t.Errorf("said: %v", events)
+			}
+		})
+	}
 }

@@ -119,9 +119,9 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	raw := r.contents.take(id)
 	o, d := r.decideInTurn(id)
-	// What is written is compared with what there is. A mark is for the record that was decided
-	// on.
-	if u := d.track.unanswered; u.was != nil && (d.verdict != save || d.want.mark != "") {
+	// What is written of a volume that is listed is compared with what there is. All else is
+	// for the record that was decided on.
+	if u := d.track.unanswered; u.was != nil && (d.verdict != save || o.sight.presence != present) {
 		if err := r.findOut(ctx, id, u); err != nil {
 			r.contents.putBack(id, raw)
 			return r.failed(ctx, metrics.StageSave, err)

@@ -65,7 +65,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 			d.withoutContent(&o) // what Kubernetes tells does not wait for it
 		}
 		if d.verdict != save {
-			return r.failed(ctx, metrics.StageSave, lacks)
+			return r.failed(ctx, metrics.StageSave, errors.Join(lacks, r.findOut(ctx, id, d.track.unanswered)))
 		}
 	}
 	w := &write{id: id, content: c, state: d.want, unsure: d.track.unanswered.was != nil, now: metav1.NewTime(o.now), patient: !o.track.wait.over}

@@ -16,26 +16,29 @@ import (
 // knows what it says: where nothing seems to be written, it is read.
 type unanswered struct {
 	was    *record   // before that write; nil if it was answered
-	health v1.Health // of the volume, that it led from; "" if it changed none, or nobody is to be told
+	health v1.Health // of the volume, that was said last; "" if there is nothing to be said
 }
 
 // unanswered takes note of a write that may have been stored, or of which the first half
-// was.
+// was. What the record said before, was, is certain.
 func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.Volume, to well, err error) {
+	if half == nil && notDone(err) {
+		return
+	}
+	known, before := was, was.copies.get()
+	if half != nil {
+		known = newRecord(half)
+	}
+	var said v1.Health
 	r.tracks.update(id, now, func(t track, _ *breaker) track {
-		if half != nil {
-			was = newRecord(half)
-			t.written = was
+		said = t.unanswered.health
+		if said != "" || t.quiet == 0 && was.copies != to {
+			t.unanswered.health = before.Health
 		}
-		if notDone(err) {
-			return t
-		}
-		if t.unanswered.health == "" && t.quiet == 0 && was.copies != to {
-			t.unanswered.health = was.copies.get().Health
-		}
-		t.unanswered.was = was
+		t.unanswered.was, t.written = known, known // the cache may be behind
 		return t
 	})
+	r.say(healthEvent(was.ref(), said, before)...)
 }
 
 // answer looks whether the cache tells by now what the record says, and tells of a change
@@ -43,34 +46,31 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.
 func (d *decision) answer(o *observation) {
 	u := o.track.unanswered
 	switch {
-	case u.was == nil:
-		return
-	case o.record != nil && !u.was.olderThan(o.record):
+	case u.was == nil || o.record == nil || !u.was.olderThan(o.record):
 		return // see findOut
-	case o.record != nil && u.health != "" && o.polled:
+	case u.health != "" && o.polled:
 		d.later(time.Nanosecond)
 		return
-	case o.record != nil:
-		d.reports = append(d.reports, healthEvent(o.record.ref(), u.health, o.record.copies.get())...)
 	}
+	d.reports = append(d.reports, healthEvent(o.record.ref(), u.health, o.record.copies.get())...)
 	d.track.unanswered = unanswered{}
 }
 
 // findOut reads a record of which nobody knows what it says.
 func (r *Reconciler) findOut(ctx context.Context, id string, u unanswered) error {
+	if u.was == nil {
+		return nil
+	}
 	live, err := r.records.StorageOSV1().Volumes().Get(ctx, u.was.name, metav1.GetOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading record %s, whose last write was not answered: %w", u.was.name, err)
 	}
 	var is *record // nil if it has gone, which the cache will tell
-	if err == nil {
+	if err == nil && packUID(live.UID) == u.was.uid {
 		is = newRecord(live)
 	}
 	r.tracks.update(id, time.Now(), func(t track, _ *breaker) track {
-		t.unanswered = unanswered{}
-		if is == nil || is.resourceVersion != u.was.resourceVersion {
-			t.written = is
-		}
+		t.unanswered, t.written = unanswered{}, is
 		return t
 	})
 	if is != nil {
