@@ -73,7 +73,6 @@ func (s *Settings) decide(o observation) decision {
 	if o.copies > 0 {
 		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.namespaceID.get()
 	}
-	d.answer(&o)
 	d.watchReferred(&o)
 	switch {
 	case o.record != nil && o.record.terminating:
@@ -86,6 +85,7 @@ func (s *Settings) decide(o observation) decision {
 		s.decideUnknown(&o, &d)
 		d.nextListing = o.sight.presence == absent // it tells whether that is so
 	}
+	d.answer(&o)
 	d.pace(&o)
 	return d
 }

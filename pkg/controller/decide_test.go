@@ -63,7 +63,7 @@ func lacking(d time.Duration) track {
 func offlineBefore(version string) track {
 	was := recordOf(rightState())
 	was.resourceVersion, was.copies = version, share(wellness{Health: v1.HealthOffline})
-	return track{unanswered: unanswered{was, was.copies.get().Health}}
+	return track{unanswered: unanswered{was: was, health: was.copies.get().Health}}
 }
 
 func reasons(events []event) []string {

@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +112,16 @@ func TestHistoryNeverWellWhileMarked(t *testing.T) {
 	}
 }
 
+// replicated is v0 with so many replicas that are wanted, so many that are ready, and its master.
+func replicated(wanted, ready int, master string) string {
+	var replicas []string
+	for n := range ready {
+		replicas = append(replicas, fmt.Sprintf(`{"id":"r%d","nodeID":"n1","health":"ready"}`, n))
+	}
+	return fmt.Sprintf(`{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":1,"labels":{"storageos.com/replicas":"%d"},`+
+		`"master":{"health":%q,"nodeID":"n1"},"replicas":[%s]}`, wanted, master, strings.Join(replicas, ","))
+}
+
 // A change of health is said once, whatever becomes of the answer to the write that tells it.
 func TestHistoryHealthToldOnce(t *testing.T) {
 	t.Parallel()
@@ -144,7 +155,16 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			}
 			return nil
 		}
-		h.api.volumes["one"][0] = `{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":1,"labels":{"storageos.com/replicas":"1"},"master":{"health":"online","nodeID":"n1"}}`
+		h.api.volumes["one"][0] = replicated(1, 0, "online")
+	}
+	// So many replicas are wanted and there, and then so many: of that the first half tells what
+	// the volume never was.
+	between := func(h *history, from, to string, second *func(string) error, err error) {
+		h.api.volumes["one"][0] = from
+		h.polls(3)
+		clear(h.events)
+		halves(h, second, err)
+		h.api.volumes["one"][0] = to
 	}
 	// A new volume has its record, of which the watch has not told when the volume changes.
 	newcomer := func(h *history, lost func(string) error) {
@@ -284,7 +304,30 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 			becomes(h, "online")
-		}, counted{EventDegraded: 1, EventHealthy: 1}},
+		}, counted{}},
+		"the halves tell it together, and the second is written": {func(h *history) {
+			between(h, replicated(1, 1, "online"), replicated(2, 2, "online"), &h.records.fail, nil)
+		}, counted{}},
+		"the halves tell it together, and the second fails": {func(h *history) {
+			between(h, replicated(1, 1, "online"), replicated(2, 2, "online"), &h.records.fail, errDown)
+		}, counted{}},
+		"the halves tell it together, and the second is lost": {func(h *history) {
+			between(h, replicated(1, 1, "online"), replicated(2, 2, "online"), &h.records.lost, errDown)
+		}, counted{}},
+		"the halves tell it together, and the second conflicts": {func(h *history) {
+			between(h, replicated(2, 1, "online"), replicated(1, 0, "online"), &h.records.fail,
+				apierrors.NewConflict(volumesResource, "v0", errDown))
+		}, counted{}},
+		"the halves tell it together, and a hand edits between them": {func(h *history) {
+			between(h, replicated(1, 1, "online"), replicated(2, 2, "online"), &h.records.fail, nil)
+			h.records.after = func(string) {
+				h.records.after = nil
+				h.edit("v0", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
+			}
+		}, counted{}},
+		"the first half tells that it is well, and the second that it is offline": {func(h *history) {
+			between(h, replicated(2, 1, "online"), replicated(1, 1, "offline"), &h.records.fail, errDown)
+		}, counted{EventOffline: 1}},
 		"the record is new to the watch": {func(h *history) { newcomer(h, nil) }, counted{EventOffline: 1}},
 		"the record is new to the watch, and it is lost": {func(h *history) {
 			newcomer(h, once(errDown))

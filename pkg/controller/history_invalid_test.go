@@ -235,3 +235,38 @@ func TestHistoryTwiceTheSame(t *testing.T) {
 		})
 	}
 }
+
+// The cache does not know yet that the volume went offline when it cannot be recorded any more.
+// Then what Kubernetes tells is written: the record says offline still.
+func TestHistoryInvalidUnknownToTheCache(t *testing.T) {
+	t.Parallel()
+	for name, offline := range map[string]func(h *history){
+		"our write was lost": func(h *history) {
+			h.records.lost = func(string) error { return errDown }
+			h.api.volumes["one"][0] = "v0 1 offline"
+			_ = h.leader.poller.poll(h.ctx)
+			h.work(h.leader, 10)
+			h.records.lost = nil
+		},
+		"who led before wrote it": func(h *history) {
+			h.edit("v0", func(r *v1.Volume) {
+				r.Status.Master.Health, r.Status.Health, r.Status.Ready = "offline", v1.HealthOffline, "0/1"
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 40, nil, func(h *history) {
+				offline(h)
+				h.api.volumes["one"][0] = "v0 18446744073709551615"
+				h.release()
+				h.quiet()
+				h.polls(200)
+				is := h.records.records["v0"].Status
+				if is.Health != v1.HealthOffline || is.Ready != "0/1" || is.PersistentVolume.Phase != "Released" {
+					t.Errorf("it says %s %s %s, want Offline 0/1 Released", is.Health, is.Ready, is.PersistentVolume.Phase)
+				}
+			})
+		})
+	}
+}

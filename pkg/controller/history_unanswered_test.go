@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -87,6 +88,29 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 			},
 			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
 			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+		},
+		"the second half of a mark conflicts": {
+			func(h *history) {
+				h.records.after = func(string) {
+					h.records.after = nil
+					h.edit("v0", func(r *v1.Volume) { r.Annotations["theirs"] = "x" })
+				}
+			},
+			func(h *history) { h.api.hidden = map[string]bool{"v0": true} },
+			func(h *history) { h.api.hidden = nil },
+		},
+		"the second half of a mark conflicts, though nobody writes": {
+			func(h *history) {
+				n := 0
+				h.records.fail = func(string) error {
+					if n++; n > 1 {
+						return apierrors.NewConflict(volumesResource, "v0", errDown)
+					}
+					return nil
+				}
+			},
+			func(h *history) { h.api.hidden = map[string]bool{"v0": true} },
+			func(h *history) { h.api.hidden = nil },
 		},
 		"its second half is refused": {
 			func(h *history) {

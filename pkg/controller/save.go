@@ -137,7 +137,7 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *r
 		}
 		if !p.empty() {
 			after, err := r.patch(ctx, known.name, known.resourceVersion, p)
-			if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+			if after != nil || !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 				return known, after, err
 			}
 			version = "" // the cache is behind, and maybe the API server's too
@@ -166,6 +166,10 @@ func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (
 	if !r.isOurs(live, w.id) {
 		return nil, nil, nil
 	}
+	was = newRecord(live)
+	if w.content == nil && w.state.present == presentTrue {
+		w.state.health = was.copies // these copies stay, and they may be others than were decided on
+	}
 	p, err := w.patches(live, nil)
 	if err != nil {
 		return nil, nil, err
@@ -174,7 +178,7 @@ func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (
 	if !p.empty() {
 		after, err = r.patch(ctx, live.Name, live.ResourceVersion, p)
 	}
-	return newRecord(live), after, err
+	return was, after, err
 }
 
 // isOurs tells whether a record is the volume's and may be written.
@@ -315,9 +319,9 @@ func (r *Reconciler) wrote(verb, record string) {
 // saved remembers and says what a save has changed.
 func (r *Reconciler) saved(id string, o observation, d decision, was *record, after *v1.Volume) {
 	is := newRecord(after)
-	quiet, from, settled := false, v1.Health(""), settle(d, was, is)
+	quiet, said, settled := false, unanswered{}, settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		quiet, from = t.quiet != 0, t.unanswered.health
+		quiet, said = t.quiet != 0, t.unanswered
 		t.unanswered = unanswered{}
 		if !d.lacking {
 			t.quiet = 0
@@ -345,8 +349,9 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	}
 	r.kept(id, is, settled == settlement{})
 	if was != nil && !quiet {
-		r.say(healthEvent(is.ref(), from, was.copies.get())...) // by the write that was not answered
-		r.say(healthEvent(is.ref(), was.copies.get().Health, is.copies.get())...)
+		said.health = cmp.Or(said.health, was.copies.get().Health)
+		r.say(said.tell(was)...) // by the write that was not answered
+		r.say(healthEvent(is.ref(), said.health, is.copies.get())...)
 	}
 }
 

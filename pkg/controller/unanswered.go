@@ -17,6 +17,18 @@ import (
 type unanswered struct {
 	was    *record   // before that write; nil if it was answered
 	health v1.Health // of the volume, that was said last; "" if there is nothing to be said
+	half   well      // what the record said of the copies after the first half of a write
+}
+
+// tell tells what a record says of the health, if that was not said yet. Half a write says
+// nothing: how many copies are wanted is in one half, and which there are is in the other.
+func (u *unanswered) tell(is *record) []event {
+	if u.health == "" || is.copies == u.half {
+		return nil
+	}
+	said := u.health
+	u.health = is.copies.get().Health
+	return healthEvent(is.ref(), said, is.copies.get())
 }
 
 // unanswered takes note of a write that may have been stored, or of which the first half
@@ -25,20 +37,22 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.
 	if half == nil && notDone(err) {
 		return
 	}
-	known, before := was, was.copies.get()
-	if half != nil {
-		known = newRecord(half)
-	}
-	var said v1.Health
+	var events []event
 	r.tracks.update(id, now, func(t track, _ *breaker) track {
-		said = t.unanswered.health
-		if said != "" || t.quiet == 0 && was.copies != to {
-			t.unanswered.health = before.Health
+		u := &t.unanswered
+		events = u.tell(was)
+		if u.health == "" && t.quiet == 0 && was.copies != to {
+			u.health = was.copies.get().Health
 		}
-		t.unanswered.was, t.written = known, known // the cache may be behind
+		u.was = was
+		if half != nil {
+			u.was = newRecord(half)
+			u.half = u.was.copies
+		}
+		t.written = u.was // the cache may be behind
 		return t
 	})
-	r.say(healthEvent(was.ref(), said, before)...)
+	r.say(events...)
 }
 
 // answer looks whether the cache tells by now what the record says, and tells of a change
@@ -48,6 +62,8 @@ func (d *decision) answer(o *observation) {
 	switch {
 	case u.was == nil || o.record == nil || !u.was.olderThan(o.record):
 		return // see findOut
+	case d.verdict == save && o.record.copies == u.half:
+		return // what comes of it is told when it is whole
 	case u.health != "" && o.polled:
 		d.later(time.Nanosecond)
 		return
