@@ -20,6 +20,17 @@ func (h *history) quiet() {
 	h.work(h.leader, 100)
 }
 
+// afterFirst fails every write but the first.
+func afterFirst(err error) func(string) error {
+	writes := 0
+	return func(string) error {
+		if writes++; writes > 1 {
+			return err
+		}
+		return nil
+	}
+}
+
 // tellPVs tells the leader of PersistentVolumes alone.
 func (h *history) tellPVs() {
 	records := h.records.history
@@ -65,27 +76,13 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 		"a hand edits the record, and the write after that is not taken": {
 			func(h *history) {
 				h.edit("v0", func(r *v1.Volume) { r.Spec.SizeBytes = 9 })
-				n := 0
-				h.records.fail = func(string) error {
-					if n++; n > 1 { // the first conflicts
-						return errDown
-					}
-					return nil
-				}
+				h.records.fail = afterFirst(errDown) // which conflicts
 			},
 			func(h *history) { h.api.volumes["one"][0] = "v0 1 offline" },
 			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
 		},
 		"its second half is not taken": {
-			func(h *history) {
-				n := 0
-				h.records.fail = func(string) error {
-					if n++; n > 1 {
-						return errDown
-					}
-					return nil
-				}
-			},
+			func(h *history) { h.records.fail = afterFirst(errDown) },
 			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
 			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
 		},
@@ -100,28 +97,12 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 			func(h *history) { h.api.hidden = nil },
 		},
 		"the second half of a mark conflicts, though nobody writes": {
-			func(h *history) {
-				n := 0
-				h.records.fail = func(string) error {
-					if n++; n > 1 {
-						return apierrors.NewConflict(volumesResource, "v0", errDown)
-					}
-					return nil
-				}
-			},
+			func(h *history) { h.records.fail = afterFirst(apierrors.NewConflict(volumesResource, "v0", errDown)) },
 			func(h *history) { h.api.hidden = map[string]bool{"v0": true} },
 			func(h *history) { h.api.hidden = nil },
 		},
 		"its second half is refused": {
-			func(h *history) {
-				n := 0
-				h.records.fail = func(string) error {
-					if n++; n > 1 {
-						return refuse
-					}
-					return nil
-				}
-			},
+			func(h *history) { h.records.fail = afterFirst(refuse) },
 			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
 			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
 		},
