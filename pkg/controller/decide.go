@@ -201,6 +201,9 @@ func (d *decision) withoutContent(o *observation) {
 	d.verdict, d.content, d.lacking = keep, false, true
 	if o.record != nil {
 		d.want.content, d.want.health = o.record.state.content, o.record.copies
+		if o.track.unanswered.health != "" && !o.record.whole() && o.record.state.health != notListed {
+			d.want.health = o.record.state.health // half a write, whose copies say nothing
+		}
 		d.compare(o)
 	}
 }

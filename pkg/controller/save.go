@@ -323,6 +323,9 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		quiet, said = t.quiet != 0, t.unanswered
 		t.unanswered = unanswered{}
+		if was != nil && !d.content && said.health != "" && !was.whole() {
+			t.unanswered.health = said.health // half of it is there still
+		}
 		if !d.lacking {
 			t.quiet = 0
 			t.levels.invalid = o.sight.presence == present && o.sight.invalid != ""
@@ -348,10 +351,12 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *record, af
 		r.waiting.add(id)
 	}
 	r.kept(id, is, settled == settlement{})
-	if was != nil && !quiet {
+	if pending := said.health; was != nil && !quiet {
 		said.health = cmp.Or(said.health, was.copies.get().Health)
 		r.say(said.tell(was)...) // by the write that was not answered
-		r.say(healthEvent(is.ref(), said.health, is.copies.get())...)
+		if d.content || was.whole() || pending == "" {
+			r.say(healthEvent(is.ref(), said.health, is.copies.get())...)
+		}
 	}
 }
 

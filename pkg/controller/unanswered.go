@@ -17,13 +17,28 @@ import (
 type unanswered struct {
 	was    *record   // before that write; nil if it was answered
 	health v1.Health // of the volume, that was said last; "" if there is nothing to be said
-	half   well      // what the record said of the copies after the first half of a write
+}
+
+// whole tells whether the health in a record is that of its copies. Between the two halves of
+// a write it is not, nor before the record has its status, nor while its volume is absent.
+// An older CRD keeps no health: there a half passes for a whole.
+func (r *record) whole() bool {
+	return r.copies != well{} && (r.state.health == r.copies || r.state.health == well{})
+}
+
+// answered is what is left of it when it is known what the record says: until that is whole,
+// the health that was said last.
+func (u unanswered) answered(is *record) unanswered {
+	if is.whole() {
+		return unanswered{}
+	}
+	return unanswered{health: u.health}
 }
 
 // tell tells what a record says of the health, if that was not said yet. Half a write says
 // nothing: how many copies are wanted is in one half, and which there are is in the other.
 func (u *unanswered) tell(is *record) []event {
-	if u.health == "" || is.copies == u.half {
+	if u.health == "" || !is.whole() {
 		return nil
 	}
 	said := u.health
@@ -41,13 +56,16 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.
 	r.tracks.update(id, now, func(t track, _ *breaker) track {
 		u := &t.unanswered
 		events = u.tell(was)
-		if u.health == "" && t.quiet == 0 && was.copies != to {
+		switch {
+		case u.health != "":
+		case t.quiet == 0:
 			u.health = was.copies.get().Health
+		case half != nil:
+			u.health = to.get().Health // that is how it was when this process began
 		}
 		u.was = was
 		if half != nil {
 			u.was = newRecord(half)
-			u.half = u.was.copies
 		}
 		t.written = u.was // the cache may be behind
 		return t
@@ -60,16 +78,14 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.
 func (d *decision) answer(o *observation) {
 	u := o.track.unanswered
 	switch {
-	case u.was == nil || o.record == nil || !u.was.olderThan(o.record):
+	case u == unanswered{} || o.record == nil || u.was != nil && !u.was.olderThan(o.record):
 		return // see findOut
-	case d.verdict == save && o.record.copies == u.half:
-		return // what comes of it is told when it is whole
-	case u.health != "" && o.polled:
+	case u.health != "" && o.polled && o.record.whole():
 		d.later(time.Nanosecond)
 		return
 	}
-	d.reports = append(d.reports, healthEvent(o.record.ref(), u.health, o.record.copies.get())...)
-	d.track.unanswered = unanswered{}
+	d.reports = append(d.reports, u.tell(o.record)...)
+	d.track.unanswered = u.answered(o.record)
 }
 
 // findOut reads a record of which nobody knows what it says.
@@ -87,10 +103,13 @@ func (r *Reconciler) findOut(ctx context.Context, id string, u unanswered) error
 	}
 	r.tracks.update(id, time.Now(), func(t track, _ *breaker) track {
 		t.unanswered, t.written = unanswered{}, is
+		if is != nil {
+			t.unanswered = u.answered(is)
+		}
 		return t
 	})
 	if is != nil {
-		r.say(healthEvent(is.ref(), u.health, is.copies.get())...)
+		r.say(u.tell(is)...)
 	}
 	return nil
 }
