@@ -50,7 +50,6 @@ func (w wire) SupportedMediaTypes() []runtime.SerializerInfo {
 		if info.MediaType == runtime.ContentTypeJSON && info.StreamSerializer != nil {
 			stream := *info.StreamSerializer
 			stream.Serializer = eventSerializer{stream.Serializer}
-			stream.Framer = lineFramer{stream.Framer}
 			info.StreamSerializer = &stream
 		}
 		all = append(all, info)
