@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-	"github.com/storageos/volume-sync-controller/pkg/controller"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+	"github.com/storageos/volume-sync-controller/pkg/recordclient"
 )
 
 // pageSize is how many objects are read at a time.
@@ -59,7 +59,7 @@ func (c *cli) clients() (kubernetes.Interface, versioned.Interface, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	records, err := controller.NewRecordClient(config) // which reads also what somebody spoiled
+	records, err := recordclient.New(config) // which reads also what somebody spoiled
 	return kube, records, err
 }
 

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-	pkgcontroller "github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/recordclient"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
@@ -84,7 +84,7 @@ func (e *env) readOnce(want *v1.Volume) {
 	}
 	want = want.DeepCopy()
 	want.ManagedFields, want.TypeMeta = nil, metav1.TypeMeta{} // a list tells the kind of each of its items
-	client, err := pkgcontroller.NewRecordClient(e.config)
+	client, err := recordclient.New(e.config)
 	e.must(err)
 	answer, err := client.StorageOSV1().Volumes().Get(context.Background(), want.Name, metav1.GetOptions{})
 	e.must(err)

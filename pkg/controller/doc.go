@@ -18,7 +18,6 @@
 //	pv.go         the cache of PersistentVolumes
 //	record.go     the cache of records
 //	informers.go  what fills the two caches
-//	wire.go       how records are read off the wire (readrecord.go, sendonce.go)
 //	index.go      finding what they hold by volume ID
 //	handle.go     the volumeHandle of a PersistentVolume, taken apart
 //	shared.go     texts that are kept once

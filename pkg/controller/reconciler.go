@@ -12,12 +12,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/recordclient"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -53,6 +55,11 @@ type Options struct {
 	// OnWrite is told of every write of a record, by the verb under which it is
 	// counted. It is called by many goroutines; nil if nobody wants to know.
 	OnWrite func(verb, record string)
+}
+
+// NewRecordClient makes the client of Options.Records.
+func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
+	return recordclient.New(config)
 }
 
 // Reconciler keeps the records true. One Reconciler is for one run.

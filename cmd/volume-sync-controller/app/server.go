@@ -27,6 +27,7 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/recordclient"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 	"github.com/storageos/volume-sync-controller/pkg/version"
 )
@@ -150,7 +151,7 @@ func (s *server) newClients() error {
 	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", withoutUser(err))}
 	}
-	if s.records, err = controller.NewRecordClient(s.config); err != nil {
+	if s.records, err = recordclient.New(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", withoutUser(err))}
 	}
 	if s.dynamic, err = dynamic.NewForConfig(s.config); err != nil {

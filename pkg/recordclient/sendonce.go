@@ -1,4 +1,4 @@
-package controller
+package recordclient
 
 import "net/http"
 

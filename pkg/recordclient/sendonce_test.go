@@ -1,4 +1,4 @@
-package controller
+package recordclient
 
 import (
 	"context"
@@ -54,7 +54,7 @@ func TestSendOnce(t *testing.T) {
 					w.WriteHeader(tc.status)
 				}))
 				defer server.Close()
-				client, err := NewRecordClient(&rest.Config{Host: server.URL, QPS: -1})
+				client, err := New(&rest.Config{Host: server.URL, QPS: -1})
 				if err != nil {
 					t.Fatal(err)
 				}

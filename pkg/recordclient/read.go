@@ -1,4 +1,4 @@
-package controller
+package recordclient
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,9 +15,8 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
-// readRecord reads a record, but for who wrote which of its fields. A value that the
-// API server takes and no field of a record can hold counts as missing, so that it is
-// written anew.
+// readRecord reads a record without its managed fields. A value that no field of a record
+// can hold counts as missing, so that the controller writes it again.
 func readRecord(data []byte) (*v1.Volume, error) {
 	var w struct {
 		Metadata struct {
@@ -28,8 +26,8 @@ func readRecord(data []byte) (*v1.Volume, error) {
 		Spec   v1.VolumeSpec `json:"spec"`
 		Status struct {
 			v1.VolumeStatus
-			Capacity   capacity        `json:"capacity"`
-			Conditions []wireCondition `json:"conditions"`
+			Capacity   capacity           `json:"capacity"`
+			Conditions []lenientCondition `json:"conditions"`
 		} `json:"status"`
 	}
 	if err := json.Unmarshal(data, &w); err != nil && !unfit(err) {
@@ -41,8 +39,8 @@ func readRecord(data []byte) (*v1.Volume, error) {
 	return v, nil
 }
 
-// unfit tells whether all was read but a value in the spec or the status that does not
-// fit its field.
+// unfit tells whether an error is only of a value in the spec or the status that does not
+// fit its field: the rest has been read.
 func unfit(err error) bool {
 	t, ok := errors.AsType[*stdjson.UnmarshalTypeError](err)
 	return ok && (strings.HasPrefix(t.Field, "spec") || strings.HasPrefix(t.Field, "status"))
@@ -53,7 +51,7 @@ func readRecords(data []byte) (*v1.VolumeList, error) {
 	var w struct {
 		metav1.TypeMeta
 		Metadata metav1.ListMeta `json:"metadata"`
-		Items    wireRecords     `json:"items"`
+		Items    records         `json:"items"`
 	}
 	if err := json.Unmarshal(data, &w); err != nil {
 		return nil, err
@@ -64,10 +62,11 @@ func readRecords(data []byte) (*v1.VolumeList, error) {
 	return &v1.VolumeList{TypeMeta: w.TypeMeta, ListMeta: w.Metadata, Items: w.Items}, nil
 }
 
-// wireRecords are read one by one: a second copy of a long list would cost memory.
-type wireRecords []v1.Volume
+// records are decoded one after the other, so that of a long list there is no second copy
+// in memory.
+type records []v1.Volume
 
-func (r *wireRecords) UnmarshalJSON(data []byte) error {
+func (r *records) UnmarshalJSON(data []byte) error {
 	d := stdjson.NewDecoder(bytes.NewReader(data))
 	if _, err := d.Token(); err != nil {
 		return err
@@ -109,31 +108,33 @@ func (c *capacity) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// wireCondition is a condition whose time may be one that cannot be read.
-type wireCondition struct {
+// lenientCondition is a condition whose time need not be one that can be read.
+type lenientCondition struct {
 	metav1.Condition
-	LastTransitionTime wireTime `json:"lastTransitionTime"`
+	LastTransitionTime lenientTime `json:"lastTransitionTime"`
 }
 
-type wireTime struct {
+type lenientTime struct {
 	metav1.Time
 	unreadable bool
 }
 
-func (t *wireTime) UnmarshalJSON(data []byte) error {
+func (t *lenientTime) UnmarshalJSON(data []byte) error {
 	t.unreadable = t.Time.UnmarshalJSON(data) != nil
 	return nil
 }
 
-// readable are conditions as others read them. Where the time cannot be read, one of
-// ours counts as missing; one of somebody else's stays, as one of long ago.
-func readable(all []wireCondition) []metav1.Condition {
+// readable are the conditions as the controller sees them. Where the time of one cannot be
+// read, one of the controller's own counts as missing, so that it is written again; one of
+// somebody else's is kept, with a time long ago.
+func readable(all []lenientCondition) []metav1.Condition {
 	var conditions []metav1.Condition
 	for _, w := range all {
 		c := w.Condition
 		c.LastTransitionTime = w.LastTransitionTime.Time
 		if w.LastTransitionTime.unreadable {
-			if slices.Contains(conditionTypes, c.Type) {
+			switch c.Type {
+			case v1.ConditionPresent, v1.ConditionBound, v1.ConditionHealthy:
 				continue
 			}
 			c.LastTransitionTime = metav1.Unix(0, 0)

@@ -1,4 +1,9 @@
-package controller
+// Package recordclient makes the client with which records are read and written. It
+// decodes them itself, for three reasons. The generated client parses each event of a
+// watch five times, mostly to find out what kind of object it is. It keeps the managed
+// fields, for which nobody here asks. And one value that no field can hold, which the API
+// server takes all the same, ends its watch of all records.
+package recordclient
 
 import (
 	"bytes"
@@ -15,20 +20,17 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/scheme"
 )
 
-// NewRecordClient makes a client for records that reads them off the wire once, and sends
-// each write once (sendonce.go). The
-// generated one parses each event of a watch five times, mostly to find out what kind
-// of object it is, and keeps who wrote which field, which nobody here asks for. It also
-// fails at one value that no field can hold, and with it the watch of all records. Where
-// an answer does not begin as the API server writes a record, or is not a list of them,
-// it is left to the generated client's decoder.
-func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
+// New makes a client for records that decodes each of them once and sends each write once. An
+// answer that does not
+// begin as the API server writes a record, or that is not a list of records, is left to the
+// generated client's decoder.
+func New(config *rest.Config) (versioned.Interface, error) {
 	c := rest.CopyConfig(config)
 	c.GroupVersion, c.APIPath = &v1.SchemeGroupVersion, "/apis"
 	if c.UserAgent == "" {
 		c.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
-	c.NegotiatedSerializer = wire{generatedSerializer()}
+	c.NegotiatedSerializer = serializer{generatedSerializer()}
 	c.Wrap(func(rt http.RoundTripper) http.RoundTripper { return sendOnce{rt} })
 	client, err := rest.RESTClientFor(c)
 	if err != nil {
@@ -41,12 +43,12 @@ func generatedSerializer() runtime.NegotiatedSerializer {
 	return rest.CodecFactoryForGeneratedClient(scheme.Scheme, scheme.Codecs).WithoutConversion()
 }
 
-// wire is the generated client's serializer, but for records and for events of a watch.
-type wire struct{ runtime.NegotiatedSerializer }
+// serializer is the generated client's, but for records and for events of a watch.
+type serializer struct{ runtime.NegotiatedSerializer }
 
-func (w wire) SupportedMediaTypes() []runtime.SerializerInfo {
+func (s serializer) SupportedMediaTypes() []runtime.SerializerInfo {
 	var all []runtime.SerializerInfo
-	for _, info := range w.NegotiatedSerializer.SupportedMediaTypes() {
+	for _, info := range s.NegotiatedSerializer.SupportedMediaTypes() {
 		if info.MediaType == runtime.ContentTypeJSON && info.StreamSerializer != nil {
 			stream := *info.StreamSerializer
 			stream.Serializer = eventSerializer{stream.Serializer}
@@ -57,8 +59,8 @@ func (w wire) SupportedMediaTypes() []runtime.SerializerInfo {
 	return all
 }
 
-func (w wire) DecoderToVersion(d runtime.Decoder, gv runtime.GroupVersioner) runtime.Decoder {
-	return recordDecoder{w.NegotiatedSerializer.DecoderToVersion(d, gv)}
+func (s serializer) DecoderToVersion(d runtime.Decoder, gv runtime.GroupVersioner) runtime.Decoder {
+	return recordDecoder{s.NegotiatedSerializer.DecoderToVersion(d, gv)}
 }
 
 // eventSerializer reads the envelope of an event of a watch.

@@ -1,4 +1,4 @@
-package controller
+package recordclient
 
 import (
 	"context"
@@ -32,8 +32,8 @@ const aRecord = `{"apiVersion":"api.storageos.com/v1","kind":"Volume","metadata"
 
 const notFoundStatus = `{"apiVersion":"v1","kind":"Status","metadata":{},"status":"Failure","message":"no such record","reason":"NotFound","code":404}`
 
-// wireClients are the two clients of an API server that always answers the same.
-func wireClients(t *testing.T, code int, body string) (ours, generated versioned.Interface) {
+// clients are the two clients of an API server that always answers the same.
+func clients(t *testing.T, code int, body string) (ours, generated versioned.Interface) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -42,7 +42,7 @@ func wireClients(t *testing.T, code int, body string) (ours, generated versioned
 	}))
 	t.Cleanup(server.Close)
 	config := &rest.Config{Host: server.URL}
-	ours, err := NewRecordClient(config)
+	ours, err := New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func wireClients(t *testing.T, code int, body string) (ours, generated versioned
 
 // What is read of one answer is what the generated client reads, but for the fields
 // that are skipped.
-func TestWireAnswers(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		code int
@@ -69,7 +69,7 @@ func TestWireAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ours, generated := wireClients(t, tc.code, tc.body)
+			ours, generated := clients(t, tc.code, tc.body)
 			got, err := ours.StorageOSV1().Volumes().Get(t.Context(), "r", metav1.GetOptions{})
 			want, wantErr := generated.StorageOSV1().Volumes().Get(t.Context(), "r", metav1.GetOptions{})
 			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
@@ -92,7 +92,7 @@ func TestWireAnswers(t *testing.T) {
 }
 
 // A list is read as the generated client reads it, but for the fields that are skipped.
-func TestWireList(t *testing.T) {
+func TestList(t *testing.T) {
 	t.Parallel()
 	const start = `{"apiVersion":"api.storageos.com/v1","items":`
 	for name, tc := range map[string]struct {
@@ -110,7 +110,7 @@ func TestWireList(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ours, generated := wireClients(t, 200, tc.body)
+			ours, generated := clients(t, 200, tc.body)
 			got, err := ours.StorageOSV1().Volumes().List(t.Context(), metav1.ListOptions{})
 			want, wantErr := generated.StorageOSV1().Volumes().List(t.Context(), metav1.ListOptions{})
 			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
@@ -134,7 +134,7 @@ func TestWireList(t *testing.T) {
 
 // What the API server takes and no field can hold counts as missing, wherever a record
 // is read: one of them must not end the watch of all.
-func TestWireUnreadable(t *testing.T) {
+func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	good := func() *v1.Volume {
 		v, err := readRecord([]byte(aRecord))
@@ -182,16 +182,16 @@ func TestWireUnreadable(t *testing.T) {
 					t.Errorf("%s (-want +got):\n%s", how, diff)
 				}
 			}
-			one, _ := wireClients(t, 200, body)
+			one, _ := clients(t, 200, body)
 			got, err := one.StorageOSV1().Volumes().Get(t.Context(), "r", metav1.GetOptions{})
 			check("get", got, err)
-			list, _ := wireClients(t, 200, `{"apiVersion":"api.storageos.com/v1","items":[`+body+`],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`)
+			list, _ := clients(t, 200, `{"apiVersion":"api.storageos.com/v1","items":[`+body+`],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`)
 			all, err := list.StorageOSV1().Volumes().List(t.Context(), metav1.ListOptions{})
 			if err != nil || len(all.Items) != 1 {
 				t.Fatalf("list: %v, %v", all, err)
 			}
 			check("list", &all.Items[0], nil)
-			stream, _ := wireClients(t, 200, `{"type":"ADDED","object":`+body+"}")
+			stream, _ := clients(t, 200, `{"type":"ADDED","object":`+body+"}")
 			events := watched(t, stream)
 			if len(events) != 1 {
 				t.Fatalf("%d events", len(events))
@@ -202,7 +202,7 @@ func TestWireUnreadable(t *testing.T) {
 }
 
 // What is read of a watch is what the generated client reads.
-func TestWireWatch(t *testing.T) {
+func TestWatch(t *testing.T) {
 	t.Parallel()
 	// Of an event a watch of client-go holds 16 MiB and no more.
 	large := strings.Replace(aRecord, `"a":"b"`, `"a":"`+strings.Repeat("b", 4<<20)+`"`, 1)
@@ -220,7 +220,7 @@ func TestWireWatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ours, generated := wireClients(t, 200, body)
+			ours, generated := clients(t, 200, body)
 			if diff := cmp.Diff(watched(t, generated), watched(t, ours)); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
@@ -248,19 +248,19 @@ func watched(t *testing.T, client versioned.Interface) []watch.Event {
 
 // An event of a watch takes less than three quarters of what it takes the generated
 // client, in allocations.
-func TestWireAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
-	allocations := func(s runtime.NegotiatedSerializer) float64 { return testing.AllocsPerRun(10, wireEvent(t, s)) }
-	ours, generated := allocations(wire{generatedSerializer()}), allocations(generatedSerializer())
+func TestAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
+	allocations := func(s runtime.NegotiatedSerializer) float64 { return testing.AllocsPerRun(10, readEvent(t, s)) }
+	ours, generated := allocations(serializer{generatedSerializer()}), allocations(generatedSerializer())
 	if ours >= generated*3/4 {
 		t.Errorf("%.0f allocations, the generated client %.0f", ours, generated)
 	}
 }
 
-func BenchmarkWireEvent(b *testing.B) {
-	for name, s := range map[string]runtime.NegotiatedSerializer{"ours": wire{generatedSerializer()}, "generated": generatedSerializer()} {
+func BenchmarkEvent(b *testing.B) {
+	for name, s := range map[string]runtime.NegotiatedSerializer{"ours": serializer{generatedSerializer()}, "generated": generatedSerializer()} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			read := wireEvent(b, s)
+			read := readEvent(b, s)
 			for b.Loop() {
 				read()
 			}
@@ -268,8 +268,8 @@ func BenchmarkWireEvent(b *testing.B) {
 	}
 }
 
-// wireEvent reads one event of a watch.
-func wireEvent(t testing.TB, s runtime.NegotiatedSerializer) func() {
+// readEvent reads one event of a watch.
+func readEvent(t testing.TB, s runtime.NegotiatedSerializer) func() {
 	event := []byte(`{"type":"ADDED","object":` + aRecord + "}")
 	info, ok := runtime.SerializerInfoForMediaType(s.SupportedMediaTypes(), runtime.ContentTypeJSON)
 	if !ok {
