@@ -3,11 +3,8 @@ package controller
 import (
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 
 	api "github.com/storageos/go-api/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -26,14 +23,6 @@ type content struct {
 	Status      v1.VolumeStatus // without PersistentVolume and conditions
 
 	name string // the volume's own; a record may have another
-}
-
-// digest is a content, small enough to be kept for every volume.
-type digest struct {
-	content  uint64 // hash of the content without sync progress; never 0
-	basic    uint64 // the same of what an older CRD keeps of it
-	progress uint64 // hash of the sync progress
-	health   well   // not a part of the content: that of an absent volume is the same
 }
 
 // labelReplicas is the label of a volume that says how many replicas it wants.
@@ -139,53 +128,6 @@ func (c content) apply(r *v1.Volume) {
 	}
 }
 
-// hashSeed makes the hashes of this process comparable with each other.
-var hashSeed = maphash.MakeSeed()
-
-// hash gives the digest of a content, and the hash of its spec alone.
-func (c content) hash() (d digest, spec uint64) {
-	d.health = wellOfContent(c)
-	c.Status.Health, c.Status.Ready = "", ""
-	// The API lists them in any order.
-	replicas := slices.SortedStableFunc(slices.Values(c.Status.Replicas), func(a, b v1.Replica) int { return strings.Compare(a.ID, b.ID) })
-	var progress []*v1.SyncProgress
-	for i := range replicas {
-		progress = append(progress, replicas[i].SyncProgress)
-		replicas[i].SyncProgress = nil
-	}
-	spec = hashOf(c.Spec)
-	capacity := int64(-1) // none
-	if q := c.Status.Capacity; q != nil {
-		capacity = q.Value()
-	}
-	c.Spec, c.Status.Replicas = v1.VolumeSpec{}, replicas
-	c.Status.Capacity = nil
-	d.basic = hashOf(struct {
-		content
-		Spec uint64
-	}{c, spec})
-	d.content = withCapacity(d.basic, capacity)
-	d.progress = hashOf(progress)
-	return d, spec
-}
-
-// withCapacity gives the hash of a content from that of the rest of it, which is all that
-// an older CRD keeps. The capacity is -1 if there is none.
-func withCapacity(basic uint64, capacity int64) uint64 {
-	return max(maphash.Comparable(hashSeed, [2]uint64{basic, uint64(capacity)}), 1)
-}
-
-// hashOf hashes the JSON of a value: what the API server stores and no more, so
-// that nil and empty are the same where they are the same in a record.
-func hashOf(v any) uint64 {
-	var h maphash.Hash
-	h.SetSeed(hashSeed)
-	if err := json.NewEncoder(&h).Encode(v); err != nil {
-		panic(err) // plain data: there is nothing in it that JSON cannot hold
-	}
-	return max(h.Sum64(), 1)
-}
-
 // mayBeLarge is false if a record cannot be too large for Kubernetes, without writing
 // it down: a character takes up to six bytes of JSON.
 func (c content) mayBeLarge() bool {
@@ -287,4 +229,14 @@ func replicasLabel(labels map[string]string) (int, bool) {
 		return 0, false // what is out of range is not even near
 	}
 	return int(n), true
+}
+
+// namesHosts tells whether each node of the volume has its host name.
+func (c content) namesHosts() bool {
+	s := c.Status
+	ok := (s.AttachedOn == "" || s.AttachedOnHost != "") && (s.Master == nil || s.Master.NodeID == "" || s.Master.Hostname != "")
+	for _, d := range s.Replicas {
+		ok = ok && (d.NodeID == "" || d.Hostname != "")
+	}
+	return ok
 }

@@ -15,20 +15,22 @@
 //	watch.go      watched time
 //	movement.go   when a request of a listing last began or ended
 //	contents.go   volumes as listed or asked for, until a worker has recorded them
-//	pv.go         the cache of PersistentVolumes
-//	record.go     the cache of records
-//	informers.go  what fills the two caches
+//	pv.go         a PersistentVolume in few bytes
+//	record.go     a record in few bytes (outline.go)
+//	informers.go  what fills the caches of the two (trim.go), and counts them (counts.go)
 //	index.go      finding what they hold by volume ID
 //	handle.go     the volumeHandle of a PersistentVolume, taken apart
+//	unreadable.go handles of which that cannot be done
 //	shared.go     texts that are kept once
-//	content.go    volume -> what its record should say of it (health.go, nfs.go)
+//	content.go    volume -> what its record should say of it (health.go, condition.go, nfs.go)
+//	digest.go     a content in few bytes
 //	state.go      PersistentVolume and presence -> what its record should say of them
 //	decide.go     the three together -> what to do
 //	orphans.go    what is said of volumes and PersistentVolumes without each other
 //	rules.go      when a record may be deleted
 //	breaker.go    when too many would be deleted at once
 //	track.go      what is remembered of a volume between two decisions
-//	save.go       creating and patching a record (names.go, outline.go, patch.go)
+//	save.go       creating and patching a record (names.go, partial.go, patch.go)
 //	refuse.go     what the API server will not take
 //	unanswered.go finding out what a write has left whose answer did not come
 //	undone.go     waiting where somebody undoes what is written

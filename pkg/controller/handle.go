@@ -2,10 +2,7 @@ package controller
 
 import (
 	"strings"
-	"sync"
 	"unicode"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // parseHandle takes the volumeHandle of a PersistentVolume of StorageOS apart:
@@ -21,52 +18,3 @@ func parseHandle(handle string) (namespaceID, volumeID string, ok bool) {
 }
 
 func unreadableRune(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
-
-// unreadable are the PersistentVolumes of the driver whose handle names no volume, by
-// name.
-type unreadable struct {
-	mu    sync.Mutex
-	names map[string]struct{}
-}
-
-// change takes note that a PersistentVolume has taken the place of another. It tells
-// whether there is one more.
-func (u *unreadable) change(old, obj *persistentVolume) (more bool) {
-	was, is := old != nil && old.unreadable, obj != nil && obj.unreadable
-	if !was && !is {
-		return false
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if was {
-		delete(u.names, old.name)
-	}
-	if is {
-		if u.names == nil {
-			u.names = map[string]struct{}{}
-		}
-		u.names[obj.name] = struct{}{}
-	}
-	return is && (!was || old.uid != obj.uid)
-}
-
-func (u *unreadable) len() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.names)
-}
-
-// handleChanged counts the handles that cannot be read, and says so of one that has come
-// since this process leads.
-func (r *Reconciler) handleChanged(old, obj *persistentVolume) {
-	more := r.unreadable.change(old, obj)
-	if !r.leading.Load() {
-		return
-	}
-	r.tracks.setUnreadable(r.unreadable.len())
-	if more {
-		r.say(onPersistentVolume(obj, corev1.EventTypeWarning, EventInvalid, handleUnreadable))
-	}
-}
-
-const handleUnreadable = "its volumeHandle cannot be read: it must be <namespace ID>/<volume ID> of StorageOS"

@@ -54,30 +54,26 @@ type wellness struct {
 	Healthy condition
 }
 
-// well is what many records say of it.
-type well = shared[wellness]
+// wellnessNotListed is what the record of an absent volume says: nobody knows how it is.
+var wellnessNotListed = wellness{v1.HealthUnknown, "", condition{metav1.ConditionUnknown, ReasonNotListed, conditionNotListed.Message}}
 
-// notListed is what the record of an absent volume says: nobody knows how it is.
-var notListed = share(wellness{v1.HealthUnknown, "", condition{metav1.ConditionUnknown, ReasonNotListed,
-	"a complete listing of StorageOS does not show the volume"}})
-
-// wellOfContent works it out from the copies, which a record behind the product's own
-// CRD has too. Zero for a record that does not have its status yet.
-func wellOfContent(c content) well {
+// wellness works it out from the copies, which a record behind the product's own CRD has
+// too. Zero for a record that does not have its status yet.
+func (c content) wellness() wellness {
 	if c.Status.Master == nil {
-		return well{}
+		return wellness{}
 	}
 	wanted, ok := replicasLabel(c.Spec.ConfigLabels)
 	if !ok {
 		wanted = -1
 	}
 	health, ready := healthOf(wanted, c.Status.Master, c.Status.Replicas)
-	return share(wellness{health, ready, healthyCondition(health, ready)})
+	return wellness{health, ready, healthyCondition(health, ready)}
 }
 
-// wellOfRecord reads off a record what it says.
-func wellOfRecord(r *v1.Volume) well {
-	return share(wellness{r.Status.Health, r.Status.Ready, conditionOf(r, v1.ConditionHealthy)})
+// wellnessOf reads off a record what it says.
+func wellnessOf(r *v1.Volume) wellness {
+	return wellness{r.Status.Health, r.Status.Ready, conditionOf(r, v1.ConditionHealthy)}
 }
 
 // apply writes it into a record.

@@ -121,7 +121,7 @@ func writtenRecord(c content, cluster string, pv *persistentVolume) *v1.Volume {
 		Name: pv.name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.Now(),
 	}}
 	w := write{id: c.VolumeID, content: &c, cluster: cluster, now: metav1.Now()}
-	w.state = state{health: wellOfContent(c), join: pv.join, bound: boundOf(pv), present: presentTrue}
+	w.state = state{health: share(c.wellness()), join: pv.join, bound: boundOf(pv), present: presentTrue}
 	w.apply(r)
 	return r
 }

@@ -223,6 +223,6 @@ func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (digest,
 	if err != nil {
 		return digest{}, err
 	}
-	d, _ := c.hash()
+	d, _ := digestContent(c)
 	return d, nil
 }

@@ -102,14 +102,14 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			t.Parallel()
 			r, c := anOutlined(t)
 			w := &write{id: c.VolumeID, cluster: "cluster", now: metav1.Unix(1_800_000_000, 0),
-				state: state{health: wellOfContent(c), join: bound, bound: boundTrue, present: presentTrue}}
+				state: state{health: share(c.wellness()), join: bound, bound: boundTrue, present: presentTrue}}
 			if tc.before != nil {
 				tc.before(r)
 			}
 			if tc.content != nil {
 				tc.content(&c)
 				w.content = &c
-				_, w.specHash = c.hash()
+				_, w.specHash = digestContent(c)
 			}
 			if tc.state != nil {
 				tc.state(&w.state)
@@ -195,7 +195,7 @@ func TestOutlined(t *testing.T) {
 				tc.content(&c)
 			}
 			w := &write{content: &c}
-			_, w.specHash = c.hash()
+			_, w.specHash = digestContent(c)
 			if w.outlined(newRecord(r)) {
 				t.Error("the outline is taken to be enough")
 			}

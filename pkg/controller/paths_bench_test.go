@@ -43,7 +43,7 @@ func BenchmarkContent(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.hash()
+		digestContent(c)
 	}
 }
 
@@ -53,7 +53,7 @@ func BenchmarkPatch(b *testing.B) {
 	pv := &persistentVolume{join: join{name: c.name, claimName: "data"}, volumeID: c.VolumeID}
 	is := writtenRecord(c, "cluster", pv)
 	c.Spec.SizeBytes++
-	w := write{id: c.VolumeID, content: &c, cluster: "cluster", now: metav1.NewTime(time.Now()), state: state{health: wellOfContent(c), join: pv.join, bound: boundOf(pv), present: presentTrue}}
+	w := write{id: c.VolumeID, content: &c, cluster: "cluster", now: metav1.NewTime(time.Now()), state: state{health: share(c.wellness()), join: pv.join, bound: boundOf(pv), present: presentTrue}}
 	b.ReportAllocs()
 	for b.Loop() {
 		p, err := w.patches(is, nil)

@@ -184,6 +184,6 @@ func labels(n, length int) map[string]string {
 }
 
 func digestOf(c content) digest {
-	d, _ := c.hash()
+	d, _ := digestContent(c)
 	return d
 }

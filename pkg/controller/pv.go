@@ -79,24 +79,6 @@ func newPersistentVolume(pv *corev1.PersistentVolume, driver string) *persistent
 	return p
 }
 
-// trimPersistentVolume is the transform of the informer. What is known of the
-// PersistentVolume already is not kept again.
-func (r *Reconciler) trimPersistentVolume(obj any) (any, error) {
-	pv, ok := obj.(*corev1.PersistentVolume)
-	if !ok {
-		return obj, nil // trimmed before, or a tombstone
-	}
-	p := newPersistentVolume(pv, r.settings.CSIDriver)
-	if known, ok, _ := r.pvInformer.GetStore().GetByKey(pv.Name); ok {
-		q := known.(*persistentVolume)
-		reuse(q.name, &p.name)
-		reuse(string(q.uid), (*string)(&p.uid))
-		reuse(q.volumeID, &p.volumeID)
-		reuse(q.claimName, &p.claimName)
-	}
-	return p, nil
-}
-
 // choosePersistentVolume picks the one that counts out of all that have one
 // handle: the bound one, then the oldest, then the first by name. Nil if there
 // is none.

@@ -3,7 +3,6 @@ package controller
 import (
 	"cmp"
 	"slices"
-	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -100,7 +99,7 @@ func (r *record) identity(lists func(id string) bool) string {
 // newRecord takes down what the cache keeps of a record.
 func newRecord(obj *v1.Volume) *record {
 	c := contentOfRecord(obj)
-	d, spec := c.hash()
+	d, spec := digestContent(c)
 	return &record{
 		name:            obj.Name,
 		uid:             packUID(obj.UID),
@@ -120,33 +119,6 @@ func newRecord(obj *v1.Volume) *record {
 	}
 }
 
-// trimRecord is the transform of the informer. What is known of the record or of
-// its PersistentVolume already is not kept again.
-func (r *Reconciler) trimRecord(obj any) (any, error) {
-	v, ok := obj.(*v1.Volume)
-	if !ok {
-		return obj, nil // trimmed before, or a tombstone
-	}
-	rec := newRecord(v)
-	names := []*string{&rec.name, &rec.state.join.name}
-	ids := []*string{&rec.labelID, &rec.statusID}
-	if known, ok, _ := r.recordInformer.GetStore().GetByKey(v.Name); ok {
-		q := known.(*record)
-		reuse(q.name, names...)
-		reuse(string(q.uid), (*string)(&rec.uid))
-		reuse(q.labelID, ids...)
-		reuse(q.state.join.claimName, &rec.state.join.claimName)
-	}
-	for _, pv := range r.pvIndex.of(rec.labelID) {
-		reuse(pv.name, names...)
-		reuse(pv.volumeID, ids...)
-		reuse(pv.claimName, &rec.state.join.claimName)
-	}
-	reuse(rec.name, names...)
-	reuse(rec.labelID, ids...)
-	return rec, nil
-}
-
 // chooseRecord picks, out of all records with one ID, the one that counts: the
 // oldest, then the first by name. The others are copies that somebody made.
 func chooseRecord(all []*record) (counts *record, copies []*record) {
@@ -160,22 +132,4 @@ func chooseRecord(all []*record) (counts *record, copies []*record) {
 		return cmp.Compare(a.name, b.name)
 	})
 	return all[0], all[1:]
-}
-
-// recordCount counts the records, and those that name a StorageOS cluster.
-type recordCount struct{ all, named atomic.Int64 }
-
-func (c *recordCount) change(old, obj *record) {
-	c.add(obj, 1)
-	c.add(old, -1)
-}
-
-func (c *recordCount) add(r *record, n int64) {
-	if r == nil {
-		return
-	}
-	c.all.Add(n)
-	if r.clusterID.get() != "" {
-		c.named.Add(n)
-	}
 }

@@ -76,7 +76,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		w.cluster = o.sight.cluster
 	}
 	if c != nil {
-		is, spec := c.hash()
+		is, spec := digestContent(*c)
 		w.specHash = spec
 		w.state.health, d.want.health = is.health, is.health
 		if is.content != d.want.content {

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -30,58 +29,27 @@ type join struct {
 	claimName      string
 }
 
-// condition is a metav1.Condition without its type and time. It is hashed as JSON, as a
-// part of the content.
-type condition struct {
-	Status  metav1.ConditionStatus
-	Reason  string
-	Message string
-}
-
 // statement is what many records say of one thing.
 type statement = shared[condition]
+
+// well is what many records say of how their volumes are.
+type well = shared[wellness]
+
+var notListed = share(wellnessNotListed)
 
 // absenceMark is the value of the annotation absent-since, "" if there is
 // none.
 type absenceMark string
 
-// Reasons of the condition Present.
-const (
-	ReasonListed    = "Listed"
-	ReasonNotListed = "NotListed"
-)
-
-// Reasons of the condition Bound. While there is a PersistentVolume that is not
-// bound, the reason is its phase.
-const (
-	ReasonBound              = "Bound"
-	ReasonNoPersistentVolume = "NoPersistentVolume"
-	ReasonUnclaimed          = "Unclaimed"
-)
-
 var (
-	presentTrue = share(condition{metav1.ConditionTrue, ReasonListed,
-		"StorageOS lists the volume"})
-	presentFalse = share(condition{metav1.ConditionFalse, ReasonNotListed,
-		"a complete listing of StorageOS does not show the volume"})
-	boundTrue = share(condition{metav1.ConditionTrue, ReasonBound,
-		"the PersistentVolume is bound to a claim"})
-	boundNone = share(condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
-		"no PersistentVolume refers to the volume"})
-	boundUnclaimed = share(condition{metav1.ConditionFalse, ReasonUnclaimed,
-		"no PersistentVolume has referred to the volume for longer than the grace period"})
+	presentTrue    = share(conditionListed)
+	presentFalse   = share(conditionNotListed)
+	boundTrue      = share(conditionBound)
+	boundNone      = share(conditionNoPV)
+	boundUnclaimed = share(conditionUnclaimed)
 )
 
-func boundOf(p *persistentVolume) statement {
-	phase := p.phase.get()
-	switch phase {
-	case corev1.VolumeBound:
-		return boundTrue
-	case "":
-		phase = corev1.VolumePending
-	}
-	return share(condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"})
-}
+func boundOf(p *persistentVolume) statement { return share(boundIn(p.phase.get())) }
 
 // markAt is the mark of a volume that was found absent at that time, cut to
 // whole seconds.
@@ -104,7 +72,7 @@ func (m absenceMark) since(now time.Time) (time.Time, bool) {
 func stateOf(r *v1.Volume, content uint64) state {
 	s := state{
 		content: content,
-		health:  wellOfRecord(r),
+		health:  share(wellnessOf(r)),
 		present: share(conditionOf(r, v1.ConditionPresent)),
 		bound:   share(conditionOf(r, v1.ConditionBound)),
 		mark:    absenceMark(r.Annotations[v1.AnnotationAbsentSince]),
@@ -152,23 +120,4 @@ func (j join) persistentVolume() *v1.PersistentVolumeStatus {
 		pv.Claim = &v1.ClaimReference{Namespace: j.claimNamespace.get(), Name: j.claimName}
 	}
 	return pv
-}
-
-func conditionOf(r *v1.Volume, kind string) condition {
-	c := meta.FindStatusCondition(r.Status.Conditions, kind)
-	if c == nil {
-		return condition{}
-	}
-	return condition{c.Status, c.Reason, c.Message}
-}
-
-// apply sets the condition; its time changes only with its status.
-func (c condition) apply(r *v1.Volume, kind string, now time.Time) {
-	if c == (condition{}) {
-		return
-	}
-	meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{
-		Type: kind, Status: c.Status, Reason: c.Reason, Message: c.Message,
-		LastTransitionTime: metav1.NewTime(now),
-	})
 }
