@@ -23,7 +23,7 @@ func rightState() state {
 }
 
 // healthy is how the volume of rightState is.
-var healthy = share(wellness{v1.HealthHealthy, "1/1", healthyCondition(v1.HealthHealthy, "1/1")})
+var healthy = share(wellnessFrom(v1.HealthHealthy, "1/1"))
 
 func pvBound() *persistentVolume {
 	return &persistentVolume{

@@ -31,16 +31,3 @@ func FuzzRecordNames(f *testing.F) {
 		}
 	})
 }
-
-// A handle is two IDs, or none of ours.
-func FuzzParseHandle(f *testing.F) {
-	for _, handle := range []string{"", "/", "a/b", "a/b/c", "a", "/b", "a/"} {
-		f.Add(handle)
-	}
-	f.Fuzz(func(t *testing.T, handle string) {
-		ns, id, ok := parseHandle(handle)
-		if ok && (ns+"/"+id != handle || strings.Contains(id, "/") || ns == "" || id == "") || !ok && ns+id != "" {
-			t.Errorf("%q: %q, %q, %v", handle, ns, id, ok)
-		}
-	})
-}

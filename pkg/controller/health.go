@@ -68,6 +68,11 @@ func (c content) wellness() wellness {
 		wanted = -1
 	}
 	health, ready := healthOf(wanted, c.Status.Master, c.Status.Replicas)
+	return wellnessFrom(health, ready)
+}
+
+// wellnessFrom is what is said of a volume whose health and usable copies are known.
+func wellnessFrom(health v1.Health, ready string) wellness {
 	return wellness{health, ready, healthyCondition(health, ready)}
 }
 

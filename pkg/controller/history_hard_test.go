@@ -284,7 +284,7 @@ func TestHistoryReplicasLabel(t *testing.T) {
 	t.Parallel()
 	v := &storageos.Volume{}
 	v.Id = "a"
-	v.Labels = map[string]string{labelReplicas: "70000"}
+	v.Labels = map[string]string{"storageos.com/replicas": "70000"}
 	c, err := contentOf(v, "one", nil)
 	if err != nil || c.Spec.Replicas != 0 && c.Spec.Replicas != 70000 {
 		t.Errorf("label 70000: spec.replicas %d, ready %s (%v)", c.Spec.Replicas, c.Status.Ready, err)

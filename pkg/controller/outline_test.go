@@ -48,10 +48,10 @@ func TestPatchesOfAnOutline(t *testing.T) {
 		"a master offline": {content: func(c *content) {
 			c.Status.Master.Health = "offline"
 		}, state: func(s *state) {
-			s.health = share(wellness{v1.HealthOffline, "1/2", healthyCondition(v1.HealthOffline, "1/2")})
+			s.health = share(wellnessFrom(v1.HealthOffline, "1/2"))
 		}},
 		"fewer copies, and as healthy": {state: func(s *state) {
-			s.health = share(wellness{v1.HealthHealthy, "1/1", healthyCondition(v1.HealthHealthy, "1/1")})
+			s.health = share(wellnessFrom(v1.HealthHealthy, "1/1"))
 		}},
 		"a health that somebody has edited": {before: func(r *v1.Volume) {
 			r.Status.Health, r.Status.Ready, r.Status.Conditions[0].Reason = "Fine", "", "x"

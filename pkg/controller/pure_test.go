@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,21 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
-
-func TestParseHandle(t *testing.T) {
-	t.Parallel()
-	for handle, want := range map[string][2]string{
-		"ns/vol": {"ns", "vol"}, "": {}, "vol": {}, "/vol": {}, "ns/": {}, "a/b/c": {},
-	} {
-		ns, vol, ok := parseHandle(handle)
-		if got := [2]string{ns, vol}; got != want || ok != (want != [2]string{}) {
-			t.Errorf("parseHandle(%q) = %q, %v; want %q", handle, got, ok, want)
-		}
-	}
-}
 
 func TestRecordNames(t *testing.T) {
 	t.Parallel()
@@ -55,41 +40,6 @@ func TestRecordNames(t *testing.T) {
 			got := recordNames(id, tc.volume, tc.labels, tc.pv, func(name string) bool { return name != "" && name == tc.others })
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("names (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestHealthOf(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		replicas int
-		master   string
-		listed   []string
-		health   v1.Health
-		ready    string
-	}{
-		"alone":                          {0, "online", nil, v1.HealthHealthy, "1/1"},
-		"all ready":                      {2, "online", []string{"ready", "ready"}, v1.HealthHealthy, "3/3"},
-		"one syncs":                      {2, "online", []string{"ready", "syncing"}, v1.HealthDegraded, "2/3"},
-		"one is not there":               {2, "online", []string{"ready"}, v1.HealthDegraded, "2/3"},
-		"master offline":                 {1, "offline", []string{"ready"}, v1.HealthOffline, "1/2"},
-		"master unknown":                 {1, "unknown", []string{"ready"}, v1.HealthUnknown, "1/2"},
-		"no label: listed are wanted":    {-1, "online", []string{"ready", "failed", "deleted"}, v1.HealthDegraded, "2/3"},
-		"no label, no replicas":          {-1, "online", nil, v1.HealthHealthy, "1/1"},
-		"a label beats what is listed":   {1, "online", []string{"ready", "deleted"}, v1.HealthHealthy, "2/2"},
-		"a state that we do not know":    {0, "resting", nil, v1.HealthUnknown, "0/1"},
-		"more ready than wanted is fine": {0, "online", []string{"ready"}, v1.HealthHealthy, "2/1"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var listed []v1.Replica
-			for _, h := range tc.listed {
-				listed = append(listed, v1.Replica{Health: h})
-			}
-			health, ready := healthOf(tc.replicas, &v1.Master{Health: tc.master}, listed)
-			if health != tc.health || ready != tc.ready {
-				t.Errorf("%s %s, want %s %s", health, ready, tc.health, tc.ready)
 			}
 		})
 	}
@@ -136,51 +86,6 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
-}
-
-// What is too large is found, and what is small is not written down for that.
-func TestMayBeLarge(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		change func(*storageos.Volume)
-		maybe  bool
-		fits   bool
-	}{
-		"a usual one":               {func(*storageos.Volume) {}, false, true},
-		"many labels":               {func(v *storageos.Volume) { v.Labels = labels(10_000, 10) }, true, true},
-		"too many labels":           {func(v *storageos.Volume) { v.Labels = labels(10_000, 200) }, true, false},
-		"a description of anything": {func(v *storageos.Volume) { v.Description = strings.Repeat("\x01", maxRecordBytes/5) }, true, false},
-		"many replicas":             {func(v *storageos.Volume) { v.Replicas = make([]storageos.Replica, 100_000) }, true, false},
-		"a long host name":          {func(v *storageos.Volume) { v.Master.Hostname = strings.Repeat("x", maxRecordBytes+1) }, true, false},
-		"a long export": {func(v *storageos.Volume) {
-			path := strings.Repeat("x", maxRecordBytes+1)
-			v.Nfs.ServiceEndpoint = &path
-		}, true, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v, err := storageos.DecodeVolume(listedVolume("ns", 1, 1))
-			if err != nil {
-				t.Fatal(err)
-			}
-			tc.change(v)
-			c, err := contentOf(v, "ns", nil)
-			if (err == nil) != tc.fits {
-				t.Errorf("error %v", err)
-			}
-			if err == nil && c.mayBeLarge() != tc.maybe {
-				t.Errorf("it may be large: %v", c.mayBeLarge())
-			}
-		})
-	}
-}
-
-func labels(n, length int) map[string]string {
-	all := map[string]string{}
-	for i := range n {
-		all[strings.Repeat("x", length)+fmt.Sprint(i)] = "y"
-	}
-	return all
 }
 
 func digestOf(c content) digest {
