@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -141,7 +141,7 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 		differs("", "cannot be read: "+s.err.Error(), "recorded as it was")
 		return found
 	}
-	spec, status, err := controller.Expected(s.volume, s.namespaceID, w.nodes)
+	want, err := record.FromVolume(s.volume, s.namespaceID, w.nodes)
 	if err != nil {
 		differs("", "cannot be recorded: "+err.Error(), "recorded as it was")
 		return found
@@ -151,7 +151,7 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 		differs("cluster-id", w.cluster, r.Annotations[v1.AnnotationClusterID])
 	}
 	differs("namespace-id", s.namespaceID, r.Annotations[v1.AnnotationNamespaceID])
-	fields("spec.", spec, r.Spec, differs)
+	fields("spec.", want.Spec, r.Spec, differs)
 
 	got := *r.Status.DeepCopy()
 	join := got.PersistentVolume
@@ -159,12 +159,12 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 	got.ConsumerCount = 0 // has no source in StorageOS
 	pruned := got.Health == "" && got.Ready == "" && got.Capacity == nil
 	if pruned { // the product's own CRD does not know them
-		status.Health, status.Ready, status.Capacity = "", "", nil
+		want.Status.Health, want.Status.Ready, want.Status.Capacity = "", "", nil
 	}
 	// The progress of a sync is written from time to time only.
-	forgetProgress(status.Replicas)
+	forgetProgress(want.Status.Replicas)
 	forgetProgress(got.Replicas)
-	fields("status.", status, got, differs)
+	fields("status.", want.Status, got, differs)
 	if !pruned {
 		differs("status.persistentVolume", joined(pvs), join)
 	}

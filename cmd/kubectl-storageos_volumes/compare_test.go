@@ -13,7 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -41,9 +41,11 @@ func agreeing(t *testing.T) (*world, *v1.Volume, *corev1.PersistentVolume) {
 		Name: "pvc-1", Labels: map[string]string{v1.LabelVolumeID: "v1"},
 		Annotations: map[string]string{v1.AnnotationClusterID: "c1", v1.AnnotationNamespaceID: "ns1"},
 	}}
-	if r.Spec, r.Status, err = controller.Expected(volume, "ns1", w.nodes); err != nil {
+	c, err := record.FromVolume(volume, "ns1", w.nodes)
+	if err != nil {
 		t.Fatal(err)
 	}
+	r.Spec, r.Status = c.Spec, c.Status
 	r.Status.PersistentVolume = joined([]corev1.PersistentVolume{*pv})
 	r.Status.Conditions = []metav1.Condition{{Type: v1.ConditionPresent, Status: metav1.ConditionTrue}}
 	return w, r.DeepCopy(), pv
@@ -135,7 +137,7 @@ func TestLasting(t *testing.T) {
 func TestFindOrphans(t *testing.T) {
 	t.Parallel()
 	old := metav1.NewTime(time.Unix(1000, 0))
-	record := func(id string, change func(*v1.Volume)) v1.Volume {
+	volume := func(id string, change func(*v1.Volume)) v1.Volume {
 		r := v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: "r-" + id, Labels: map[string]string{v1.LabelVolumeID: id}, Annotations: map[string]string{}}}
 		change(&r)
 		return r
@@ -147,12 +149,12 @@ func TestFindOrphans(t *testing.T) {
 		return p
 	}
 	records := []v1.Volume{
-		record("fine", func(*v1.Volume) {}),
-		record("absent", func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }),
-		record("unclaimed", func(r *v1.Volume) {
-			r.Status.Conditions = []metav1.Condition{{Type: v1.ConditionBound, Reason: controller.ReasonUnclaimed, LastTransitionTime: old}}
+		volume("fine", func(*v1.Volume) {}),
+		volume("absent", func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }),
+		volume("unclaimed", func(r *v1.Volume) {
+			r.Status.Conditions = []metav1.Condition{{Type: v1.ConditionBound, Reason: record.ReasonUnclaimed, LastTransitionTime: old}}
 		}),
-		record("", func(*v1.Volume) {}),
+		volume("", func(*v1.Volume) {}),
 	}
 	pvs := []corev1.PersistentVolume{
 		pv("fine", func(*corev1.PersistentVolume) {}), pv("gone", func(*corev1.PersistentVolume) {}), pv("absent", func(*corev1.PersistentVolume) {}),

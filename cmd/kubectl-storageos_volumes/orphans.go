@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
-	"github.com/storageos/volume-sync-controller/pkg/controller"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // orphan is something whose other half is not there. Its kinds are those of the
@@ -106,7 +106,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 			continue
 		}
 		present[id] = true
-		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && c.Reason == controller.ReasonUnclaimed {
+		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && c.Reason == record.ReasonUnclaimed {
 			found = append(found, orphan{metrics.OrphanUnclaimed, r.Name, id, &c.LastTransitionTime, c.Message})
 		}
 	}

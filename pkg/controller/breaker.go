@@ -53,17 +53,17 @@ func newBreaker(s *Settings) breaker {
 }
 
 // recordChanged counts the records that there are.
-func (b *breaker) recordChanged(old, obj *record) {
+func (b *breaker) recordChanged(old, obj *recordState) {
 	for _, r := range []struct {
-		record *record
-		n      int
+		recordState *recordState
+		n           int
 	}{{old, -1}, {obj, 1}} {
-		if r.record == nil || r.record.terminating || len(r.record.ids()) == 0 {
+		if r.recordState == nil || r.recordState.terminating || len(r.recordState.ids()) == 0 {
 			continue
 		}
 		b.records += r.n
-		b.count(r.record.namespaceID.get(), func(h *headcount) { h.records += r.n })
-		if d := b.asked[r.record.uid]; d != nil {
+		b.count(r.recordState.namespaceID.get(), func(h *headcount) { h.records += r.n })
+		if d := b.asked[r.recordState.uid]; d != nil {
 			d.cached = r.n > 0
 		}
 	}
@@ -95,7 +95,7 @@ func (b *breaker) count(namespaceID string, change func(*headcount)) {
 // deleting takes note that Kubernetes is asked for a deletion that nothing explains. Of
 // one that is asked for again, because nobody knows what became of it, the last time
 // counts.
-func (b *breaker) deleting(now time.Time, r *record) {
+func (b *breaker) deleting(now time.Time, r *recordState) {
 	was := b.asked[r.uid]
 	b.notDeleted(r)
 	d := &deletion{at: now, uid: r.uid, namespaceID: r.namespaceID.get(), cached: was == nil || was.cached}
@@ -103,7 +103,7 @@ func (b *breaker) deleting(now time.Time, r *record) {
 }
 
 // notDeleted takes note that Kubernetes has not done it.
-func (b *breaker) notDeleted(r *record) {
+func (b *breaker) notDeleted(r *recordState) {
 	if d := b.asked[r.uid]; d != nil {
 		b.deletions = slices.DeleteFunc(b.deletions, func(other *deletion) bool { return other == d })
 		delete(b.asked, r.uid)

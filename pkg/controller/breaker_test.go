@@ -53,7 +53,7 @@ func TestBreaker(t *testing.T) {
 	settings.MaxOrphanCount = 2
 	ts := newTracks(&settings, metrics.New())
 	ids := strings.Split("abcdefghij", "")
-	records := map[string]*record{}
+	records := map[string]*recordState{}
 	for _, id := range ids {
 		records[id] = recordOf(state{})
 		records[id].uid = uid(id)
@@ -122,40 +122,40 @@ func TestBreakerDeletingAgain(t *testing.T) {
 func TestBreakerDeleting(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		meanwhile func(ts *tracks, r *record, decide func(kind absenceKind))
+		meanwhile func(ts *tracks, r *recordState, decide func(kind absenceKind))
 		lost, all int
 	}{
-		"nothing":    {func(*tracks, *record, func(absenceKind)) {}, 3, 10},
-		"it is done": {func(ts *tracks, r *record, _ func(absenceKind)) { ts.recordChanged(r, nil); ts.deleted("a", noon) }, 3, 10},
-		"the watch is first": {func(ts *tracks, r *record, decide func(absenceKind)) {
+		"nothing":    {func(*tracks, *recordState, func(absenceKind)) {}, 3, 10},
+		"it is done": {func(ts *tracks, r *recordState, _ func(absenceKind)) { ts.recordChanged(r, nil); ts.deleted("a", noon) }, 3, 10},
+		"the watch is first": {func(ts *tracks, r *recordState, decide func(absenceKind)) {
 			ts.recordChanged(r, nil)
 			decide(notAbsent)
 			ts.deleted("a", noon)
 		}, 3, 10},
-		"the answer is first": {func(ts *tracks, r *record, decide func(absenceKind)) {
+		"the answer is first": {func(ts *tracks, r *recordState, decide func(absenceKind)) {
 			ts.deleted("a", noon)
 			ts.recordChanged(r, nil)
 			decide(notAbsent)
 		}, 3, 10},
-		"a finalizer keeps it": {func(ts *tracks, r *record, _ func(absenceKind)) {
+		"a finalizer keeps it": {func(ts *tracks, r *recordState, _ func(absenceKind)) {
 			q := *r
 			q.terminating = true
 			ts.recordChanged(r, &q)
 			ts.deleted("a", noon)
 		}, 3, 10},
-		"it is decided before": {func(_ *tracks, _ *record, decide func(absenceKind)) { decide(unexplained) }, 3, 10},
-		"it is not known if": {func(ts *tracks, r *record, decide func(absenceKind)) {
+		"it is decided before": {func(_ *tracks, _ *recordState, decide func(absenceKind)) { decide(unexplained) }, 3, 10},
+		"it is not known if": {func(ts *tracks, r *recordState, decide func(absenceKind)) {
 			decide(unexplained)
 			ts.deleting("a", r, unexplained, noon)
 		}, 3, 10},
-		"it is refused":            {func(ts *tracks, r *record, decide func(absenceKind)) { ts.notDeleted(r); decide(unexplained) }, 3, 10},
-		"it is refused, and there": {func(ts *tracks, r *record, decide func(absenceKind)) { ts.notDeleted(r); decide(notAbsent) }, 2, 10},
+		"it is refused":            {func(ts *tracks, r *recordState, decide func(absenceKind)) { ts.notDeleted(r); decide(unexplained) }, 3, 10},
+		"it is refused, and there": {func(ts *tracks, r *recordState, decide func(absenceKind)) { ts.notDeleted(r); decide(notAbsent) }, 2, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			settings := DefaultSettings()
 			ts := newTracks(&settings, metrics.New())
-			records := map[string]*record{}
+			records := map[string]*recordState{}
 			for _, id := range strings.Split("abcdefghij", "") {
 				records[id] = recordOf(state{})
 				records[id].uid = uid(id)

@@ -161,7 +161,7 @@ func (r *Reconciler) incomplete() []string {
 
 // kept follows from a record that says what an older CRD drops or, if it was the one to
 // show what is kept, all that was written.
-func (r *Reconciler) kept(id string, is *record, all bool) {
+func (r *Reconciler) kept(id string, is *recordState, all bool) {
 	shown := r.completion.shown(id) && all
 	if shown || is.state.complete() && r.tracks.pruned() > 0 {
 		r.completion.want(r.soon(time.Now(), r.completion.done()))

@@ -31,8 +31,8 @@ func TestConcerns(t *testing.T) {
 			return old
 		})
 	}
-	r.caches(t, nil, &record{name: "record-a", labelID: "a"})
-	r.caches(t, &persistentVolume{join: join{name: "pv-b"}, volumeID: "b"}, &record{name: "record-b", statusID: "b"})
+	r.caches(t, nil, &recordState{name: "record-a", labelID: "a"})
+	r.caches(t, &persistentVolume{join: join{name: "pv-b"}, volumeID: "b"}, &recordState{name: "record-b", statusID: "b"})
 	if all, _ := r.Concerns(10); all != nil {
 		t.Errorf("a standby names %v", all)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -70,7 +71,7 @@ func (c *contents) take(id string) []byte {
 // queued it, or asked for by ID; and the JSON that says so, which is kept again if it
 // cannot be written. Nil if the volume has gone or cannot be recorded: the next listing
 // will show it.
-func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*content, []byte, error) {
+func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*record.Content, []byte, error) {
 	if raw == nil {
 		if !r.mayTry(id) {
 			return nil, nil, errNoWrites
@@ -88,7 +89,7 @@ func (r *Reconciler) content(ctx context.Context, id string, o observation, raw 
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := contentOf(v, o.sight.namespaceID, r.view.nodeNames())
+	c, err := record.FromVolume(v, o.sight.namespaceID, r.view.nodeNames())
 	if err != nil {
 		r.waiting.add(id)
 		return nil, nil, nil //nolint:nilerr // the listing reports it

@@ -5,12 +5,12 @@ import "sync/atomic"
 // recordCount counts the records, and those that name a StorageOS cluster.
 type recordCount struct{ all, named atomic.Int64 }
 
-func (c *recordCount) change(old, obj *record) {
+func (c *recordCount) change(old, obj *recordState) {
 	c.add(obj, 1)
 	c.add(old, -1)
 }
 
-func (c *recordCount) add(r *record, n int64) {
+func (c *recordCount) add(r *recordState, n int64) {
 	if r == nil {
 		return
 	}

@@ -390,7 +390,7 @@ func (h *history) install(c *crds, crd *unstructured.Unstructured, pruned bool) 
 	h.records.pruned = pruned
 	for _, r := range h.records.records {
 		h.records.prune(r)
-		must(h.t, h.leader.recordInformer.GetIndexer().Add(newRecord(r)))
+		must(h.t, h.leader.recordInformer.GetIndexer().Add(newRecordState(r)))
 	}
 	c.set(crd)
 	synctest.Wait()

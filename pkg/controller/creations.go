@@ -86,7 +86,7 @@ func (c *creations) forget(id string) {
 }
 
 // cached says that the cache has a record.
-func (c *creations) cached(r *record) {
+func (c *creations) cached(r *recordState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, id := range r.ids() {
@@ -111,7 +111,7 @@ func (r *Reconciler) uncached(ctx context.Context, id string) (*v1.Volume, error
 	case err != nil:
 		return nil, fmt.Errorf("reading record %s, which the cache does not have yet: %w", is.name, err)
 	}
-	if rec := newRecord(live); is.uid != "" && rec.uid != is.uid || rec.identity(r.view.lists) != id {
+	if rec := newRecordState(live); is.uid != "" && rec.uid != is.uid || rec.identity(r.view.lists) != id {
 		r.creations.forget(id)
 		return nil, nil
 	}
@@ -137,7 +137,7 @@ func (r *Reconciler) listAnew(ctx context.Context) error {
 			return fmt.Errorf("listing the records anew: %w", err)
 		}
 		for i := range list.Items {
-			r.learn(newRecord(&list.Items[i]))
+			r.learn(newRecordState(&list.Items[i]))
 		}
 		if options.Continue = list.Continue; options.Continue == "" {
 			r.mayLack = false
@@ -147,8 +147,8 @@ func (r *Reconciler) listAnew(ctx context.Context) error {
 }
 
 // learn remembers a record that the cache does not have.
-func (r *Reconciler) learn(rec *record) {
-	if known, ok, _ := r.recordInformer.GetStore().GetByKey(rec.name); ok && known.(*record).uid == rec.uid {
+func (r *Reconciler) learn(rec *recordState) {
+	if known, ok, _ := r.recordInformer.GetStore().GetByKey(rec.name); ok && known.(*recordState).uid == rec.uid {
 		return
 	}
 	for _, id := range rec.ids() {

@@ -11,7 +11,7 @@ type observation struct {
 	now        time.Time
 	sight      sight             // StorageOS
 	pv         *persistentVolume // nil if none refers to the volume
-	record     *record           // nil if there is none
+	record     *recordState      // nil if there is none
 	copies     int               // records of the same namespace that describe it too
 	leftAlone  int               // records that describe it too, of whatever namespace
 	track      track             // what was remembered

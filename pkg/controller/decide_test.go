@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 var (
@@ -23,7 +24,7 @@ func rightState() state {
 }
 
 // healthy is how the volume of rightState is.
-var healthy = share(wellnessFrom(v1.HealthHealthy, "1/1"))
+var healthy = share(record.NewHealthStatus(v1.HealthHealthy, "1/1"))
 
 func pvBound() *persistentVolume {
 	return &persistentVolume{
@@ -35,8 +36,8 @@ func pvBound() *persistentVolume {
 	}
 }
 
-func recordOf(s state) *record {
-	return &record{
+func recordOf(s state) *recordState {
+	return &recordState{
 		name: "rec", uid: "rec-uid", labelID: "vol", statusID: "vol",
 		namespaceID: share("ns"), clusterID: share("cluster"), state: s, copies: healthy, resourceVersion: "7",
 	}
@@ -62,7 +63,7 @@ func lacking(d time.Duration) track {
 // that version.
 func offlineBefore(version string) track {
 	was := recordOf(rightState())
-	was.resourceVersion, was.copies = version, share(wellness{Health: v1.HealthOffline})
+	was.resourceVersion, was.copies = version, share(record.HealthStatus{Health: v1.HealthOffline})
 	return track{unanswered: unanswered{was: was, health: was.copies.get().Health}}
 }
 
@@ -582,10 +583,10 @@ func TestExplained(t *testing.T) {
 	}
 	never := func(s *state) { s.join = join{} }
 	for name, tc := range map[string]struct {
-		pv      *persistentVolume
-		record  func(*state)
-		want    absenceKind
-		verdict verdict // while the breaker has tripped
+		pv          *persistentVolume
+		recordState func(*state)
+		want        absenceKind
+		verdict     verdict // while the breaker has tripped
 	}{
 		"its PersistentVolume is gone":       {nil, nil, explained, ask},
 		"it is terminating":                  {pv(func(p *persistentVolume) { p.terminating = true }), nil, explained, ask},
@@ -602,8 +603,8 @@ func TestExplained(t *testing.T) {
 			t.Parallel()
 			s := rightState()
 			s.present, s.health, s.bound, s.mark = presentFalse, notListed, boundNone, markAt(ago(time.Minute))
-			if tc.record != nil {
-				tc.record(&s)
+			if tc.recordState != nil {
+				tc.recordState(&s)
 			}
 			if tc.pv != nil {
 				s.join, s.bound = tc.pv.join, boundOf(tc.pv)
@@ -632,13 +633,13 @@ func TestPending(t *testing.T) {
 	t.Parallel()
 	s := DefaultSettings()
 	for name, tc := range map[string]struct {
-		record *record
-		want   bool
+		recordState *recordState
+		want        bool
 	}{
 		"a new volume":          {nil, true},
 		"one that has a record": {recordOf(rightState()), false},
 	} {
-		if got := s.decide(observation{now: noon, sight: seen(noon), record: tc.record}).track.unreferenced.pending; got != tc.want {
+		if got := s.decide(observation{now: noon, sight: seen(noon), record: tc.recordState}).track.unreferenced.pending; got != tc.want {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
 	}

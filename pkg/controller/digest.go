@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // digest is a content, small enough to be kept for every volume.
@@ -21,8 +22,8 @@ type digest struct {
 var hashSeed = maphash.MakeSeed()
 
 // digestContent gives the digest of a content, and the hash of its spec alone.
-func digestContent(c content) (d digest, spec uint64) {
-	d.health = share(c.wellness())
+func digestContent(c record.Content) (d digest, spec uint64) {
+	d.health = share(c.HealthStatus())
 	c.Status.Health, c.Status.Ready = "", ""
 	// The API lists them in any order.
 	replicas := slices.SortedStableFunc(slices.Values(c.Status.Replicas), func(a, b v1.Replica) int { return strings.Compare(a.ID, b.ID) })
@@ -39,7 +40,7 @@ func digestContent(c content) (d digest, spec uint64) {
 	c.Spec, c.Status.Replicas = v1.VolumeSpec{}, replicas
 	c.Status.Capacity = nil
 	d.basic = hashOf(struct {
-		content
+		record.Content
 		Spec uint64
 	}{c, spec})
 	d.content = withCapacity(d.basic, capacity)

@@ -19,11 +19,9 @@
 //	record.go     a record in few bytes (outline.go)
 //	informers.go  what fills the caches of the two (trim.go), and counts them (counts.go)
 //	index.go      finding what they hold by volume ID
-//	handle.go     the volumeHandle of a PersistentVolume, taken apart
-//	unreadable.go handles of which that cannot be done
+//	unreadable.go PersistentVolumes whose handle names no volume
 //	shared.go     texts that are kept once
-//	content.go    volume -> what its record should say of it (health.go, condition.go, nfs.go)
-//	digest.go     a content in few bytes
+//	digest.go     what a record says of its volume (package record) in few bytes
 //	state.go      PersistentVolume and presence -> what its record should say of them
 //	decide.go     the three together -> what to do
 //	orphans.go    what is said of volumes and PersistentVolumes without each other
@@ -44,7 +42,7 @@
 //	trouble.go    failures in the log, not too often
 //	cycles.go     how long a listing took, until its last key was tried
 //	concerns.go   what is orphaned or held, for people (status page)
-//	expected.go   what a record has to say, for whoever compares (kubectl plugin)
+//	expected.go   names of package record that were here
 //	reconcile.go  observing one volume, deciding, having it done
 //	listings.go   what follows from a listing's begin and end (listing_status.go)
 //	sets.go       what waits for the next listing, what was said once

@@ -5,6 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // Reasons of the events. Each is said once per transition and has a metric
@@ -45,13 +46,13 @@ func onPersistentVolume(p *persistentVolume, kind, reason, message string) event
 	return event{p.ref(), kind, reason, message}
 }
 
-func onRecord(r *record, kind, reason, message string) event {
+func onRecord(r *recordState, kind, reason, message string) event {
 	return event{r.ref(), kind, reason, message}
 }
 
 // onRecordOr says it on the record or, if there is none, on the
 // PersistentVolume. If there is neither, nobody can be told by an event.
-func onRecordOr(r *record, p *persistentVolume, kind, reason, message string) []event {
+func onRecordOr(r *recordState, p *persistentVolume, kind, reason, message string) []event {
 	switch {
 	case r != nil:
 		return []event{onRecord(r, kind, reason, message)}
@@ -64,7 +65,7 @@ func onRecordOr(r *record, p *persistentVolume, kind, reason, message string) []
 
 // healthEvent is what is said when the health of a volume has become another: by its
 // copies, before and after. That it is absent, or back, is no such thing.
-func healthEvent(on *corev1.ObjectReference, was v1.Health, is wellness) []event {
+func healthEvent(on *corev1.ObjectReference, was v1.Health, is record.HealthStatus) []event {
 	if was == is.Health || was == "" {
 		return nil
 	}

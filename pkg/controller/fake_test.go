@@ -193,7 +193,7 @@ var (
 )
 
 // caches puts objects into the caches, as the informers do.
-func (r *Reconciler) caches(t testing.TB, pv *persistentVolume, rec *record) {
+func (r *Reconciler) caches(t testing.TB, pv *persistentVolume, rec *recordState) {
 	t.Helper()
 	if pv != nil {
 		if err := r.pvInformer.GetStore().Add(pv); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -59,13 +60,13 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := contentOf(v, ns, nil)
+			c, err := record.FromVolume(v, ns, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			pv := cached[*persistentVolume](t, r.trimPersistentVolume, persistentVolumeOf(v))
 			r.caches(t, pv, nil)
-			r.caches(t, nil, cached[*record](t, r.trimRecord, writtenRecord(c, l.cluster, pv)))
+			r.caches(t, nil, cached[*recordState](t, r.trimRecord, writtenRecord(c, l.cluster, pv)))
 			hash := uint64(n*volumes + i + 1)
 			reading.show(v.Id, hash)
 			reading.store(v.Id, hash, digestOf(c), "")
@@ -116,12 +117,12 @@ func persistentVolumeOf(v *storageos.Volume) *corev1.PersistentVolume {
 }
 
 // writtenRecord is the record of a volume as the controller leaves it.
-func writtenRecord(c content, cluster string, pv *persistentVolume) *v1.Volume {
+func writtenRecord(c record.Content, cluster string, pv *persistentVolume) *v1.Volume {
 	r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
 		Name: pv.name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.Now(),
 	}}
 	w := write{id: c.VolumeID, content: &c, cluster: cluster, now: metav1.Now()}
-	w.state = state{health: share(c.wellness()), join: pv.join, bound: boundOf(pv), present: presentTrue}
+	w.state = state{health: share(c.HealthStatus()), join: pv.join, bound: boundOf(pv), present: presentTrue}
 	w.apply(r)
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // An answer that shows a volume ends the watch of its absence, though its record is
@@ -172,7 +173,7 @@ func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
 			events := told(t, 40, nil, func(h *history) {
 				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
 				h.provision(12)
-				if c := meta.FindStatusCondition(h.records.records["x"].Status.Conditions, v1.ConditionBound); c.Reason != ReasonUnclaimed {
+				if c := meta.FindStatusCondition(h.records.records["x"].Status.Conditions, v1.ConditionBound); c.Reason != record.ReasonUnclaimed {
 					t.Errorf("its record says %s", c.Reason)
 				}
 				meanwhile(h)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // for20min is how many polls twenty minutes have.
@@ -356,8 +357,8 @@ func TestHistoryKubernetesAlone(t *testing.T) {
 		want   string // reason of the condition Bound
 	}{
 		"it is released":           {released, "Released"},
-		"it goes":                  {func(h *history) { h.setPV(h.pvs["v0"], nil) }, ReasonNoPersistentVolume},
-		"it is released, and goes": {func(h *history) { released(h); h.setPV(h.pvs["v0"], nil) }, ReasonNoPersistentVolume},
+		"it goes":                  {func(h *history) { h.setPV(h.pvs["v0"], nil) }, record.ReasonNoPersistentVolume},
+		"it is released, and goes": {func(h *history) { released(h); h.setPV(h.pvs["v0"], nil) }, record.ReasonNoPersistentVolume},
 	} {
 		for _, call := range []string{"volumes two", "cluster", "namespaces"} {
 			for _, leads := range []bool{false, true} {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -207,7 +208,7 @@ func healthAtRandom(t *testing.T, h *history, random *rand.Rand) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := contentOf(volume, "one", nil)
+		c, err := record.FromVolume(volume, "one", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -207,7 +208,7 @@ func TestHistoryUnclaimedTooEarly(t *testing.T) {
 		h.api.volumes["one"][3] = "x 1"
 		h.polls(1)
 		r := h.records.records["x"]
-		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c.Reason == ReasonUnclaimed {
+		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c.Reason == record.ReasonUnclaimed {
 			t.Errorf("Bound says %s, 5 s after its PersistentVolume went", c.Reason)
 		}
 	})
@@ -237,7 +238,7 @@ func TestHistoryLastPVForgotten(t *testing.T) {
 		h.api.volumes["one"] = all
 		h.polls(1)
 		r := h.records.records["x"]
-		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c.Reason == ReasonUnclaimed {
+		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c.Reason == record.ReasonUnclaimed {
 			t.Errorf("Bound says %s at once after its PersistentVolume went; %+v", c.Reason, r.Status.PersistentVolume)
 		}
 	})
@@ -285,7 +286,7 @@ func TestHistoryReplicasLabel(t *testing.T) {
 	v := &storageos.Volume{}
 	v.Id = "a"
 	v.Labels = map[string]string{"storageos.com/replicas": "70000"}
-	c, err := contentOf(v, "one", nil)
+	c, err := record.FromVolume(v, "one", nil)
 	if err != nil || c.Spec.Replicas != 0 && c.Spec.Replicas != 70000 {
 		t.Errorf("label 70000: spec.replicas %d, ready %s (%v)", c.Spec.Replicas, c.Status.Ready, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // refuse is that the API server does not take a record as it is.
@@ -164,7 +165,7 @@ func TestHistoryInvalidToldOnce(t *testing.T) {
 		"too large, and its sync goes on": func(h *history) {
 			for n := range 20 {
 				h.api.volumes["one"][0] = fmt.Sprintf(`{"id":"v0","name":"v0","sizeBytes":1,"labels":{"a":%q},"replicas":[{"id":"r","health":"syncing","syncProgress":{"bytesRemaining":%d}}]}`,
-					strings.Repeat("x", maxRecordBytes), uint64(1)<<(3*n))
+					strings.Repeat("x", record.MaxBytes), uint64(1)<<(3*n))
 				h.polls(1)
 			}
 		},

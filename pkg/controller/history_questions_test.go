@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // manyWorkers lets as many work as the settings say while something is told, which takes
@@ -227,15 +228,15 @@ func TestHistoryContentNotHad(t *testing.T) {
 		"it is released, and the answer is a 404 of a node that lags": {
 			answer: notFound, before: notKept, tell: (*history).release, bound: "Released",
 		},
-		"it goes": {answer: errDown, before: notKept, bound: ReasonUnclaimed, tell: func(h *history) {
+		"it goes": {answer: errDown, before: notKept, bound: record.ReasonUnclaimed, tell: func(h *history) {
 			h.setPV(h.pvs["v0"], nil)
 			h.polls(6)
 		}},
-		"another one comes": {answer: errDown, before: notKept, bound: ReasonBound, tell: func(h *history) {
+		"another one comes": {answer: errDown, before: notKept, bound: record.ReasonBound, tell: func(h *history) {
 			h.setPV(h.pvs["v0"], nil)
 			h.setPV(nil, boundPV("again", "v0"))
 		}},
-		"the volume is back": {answer: errDown, before: notKept, tell: back, bound: ReasonBound},
+		"the volume is back": {answer: errDown, before: notKept, tell: back, bound: record.ReasonBound},
 		"it is released, and progress is due": {
 			answer: errDown, listed: "v0 1 online n1 5", before: notKept, tell: (*history).release, bound: "Released",
 		},

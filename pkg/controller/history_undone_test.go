@@ -64,7 +64,7 @@ func TestHistoryUndoneAtOnce(t *testing.T) {
 	}
 }
 
-func stateIn(h *history, name string) *state { return &newRecord(h.records.records[name]).state }
+func stateIn(h *history, name string) *state { return &newRecordState(h.records.records[name]).state }
 
 // The mark of an absence is written no more often, and a record that has none is not deleted.
 func TestHistoryMarkUndone(t *testing.T) {

@@ -20,7 +20,7 @@ func (r *Reconciler) newInformers(kube kubernetes.Interface, records versioned.I
 	r.pvInformer = coreinformers.NewPersistentVolumeInformer(kube, 0, cache.Indexers{})
 	r.recordInformer = recordinformers.NewVolumeInformer(records, 0, cache.Indexers{})
 	r.pvIndex = newIndex[*persistentVolume](r.pvInformer.GetStore())
-	r.recordIndex = newIndex[*record](r.recordInformer.GetStore())
+	r.recordIndex = newIndex[*recordState](r.recordInformer.GetStore())
 	var errs [2]error
 	r.pvHandled, errs[0] = prepare(r.pvInformer, r.trimPersistentVolume, handler(r.persistentVolumeChanged))
 	r.recordHandled, errs[1] = prepare(r.recordInformer, r.trimRecord, handler(r.recordChanged))
@@ -50,7 +50,7 @@ func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
 	}
 }
 
-func (r *Reconciler) recordChanged(old, obj *record) {
+func (r *Reconciler) recordChanged(old, obj *recordState) {
 	r.recordIndex.change(old, obj)
 	r.heard.Store(time.Now().UnixNano())
 	if obj != nil {
@@ -70,7 +70,7 @@ func (r *Reconciler) recordChanged(old, obj *record) {
 	if old != nil && obj != nil && old.same(obj) {
 		return
 	}
-	for _, rec := range []*record{old, obj} {
+	for _, rec := range []*recordState{old, obj} {
 		if rec != nil {
 			r.enqueue(rec.ids())
 		}

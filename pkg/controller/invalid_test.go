@@ -15,6 +15,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // withHandle is a PersistentVolume, as the cache keeps it.
@@ -144,7 +145,7 @@ func TestHandleOnStandby(t *testing.T) {
 // What cannot be recorded counts for as long as it cannot.
 func TestHistoryInvalid(t *testing.T) {
 	t.Parallel()
-	large := strings.Repeat("x", maxRecordBytes)
+	large := strings.Repeat("x", record.MaxBytes)
 	show := func(volumes ...string) func(*history) {
 		return func(h *history) { h.api.volumes["one"] = volumes; h.polls(2) }
 	}

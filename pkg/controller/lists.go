@@ -10,6 +10,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -219,7 +220,7 @@ func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (digest,
 	if err != nil {
 		return digest{}, err
 	}
-	c, err := contentOf(v, namespaceID, nodes)
+	c, err := record.FromVolume(v, namespaceID, nodes)
 	if err != nil {
 		return digest{}, err
 	}

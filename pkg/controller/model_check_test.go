@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -135,7 +136,7 @@ func (m *model) toldPV(by *replica, id string) *persistentVolume {
 func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 	p, w := a.by, a.by.witness
 	names := r.Annotations[v1.AnnotationClusterID]
-	ids := newRecord(r).ids()
+	ids := newRecordState(r).ids()
 	id := r.Status.VolumeID
 	if id == "" {
 		id = r.Labels[v1.LabelVolumeID]
@@ -261,11 +262,11 @@ func (m *model) checkWell() {
 		return
 	}
 	for name, r := range m.records.records {
-		if r.Annotations[v1.AnnotationAbsentSince] == "" || len(newRecord(r).ids()) == 0 {
+		if r.Annotations[v1.AnnotationAbsentSince] == "" || len(newRecordState(r).ids()) == 0 {
 			continue
 		}
 		c := meta.FindStatusCondition(r.Status.Conditions, "Healthy")
-		if r.Status.Health != v1.HealthUnknown || r.Status.Ready != "" || c == nil || c.Status != metav1.ConditionUnknown || c.Reason != ReasonNotListed {
+		if r.Status.Health != v1.HealthUnknown || r.Status.Ready != "" || c == nil || c.Status != metav1.ConditionUnknown || c.Reason != record.ReasonNotListed {
 			m.violated(ruleWell, "record %s: %+v", name, r.Status)
 		}
 	}
@@ -341,7 +342,7 @@ func (m *model) remembered() {
 func (m *model) agree() {
 	byID := map[string]*v1.Volume{}
 	for _, r := range m.records.records {
-		if len(newRecord(r).ids()) == 0 {
+		if len(newRecordState(r).ids()) == 0 {
 			continue // somebody else's
 		}
 		id := cmp.Or(r.Status.VolumeID, r.Labels[v1.LabelVolumeID]) // of one whose status was never written
@@ -354,7 +355,7 @@ func (m *model) agree() {
 		for _, v := range volumes {
 			is, err := storageos.DecodeVolume(entry(ns, v).Raw)
 			must(m.t, err)
-			should, err := contentOf(is, ns, m.api.nodes)
+			should, err := record.FromVolume(is, ns, m.api.nodes)
 			must(m.t, err)
 			id := is.Id
 			r := byID[id]
@@ -363,7 +364,7 @@ func (m *model) agree() {
 				continue
 			}
 			delete(byID, id)
-			if !m.records.pruned && digestOf(contentOfRecord(r)) != digestOf(should) || m.foreign[r.UID] != (meta.FindStatusCondition(r.Status.Conditions, "Theirs") != nil) {
+			if !m.records.pruned && digestOf(record.FromRecord(r)) != digestOf(should) || m.foreign[r.UID] != (meta.FindStatusCondition(r.Status.Conditions, "Theirs") != nil) {
 				m.violated(ruleAgree, "volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
 			if m.annotated[r.UID] && r.Annotations["theirs"] == "" {

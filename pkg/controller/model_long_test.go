@@ -351,7 +351,7 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 // giveUp deletes the first record of somebody else.
 func (m *model) giveUp() bool {
 	for _, name := range slices.Sorted(maps.Keys(m.records.records)) {
-		if r := m.records.records[name]; len(newRecord(r).ids()) == 0 {
+		if r := m.records.records[name]; len(newRecordState(r).ids()) == 0 {
 			m.changes++
 			m.records.store(r, nil)
 			return true

@@ -109,12 +109,12 @@ func (m *model) newReplica() *replica {
 func (m *model) tell(p *replica, n int) {
 	for ; p.recordsTold < len(m.records.history) && n != 0; p.recordsTold++ {
 		c := m.records.history[p.recordsTold]
-		var old, obj *record
+		var old, obj *recordState
 		if c.old != nil {
-			old = newRecord(c.old)
+			old = newRecordState(c.old)
 		}
 		if c.obj != nil {
-			obj = newRecord(c.obj)
+			obj = newRecordState(c.obj)
 			must(m.t, p.recordInformer.GetIndexer().Add(obj))
 		} else {
 			must(m.t, p.recordInformer.GetIndexer().Delete(old))

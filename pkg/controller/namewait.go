@@ -75,10 +75,10 @@ func (r *Reconciler) holder(name, id string) nameHolder {
 	if !ok {
 		return nameHolder{}
 	}
-	return r.holds(known.(*record), id)
+	return r.holds(known.(*recordState), id)
 }
 
-func (r *Reconciler) holds(rec *record, id string) nameHolder {
+func (r *Reconciler) holds(rec *recordState, id string) nameHolder {
 	owner := rec.identity(r.view.lists)
 	if owner == id {
 		return nameHolder{leaving: rec.terminating}
@@ -90,7 +90,7 @@ func (r *Reconciler) holds(rec *record, id string) nameHolder {
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.
 func (r *Reconciler) nameTaken(id string, pv *persistentVolume) bool {
 	known, ok, _ := r.recordInformer.GetStore().GetByKey(pv.name)
-	return ok && known.(*record).identity(r.view.lists) != id
+	return ok && known.(*recordState).identity(r.view.lists) != id
 }
 
 // othersPersistentVolume tells whether a PersistentVolume of that name belongs to another

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // What is decided about a volume and a PersistentVolume without each other, and what the
@@ -47,8 +49,8 @@ func (d *decision) watchReferred(o *observation) {
 
 // saysUnclaimed tells whether a record, nil if there is none, says that nobody claims its
 // volume. Where it did so before this process saw that, there has been an event.
-func (r *record) saysUnclaimed() bool {
-	return r != nil && r.state.bound.get().Reason == ReasonUnclaimed
+func (r *recordState) saysUnclaimed() bool {
+	return r != nil && r.state.bound.get().Reason == record.ReasonUnclaimed
 }
 
 // longestPending is for how long at most the event of a new volume without a

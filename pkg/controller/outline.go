@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // times are those of a record's conditions, in Unix seconds, 0 if there is none:
@@ -30,7 +31,7 @@ var conditionTypes = []string{v1.ConditionHealthy, v1.ConditionPresent, v1.Condi
 
 // outline is a record as far as the cache knows it: our label and annotations, its
 // PersistentVolume and our conditions.
-func (r *record) outline() *v1.Volume {
+func (r *recordState) outline() *v1.Volume {
 	v := &v1.Volume{}
 	if r.labelID != "" {
 		metav1.SetMetaDataLabel(&v.ObjectMeta, v1.LabelVolumeID, r.labelID)
@@ -47,8 +48,8 @@ func (r *record) outline() *v1.Volume {
 	v.Status.PersistentVolume = r.state.join.persistentVolume()
 	health := r.state.health.get()
 	v.Status.Health, v.Status.Ready = health.Health, health.Ready
-	for i, c := range []condition{health.Healthy, r.state.present.get(), r.state.bound.get()} {
-		c.apply(v, conditionTypes[i], time.Unix(int64(r.times[i]), 0))
+	for i, c := range []record.Condition{health.Condition, r.state.present.get(), r.state.bound.get()} {
+		c.Apply(v, conditionTypes[i], time.Unix(int64(r.times[i]), 0))
 	}
 	return v
 }

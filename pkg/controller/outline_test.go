@@ -16,10 +16,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // anOutlined is a record as the controller has left it, and its content.
-func anOutlined(t *testing.T) (*v1.Volume, content) {
+func anOutlined(t *testing.T) (*v1.Volume, record.Content) {
 	t.Helper()
 	_, c := aVolume(t)
 	for _, host := range []*string{&c.Status.AttachedOnHost, &c.Status.Master.Hostname} {
@@ -41,33 +42,35 @@ func TestPatchesOfAnOutline(t *testing.T) {
 	t.Parallel()
 	bound := join{name: "pv", claimName: "data", phase: share(corev1.VolumeBound)}
 	for name, tc := range map[string]struct {
-		before  func(*v1.Volume) // the record
-		content func(*content)   // nil: it is not written
+		before  func(*v1.Volume)      // the record
+		content func(*record.Content) // nil: it is not written
 		state   func(*state)
 	}{
-		"a master offline": {content: func(c *content) {
+		"a master offline": {content: func(c *record.Content) {
 			c.Status.Master.Health = "offline"
 		}, state: func(s *state) {
-			s.health = share(wellnessFrom(v1.HealthOffline, "1/2"))
+			s.health = share(record.NewHealthStatus(v1.HealthOffline, "1/2"))
 		}},
 		"fewer copies, and as healthy": {state: func(s *state) {
-			s.health = share(wellnessFrom(v1.HealthHealthy, "1/1"))
+			s.health = share(record.NewHealthStatus(v1.HealthHealthy, "1/1"))
 		}},
 		"a health that somebody has edited": {before: func(r *v1.Volume) {
 			r.Status.Health, r.Status.Ready, r.Status.Conditions[0].Reason = "Fine", "", "x"
 		}},
-		"detached":             {content: func(c *content) { c.Status.AttachedOn, c.Status.AttachedOnHost, c.Status.AttachmentType = "", "", "" }},
-		"no replicas any more": {content: func(c *content) { c.Status.Replicas = nil }},
-		"another replica":      {content: func(c *content) { c.Status.Replicas = []v1.Replica{{ID: "new", Promotable: true}} }},
-		"a master less":        {content: func(c *content) { c.Status.Master = &v1.Master{Health: "unknown"} }},
-		"a master promotable":  {content: func(c *content) { c.Status.Master.Promotable = true }},
+		"detached": {content: func(c *record.Content) {
+			c.Status.AttachedOn, c.Status.AttachedOnHost, c.Status.AttachmentType = "", "", ""
+		}},
+		"no replicas any more": {content: func(c *record.Content) { c.Status.Replicas = nil }},
+		"another replica":      {content: func(c *record.Content) { c.Status.Replicas = []v1.Replica{{ID: "new", Promotable: true}} }},
+		"a master less":        {content: func(c *record.Content) { c.Status.Master = &v1.Master{Health: "unknown"} }},
+		"a master promotable":  {content: func(c *record.Content) { c.Status.Master.Promotable = true }},
 		"one not promotable": {
 			before:  func(r *v1.Volume) { r.Status.Master.Promotable = true },
-			content: func(*content) {},
+			content: func(*record.Content) {},
 		},
 		"a status that was not written yet": {
 			before:  func(r *v1.Volume) { r.Status = v1.VolumeStatus{} },
-			content: func(*content) {},
+			content: func(*record.Content) {},
 		},
 		"a status that somebody has edited": {
 			before: func(r *v1.Volume) {
@@ -76,18 +79,18 @@ func TestPatchesOfAnOutline(t *testing.T) {
 				q := resource.MustParse("7Ti")
 				r.Status.Capacity = &q
 			},
-			content: func(*content) {},
+			content: func(*record.Content) {},
 		},
 		"conditions in another order": {
 			before: func(r *v1.Volume) { slices.Reverse(r.Status.Conditions) },
 			state:  func(s *state) { s.present = presentFalse },
 		},
 		"a label that somebody has edited": {
-			before: func(r *v1.Volume) { r.Labels[v1.LabelVolumeID] = "x" }, content: func(*content) {},
+			before: func(r *v1.Volume) { r.Labels[v1.LabelVolumeID] = "x" }, content: func(*record.Content) {},
 		},
 		"labels and annotations of others": {
 			before:  func(r *v1.Volume) { r.Labels["a"], r.Annotations["b"], r.Finalizers = "1", "2", []string{"c"} },
-			content: func(*content) {},
+			content: func(*record.Content) {},
 			state:   func(s *state) { s.mark = "2026-01-02T03:04:05Z" },
 		},
 		"released":                {state: func(s *state) { s.join.phase, s.bound = share(corev1.VolumeReleased), boundUnclaimed }},
@@ -102,7 +105,7 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			t.Parallel()
 			r, c := anOutlined(t)
 			w := &write{id: c.VolumeID, cluster: "cluster", now: metav1.Unix(1_800_000_000, 0),
-				state: state{health: share(c.wellness()), join: bound, bound: boundTrue, present: presentTrue}}
+				state: state{health: share(c.HealthStatus()), join: bound, bound: boundTrue, present: presentTrue}}
 			if tc.before != nil {
 				tc.before(r)
 			}
@@ -114,7 +117,7 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			if tc.state != nil {
 				tc.state(&w.state)
 			}
-			known := newRecord(r)
+			known := newRecordState(r)
 			if !w.outlined(known) {
 				t.Fatal("the outline is taken not to be enough")
 			}
@@ -165,38 +168,38 @@ func TestOutlined(t *testing.T) {
 	t.Parallel()
 	condition := metav1.Condition{Type: "Theirs", Status: metav1.ConditionTrue, Reason: "R", LastTransitionTime: metav1.Unix(1_700_000_000, 0)}
 	for name, tc := range map[string]struct {
-		record  func(*v1.Volume)
-		content func(*content)
+		recordState func(*v1.Volume)
+		content     func(*record.Content)
 	}{
-		"a condition of somebody else":    {record: func(r *v1.Volume) { r.Status.Conditions = append(r.Status.Conditions, condition) }},
-		"no namespace":                    {record: func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationNamespaceID) }},
-		"a condition twice":               {record: func(r *v1.Volume) { r.Status.Conditions[1] = r.Status.Conditions[0] }},
-		"a condition of a generation":     {record: func(r *v1.Volume) { r.Status.Conditions[0].ObservedGeneration = 1 }},
-		"a condition without a time":      {record: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Time{} }},
-		"a condition of times to come":    {record: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Unix(1<<32, 0) }},
-		"a condition without a status":    {record: func(r *v1.Volume) { r.Status.Conditions[0].Status = "" }},
-		"half a claim":                    {record: func(r *v1.Volume) { r.Status.PersistentVolume.Claim.Name = "" }},
-		"a PersistentVolume with no name": {record: func(r *v1.Volume) { r.Status.PersistentVolume.Name = "" }},
-		"a strategy":                      {record: func(r *v1.Volume) { r.Spec.Strategy = 1 }},
-		"consumers":                       {record: func(r *v1.Volume) { r.Status.ConsumerCount = 1 }},
-		"a spec that differs":             {content: func(c *content) { c.Spec.SizeBytes++ }},
-		"a label that has gone":           {content: func(c *content) { c.Spec.ConfigLabels = nil }},
-		"a host without a name":           {content: func(c *content) { c.Status.AttachedOn, c.Status.AttachedOnHost = "n", "" }},
-		"a master without a host name":    {content: func(c *content) { c.Status.Master.Hostname = "" }},
-		"a replica without a host name":   {content: func(c *content) { c.Status.Replicas[0].Hostname = "" }},
+		"a condition of somebody else":    {recordState: func(r *v1.Volume) { r.Status.Conditions = append(r.Status.Conditions, condition) }},
+		"no namespace":                    {recordState: func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationNamespaceID) }},
+		"a condition twice":               {recordState: func(r *v1.Volume) { r.Status.Conditions[1] = r.Status.Conditions[0] }},
+		"a condition of a generation":     {recordState: func(r *v1.Volume) { r.Status.Conditions[0].ObservedGeneration = 1 }},
+		"a condition without a time":      {recordState: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Time{} }},
+		"a condition of times to come":    {recordState: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Unix(1<<32, 0) }},
+		"a condition without a status":    {recordState: func(r *v1.Volume) { r.Status.Conditions[0].Status = "" }},
+		"half a claim":                    {recordState: func(r *v1.Volume) { r.Status.PersistentVolume.Claim.Name = "" }},
+		"a PersistentVolume with no name": {recordState: func(r *v1.Volume) { r.Status.PersistentVolume.Name = "" }},
+		"a strategy":                      {recordState: func(r *v1.Volume) { r.Spec.Strategy = 1 }},
+		"consumers":                       {recordState: func(r *v1.Volume) { r.Status.ConsumerCount = 1 }},
+		"a spec that differs":             {content: func(c *record.Content) { c.Spec.SizeBytes++ }},
+		"a label that has gone":           {content: func(c *record.Content) { c.Spec.ConfigLabels = nil }},
+		"a host without a name":           {content: func(c *record.Content) { c.Status.AttachedOn, c.Status.AttachedOnHost = "n", "" }},
+		"a master without a host name":    {content: func(c *record.Content) { c.Status.Master.Hostname = "" }},
+		"a replica without a host name":   {content: func(c *record.Content) { c.Status.Replicas[0].Hostname = "" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, c := anOutlined(t)
-			if tc.record != nil {
-				tc.record(r)
+			if tc.recordState != nil {
+				tc.recordState(r)
 			}
 			if tc.content != nil {
 				tc.content(&c)
 			}
 			w := &write{content: &c}
 			_, w.specHash = digestContent(c)
-			if w.outlined(newRecord(r)) {
+			if w.outlined(newRecordState(r)) {
 				t.Error("the outline is taken to be enough")
 			}
 		})
@@ -208,7 +211,7 @@ func TestOutline(t *testing.T) {
 	t.Parallel()
 	r, _ := anOutlined(t)
 	r.Labels["other"], r.Annotations["other"], r.Annotations[v1.AnnotationAbsentSince] = "x", "x", "2026-01-02T03:04:05Z"
-	got := newRecord(r).outline()
+	got := newRecordState(r).outline()
 	want := &v1.Volume{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{v1.LabelVolumeID: r.Labels[v1.LabelVolumeID]}, Annotations: maps.Clone(r.Annotations),

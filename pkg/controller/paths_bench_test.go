@@ -6,17 +6,18 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // aVolume is a volume and what its record should say of it.
-func aVolume(t testing.TB) (*storageos.Volume, content) {
+func aVolume(t testing.TB) (*storageos.Volume, record.Content) {
 	t.Helper()
 	v, err := storageos.DecodeVolume(listedVolume("ns", 1, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := contentOf(v, "ns", nil)
+	c, err := record.FromVolume(v, "ns", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func BenchmarkContent(b *testing.B) {
 	v, _ := aVolume(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		c, err := contentOf(v, "ns", nil)
+		c, err := record.FromVolume(v, "ns", nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -50,10 +51,10 @@ func BenchmarkContent(b *testing.B) {
 // From a record as it is to the patch that lets it say what it should.
 func BenchmarkPatch(b *testing.B) {
 	_, c := aVolume(b)
-	pv := &persistentVolume{join: join{name: c.name, claimName: "data"}, volumeID: c.VolumeID}
+	pv := &persistentVolume{join: join{name: c.Name, claimName: "data"}, volumeID: c.VolumeID}
 	is := writtenRecord(c, "cluster", pv)
 	c.Spec.SizeBytes++
-	w := write{id: c.VolumeID, content: &c, cluster: "cluster", now: metav1.NewTime(time.Now()), state: state{health: share(c.wellness()), join: pv.join, bound: boundOf(pv), present: presentTrue}}
+	w := write{id: c.VolumeID, content: &c, cluster: "cluster", now: metav1.NewTime(time.Now()), state: state{health: share(c.HealthStatus()), join: pv.join, bound: boundOf(pv), present: presentTrue}}
 	b.ReportAllocs()
 	for b.Loop() {
 		p, err := w.patches(is, nil)
@@ -70,7 +71,7 @@ func BenchmarkPatch(b *testing.B) {
 func BenchmarkTrimRecord(b *testing.B) {
 	_, c := aVolume(b)
 	r := keepAll(b, 50)
-	obj := writtenRecord(c, "cluster", &persistentVolume{join: join{name: c.name}})
+	obj := writtenRecord(c, "cluster", &persistentVolume{join: join{name: c.Name}})
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := r.trimRecord(obj); err != nil {

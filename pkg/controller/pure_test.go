@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 func TestRecordNames(t *testing.T) {
@@ -81,14 +82,14 @@ func TestIdentity(t *testing.T) {
 		"edited: the label's is not":    {"a", "b", "b", "b"},
 		"not ours":                      {"", "", "", ""},
 	} {
-		r := &record{labelID: tc.label, statusID: tc.status}
+		r := &recordState{labelID: tc.label, statusID: tc.status}
 		if got := r.identity(func(id string) bool { return id == tc.listed }); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
 }
 
-func digestOf(c content) digest {
+func digestOf(c record.Content) digest {
 	d, _ := digestContent(c)
 	return d
 }

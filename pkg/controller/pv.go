@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // persistentVolume is what the cache keeps of a PersistentVolume: what a
@@ -63,7 +65,7 @@ func newPersistentVolume(pv *corev1.PersistentVolume, driver string) *persistent
 	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver {
 		return p
 	}
-	namespaceID, volumeID, ok := parseHandle(pv.Spec.CSI.VolumeHandle)
+	namespaceID, volumeID, ok := record.ParseHandle(pv.Spec.CSI.VolumeHandle)
 	if !ok {
 		p.unreadable = true
 		return p

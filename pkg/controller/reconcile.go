@@ -18,7 +18,7 @@ func (r *Reconciler) observe(id string) observation {
 	o.pv = choosePersistentVolume(r.pvIndex.of(id))
 	o.aside = r.proofs.waits(id)
 	o.older = r.crd.capability() == crdOlder
-	var copies []*record
+	var copies []*recordState
 	o.record, copies = chooseRecord(r.recordsOf(id))
 	o.leftAlone = len(copies)
 	for _, c := range copies {
@@ -31,16 +31,16 @@ func (r *Reconciler) observe(id string) observation {
 }
 
 // recordsOf are the records that describe a volume.
-func (r *Reconciler) recordsOf(id string) []*record {
-	return slices.DeleteFunc(r.recordIndex.of(id), func(rec *record) bool {
+func (r *Reconciler) recordsOf(id string) []*recordState {
+	return slices.DeleteFunc(r.recordIndex.of(id), func(rec *recordState) bool {
 		return rec.identity(r.view.lists) != id
 	})
 }
 
 // cachedRecord is what the cache has of a record, nil if it has none.
-func (r *Reconciler) cachedRecord(name string) *record {
+func (r *Reconciler) cachedRecord(name string) *recordState {
 	if known, ok, _ := r.recordInformer.GetStore().GetByKey(name); ok {
-		return known.(*record)
+		return known.(*recordState)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (d *decision) withoutMark(o *observation) {
 
 // reportCopies says of each record that describes a volume which an older
 // record describes already that it is left alone.
-func (r *Reconciler) reportCopies(id string, copies []*record, quiet bool) {
+func (r *Reconciler) reportCopies(id string, copies []*recordState, quiet bool) {
 	for _, c := range copies {
 		if !r.copies.first(string(c.uid)) {
 			continue

@@ -76,7 +76,7 @@ type Reconciler struct {
 	pvInformer     cache.SharedIndexInformer
 	recordInformer cache.SharedIndexInformer
 	pvIndex        *index[*persistentVolume]
-	recordIndex    *index[*record]
+	recordIndex    *index[*recordState]
 	pvHandled      cache.ResourceEventHandlerRegistration
 	recordHandled  cache.ResourceEventHandlerRegistration
 	unreadable     unreadable

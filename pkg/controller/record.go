@@ -10,11 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// record is what the cache keeps of a record: who it is and, as hashes, what it
+// recordState is what the cache keeps of a record: who it is and, as hashes, what it
 // says, in few bytes.
-type record struct {
+type recordState struct {
 	name            string
 	uid             uid
 	resourceVersion string
@@ -37,14 +38,14 @@ type record struct {
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
 // and the resource version.
-func (r *record) GetObjectMeta() metav1.Object {
+func (r *recordState) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Name: r.name, ResourceVersion: r.resourceVersion}
 }
 
-func (r *record) key() string { return r.name }
+func (r *recordState) key() string { return r.name }
 
 // same tells whether two states of one record are the same to a reconcile.
-func (r *record) same(q *record) bool {
+func (r *recordState) same(q *recordState) bool {
 	a, b := *r, *q
 	a.resourceVersion, b.resourceVersion = "", ""
 	return a == b
@@ -52,13 +53,13 @@ func (r *record) same(q *record) bool {
 
 // olderThan compares two states of one record by their resource versions, which Kubernetes
 // counts upwards. Of others nothing is known.
-func (r *record) olderThan(q *record) bool {
+func (r *recordState) olderThan(q *recordState) bool {
 	order, err := resourceversion.CompareResourceVersion(r.resourceVersion, q.resourceVersion)
 	return err == nil && order < 0
 }
 
 // ref names the record in an event.
-func (r *record) ref() *corev1.ObjectReference {
+func (r *recordState) ref() *corev1.ObjectReference {
 	return recordRef(r.name, r.uid.unpack())
 }
 
@@ -69,7 +70,7 @@ func recordRef(name string, uid types.UID) *corev1.ObjectReference {
 }
 
 // ids are the volume IDs under which a record may be looked up.
-func (r *record) ids() []string {
+func (r *recordState) ids() []string {
 	switch {
 	case r.labelID == "" && r.statusID == "":
 		return nil // not ours
@@ -85,7 +86,7 @@ func (r *record) ids() []string {
 // identity is the ID of the volume that the record describes. Where label and
 // status differ (somebody edited one of them) the label wins if StorageOS has
 // that volume, otherwise the status.
-func (r *record) identity(lists func(id string) bool) string {
+func (r *recordState) identity(lists func(id string) bool) string {
 	switch {
 	case r.statusID == "" || r.labelID == r.statusID:
 		return r.labelID
@@ -96,11 +97,11 @@ func (r *record) identity(lists func(id string) bool) string {
 	}
 }
 
-// newRecord takes down what the cache keeps of a record.
-func newRecord(obj *v1.Volume) *record {
-	c := contentOfRecord(obj)
+// newRecordState takes down what the cache keeps of a record.
+func newRecordState(obj *v1.Volume) *recordState {
+	c := record.FromRecord(obj)
 	d, spec := digestContent(c)
-	return &record{
+	return &recordState{
 		name:            obj.Name,
 		uid:             packUID(obj.UID),
 		resourceVersion: obj.ResourceVersion,
@@ -121,11 +122,11 @@ func newRecord(obj *v1.Volume) *record {
 
 // chooseRecord picks, out of all records with one ID, the one that counts: the
 // oldest, then the first by name. The others are copies that somebody made.
-func chooseRecord(all []*record) (counts *record, copies []*record) {
+func chooseRecord(all []*recordState) (counts *recordState, copies []*recordState) {
 	if len(all) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(all, func(a, b *record) int {
+	slices.SortFunc(all, func(a, b *recordState) int {
 		if c := cmp.Compare(a.created, b.created); c != 0 {
 			return c
 		}

@@ -164,7 +164,7 @@ type question struct{ namespaceID, id string }
 // names; in every listed one if neither does, or if the record names one that this
 // process has never seen listed: a hand may have edited it. So may one have edited
 // one of the two places that hold the ID: while they differ, both are asked for.
-func questions(rec *record, pv *persistentVolume, listed []string, seen func(namespaceID string) bool) []question {
+func questions(rec *recordState, pv *persistentVolume, listed []string, seen func(namespaceID string) bool) []question {
 	var namespaces []string
 	named := rec.namespaceID.get()
 	if named != "" {

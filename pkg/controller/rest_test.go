@@ -13,9 +13,9 @@ func TestQueuedByACache(t *testing.T) {
 	r := keepAll(t, 50)
 	r.leading.Store(true)
 	pv := r.pvInformer.GetStore().List()[0].(*persistentVolume)
-	rec := r.recordInformer.GetStore().List()[0].(*record)
+	rec := r.recordInformer.GetStore().List()[0].(*recordState)
 	if rec.labelID == pv.volumeID {
-		rec = r.recordInformer.GetStore().List()[1].(*record)
+		rec = r.recordInformer.GetStore().List()[1].(*recordState)
 	}
 	newPV, newRec := *pv, *rec
 	newPV.resourceVersion, newRec.resourceVersion = "later", "later"

@@ -93,7 +93,7 @@ func TestRule(t *testing.T) {
 func TestLessons(t *testing.T) {
 	t.Parallel()
 	settings := DefaultSettings()
-	marked := func(d time.Duration) *record {
+	marked := func(d time.Duration) *recordState {
 		s := rightState()
 		s.present, s.health, s.bound, s.mark = presentFalse, notListed, boundNone, markAt(ago(d))
 		return recordOf(s)
@@ -154,24 +154,24 @@ func TestQuestions(t *testing.T) {
 	t.Parallel()
 	listed := []string{"a", "b", "c"}
 	for name, tc := range map[string]struct {
-		record *record
-		pv     string // the namespace that it names
-		want   []question
+		recordState *recordState
+		pv          string // the namespace that it names
+		want        []question
 	}{
-		"in the record's namespace":            {&record{labelID: "v", statusID: "v", namespaceID: share("b")}, "", []question{{"b", "v"}}},
-		"once, if both name it":                {&record{labelID: "v", namespaceID: share("b")}, "b", []question{{"b", "v"}}},
-		"in both":                              {&record{labelID: "v", namespaceID: share("b")}, "c", []question{{"b", "v"}, {"c", "v"}}},
-		"in one that has vanished":             {&record{labelID: "v", namespaceID: share("gone")}, "", []question{{"gone", "v"}}},
-		"in the PersistentVolume's":            {&record{labelID: "v"}, "c", []question{{"c", "v"}}},
-		"everywhere, if none is named":         {&record{statusID: "v"}, "", []question{{"a", "v"}, {"b", "v"}, {"c", "v"}}},
-		"everywhere, if it was never listed":   {&record{labelID: "v", namespaceID: share("x")}, "a", []question{{"x", "v"}, {"a", "v"}, {"b", "v"}, {"c", "v"}}},
-		"for both IDs, if a hand has made two": {&record{labelID: "v", statusID: "w", namespaceID: share("b")}, "", []question{{"b", "v"}, {"b", "w"}}},
+		"in the record's namespace":            {&recordState{labelID: "v", statusID: "v", namespaceID: share("b")}, "", []question{{"b", "v"}}},
+		"once, if both name it":                {&recordState{labelID: "v", namespaceID: share("b")}, "b", []question{{"b", "v"}}},
+		"in both":                              {&recordState{labelID: "v", namespaceID: share("b")}, "c", []question{{"b", "v"}, {"c", "v"}}},
+		"in one that has vanished":             {&recordState{labelID: "v", namespaceID: share("gone")}, "", []question{{"gone", "v"}}},
+		"in the PersistentVolume's":            {&recordState{labelID: "v"}, "c", []question{{"c", "v"}}},
+		"everywhere, if none is named":         {&recordState{statusID: "v"}, "", []question{{"a", "v"}, {"b", "v"}, {"c", "v"}}},
+		"everywhere, if it was never listed":   {&recordState{labelID: "v", namespaceID: share("x")}, "a", []question{{"x", "v"}, {"a", "v"}, {"b", "v"}, {"c", "v"}}},
+		"for both IDs, if a hand has made two": {&recordState{labelID: "v", statusID: "w", namespaceID: share("b")}, "", []question{{"b", "v"}, {"b", "w"}}},
 	} {
 		var pv *persistentVolume
 		if tc.pv != "" {
 			pv = &persistentVolume{namespaceID: share(tc.pv)}
 		}
-		got := questions(tc.record, pv, listed, func(ns string) bool { return ns != "x" })
+		got := questions(tc.recordState, pv, listed, func(ns string) bool { return ns != "x" })
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}

@@ -15,6 +15,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // fieldManager is the name under which the API server notes our writes.
@@ -27,7 +28,7 @@ const fieldValidation = metav1.FieldValidationIgnore
 // write is one record on its way to what it should say.
 type write struct {
 	id       string
-	content  *content // nil: the content is right as it is
+	content  *record.Content // nil: the content is right as it is
 	specHash uint64
 	state    state
 	cluster  string // "" leaves it as it is
@@ -44,7 +45,7 @@ type write struct {
 // apply changes a record to what it should say.
 func (w *write) apply(r *v1.Volume) {
 	if w.content != nil {
-		w.content.apply(r)
+		w.content.Apply(r)
 	}
 	if w.cluster != "" {
 		metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, w.cluster)
@@ -58,7 +59,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 		return nil
 	}
 	begun := time.Now()
-	var c *content
+	var c *record.Content
 	var lacks error // why, unless the next listing brings the ID back
 	if d.content {
 		if c, raw, lacks = r.content(ctx, id, o, raw); c == nil {
@@ -122,7 +123,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 // write brings a record to what it should say. It returns what the record was before
 // and is after; both are nil if there was nothing that could be written now: the
 // record's own event will bring its ID back.
-func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *record, after *v1.Volume, err error) {
+func (r *Reconciler) write(ctx context.Context, w *write, known *recordState) (was *recordState, after *v1.Volume, err error) {
 	if known == nil {
 		return r.create(ctx, w)
 	}
@@ -162,11 +163,11 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *record) (was *r
 }
 
 // writeLive brings a record that was read to what it should say, if it is the volume's.
-func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (was *record, after *v1.Volume, err error) {
+func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (was *recordState, after *v1.Volume, err error) {
 	if !r.isOurs(live, w.id) {
 		return nil, nil, nil
 	}
-	was = newRecord(live)
+	was = newRecordState(live)
 	if w.content == nil && w.state.present == presentTrue {
 		w.state.health = was.copies // these copies stay, and they may be others than were decided on
 	}
@@ -183,12 +184,12 @@ func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (
 
 // isOurs tells whether a record is the volume's and may be written.
 func (r *Reconciler) isOurs(live *v1.Volume, id string) bool {
-	return live.DeletionTimestamp == nil && newRecord(live).identity(r.view.lists) == id
+	return live.DeletionTimestamp == nil && newRecordState(live).identity(r.view.lists) == id
 }
 
 // create makes a record under the first name that is free. A record that is the volume's
 // own is written instead: the cache was behind.
-func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *v1.Volume, err error) {
+func (r *Reconciler) create(ctx context.Context, w *write) (was *recordState, after *v1.Volume, err error) {
 	if err := r.listAnew(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -208,7 +209,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *
 	w.apply(record)
 	status := record.Status
 	record.Status = v1.VolumeStatus{} // the API server would read it, check it and drop it
-	names := recordNames(w.id, w.content.name, record.Spec.ConfigLabels, w.pvName,
+	names := recordNames(w.id, w.content.Name, record.Spec.ConfigLabels, w.pvName,
 		func(name string) bool { return r.othersPersistentVolume(name, w.id) })
 	for n, name := range names {
 		record.Name = name
@@ -225,7 +226,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *record, after *
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading record %s, whose name is taken: %w", name, err)
 		}
-		holder := newRecord(live)
+		holder := newRecordState(live)
 		if holder.identity(r.view.lists) == w.id {
 			return r.writeLive(ctx, w, live)
 		}
@@ -317,8 +318,8 @@ func (r *Reconciler) wrote(verb, record string) {
 }
 
 // saved remembers and says what a save has changed.
-func (r *Reconciler) saved(id string, o observation, d decision, was *record, after *v1.Volume) {
-	is := newRecord(after)
+func (r *Reconciler) saved(id string, o observation, d decision, was *recordState, after *v1.Volume) {
+	is := newRecordState(after)
 	quiet, said, settled := false, unanswered{}, settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		quiet, said = t.quiet != 0, t.unanswered

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // state is what a record says, small enough to be kept for every record and
@@ -30,26 +31,26 @@ type join struct {
 }
 
 // statement is what many records say of one thing.
-type statement = shared[condition]
+type statement = shared[record.Condition]
 
 // well is what many records say of how their volumes are.
-type well = shared[wellness]
+type well = shared[record.HealthStatus]
 
-var notListed = share(wellnessNotListed)
+var notListed = share(record.HealthNotListed)
 
 // absenceMark is the value of the annotation absent-since, "" if there is
 // none.
 type absenceMark string
 
 var (
-	presentTrue    = share(conditionListed)
-	presentFalse   = share(conditionNotListed)
-	boundTrue      = share(conditionBound)
-	boundNone      = share(conditionNoPV)
-	boundUnclaimed = share(conditionUnclaimed)
+	presentTrue    = share(record.Listed)
+	presentFalse   = share(record.NotListed)
+	boundTrue      = share(record.Bound)
+	boundNone      = share(record.NoPersistentVolume)
+	boundUnclaimed = share(record.Unclaimed)
 )
 
-func boundOf(p *persistentVolume) statement { return share(boundIn(p.phase.get())) }
+func boundOf(p *persistentVolume) statement { return share(record.BoundIn(p.phase.get())) }
 
 // markAt is the mark of a volume that was found absent at that time, cut to
 // whole seconds.
@@ -72,9 +73,9 @@ func (m absenceMark) since(now time.Time) (time.Time, bool) {
 func stateOf(r *v1.Volume, content uint64) state {
 	s := state{
 		content: content,
-		health:  share(wellnessOf(r)),
-		present: share(conditionOf(r, v1.ConditionPresent)),
-		bound:   share(conditionOf(r, v1.ConditionBound)),
+		health:  share(record.ReadHealthStatus(r)),
+		present: share(record.ReadCondition(r, v1.ConditionPresent)),
+		bound:   share(record.ReadCondition(r, v1.ConditionBound)),
 		mark:    absenceMark(r.Annotations[v1.AnnotationAbsentSince]),
 	}
 	if pv := r.Status.PersistentVolume; pv != nil {
@@ -101,9 +102,9 @@ func (s state) dropped(listed digest) state {
 // apply writes into a record what it should say, but for its content.
 func (s state) apply(r *v1.Volume, now time.Time) {
 	r.Status.PersistentVolume = s.join.persistentVolume()
-	s.health.get().apply(r, now)
-	s.present.get().apply(r, v1.ConditionPresent, now)
-	s.bound.get().apply(r, v1.ConditionBound, now)
+	s.health.get().Apply(r, now)
+	s.present.get().Apply(r, v1.ConditionPresent, now)
+	s.bound.get().Apply(r, v1.ConditionBound, now)
 	if s.mark == "" {
 		delete(r.Annotations, v1.AnnotationAbsentSince)
 	} else {

@@ -24,7 +24,7 @@ type track struct {
 	quiet        uint64 // what the next save changes was so when this process began
 	unanswered   unanswered
 	settled      settlement
-	written      *record // as our last write has left it, while the cache is behind
+	written      *recordState // as our last write has left it, while the cache is behind
 	before       before
 	levels       levels
 }
@@ -50,7 +50,7 @@ const refusedPause = time.Minute
 // newest is what is known of a record: what the cache says, or what our last write has left
 // if the cache is behind that. It learns of it by the watch: in a moment, or not for minutes
 // if the watch has gone quiet. What came between may be told first.
-func newest(written, cached *record) *record {
+func newest(written, cached *recordState) *recordState {
 	if written != nil && cached != nil && cached.uid == written.uid && cached.olderThan(written) {
 		return written
 	}
@@ -83,7 +83,7 @@ type settlement struct {
 // should, or if its content was not written and turned out to be another than
 // the cache knew. Somebody has edited it meanwhile: that edit's own event brings
 // the ID back.
-func settle(d decision, before, after *record) settlement {
+func settle(d decision, before, after *recordState) settlement {
 	switch {
 	case after.state == d.want:
 		return settlement{}
@@ -176,7 +176,7 @@ func (t *tracks) hold(why string, n int) {
 // deleting takes note that Kubernetes is asked to delete the record of a volume: from
 // now on an unexplained one counts as deleted, whatever the caches say.
 // It tells whether that was asked for the first time.
-func (t *tracks) deleting(id string, rec *record, kind absenceKind, now time.Time) (first bool) {
+func (t *tracks) deleting(id string, rec *recordState, kind absenceKind, now time.Time) (first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	first = t.breaker.asked[rec.uid] == nil
@@ -193,7 +193,7 @@ func (t *tracks) deleting(id string, rec *record, kind absenceKind, now time.Tim
 }
 
 // notDeleted takes note that it was not done.
-func (t *tracks) notDeleted(rec *record) {
+func (t *tracks) notDeleted(rec *recordState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.notDeleted(rec)
@@ -216,7 +216,7 @@ func (t *tracks) names(namespaceID string) bool {
 }
 
 // recordChanged counts the records.
-func (t *tracks) recordChanged(old, obj *record) {
+func (t *tracks) recordChanged(old, obj *recordState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.recordChanged(old, obj)
@@ -224,7 +224,7 @@ func (t *tracks) recordChanged(old, obj *record) {
 
 // cached forgets what was written to a record when the cache has it: nobody may decide
 // about its volume for long.
-func (t *tracks) cached(rec *record) {
+func (t *tracks) cached(rec *recordState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, id := range rec.ids() {

@@ -22,7 +22,7 @@ func TestSettle(t *testing.T) {
 		"somebody edited what was not written":              {false, &unjoined, edited, settlement{}},
 		"somebody edited it, and the cache had been behind": {false, &edited, right, settlement{}},
 	} {
-		var before *record
+		var before *recordState
 		if tc.before != nil {
 			before = recordOf(*tc.before)
 		}
@@ -35,10 +35,10 @@ func TestSettle(t *testing.T) {
 // What was written counts until the cache has heard of it, or of what came later.
 func TestNewest(t *testing.T) {
 	t.Parallel()
-	at := func(uid uid, version string) *record { return &record{uid: uid, resourceVersion: version} }
+	at := func(uid uid, version string) *recordState { return &recordState{uid: uid, resourceVersion: version} }
 	ours := at("u", "10")
 	for name, tc := range map[string]struct {
-		written, cached *record
+		written, cached *recordState
 		ours            bool
 	}{
 		"nothing was written":                        {nil, at("u", "5"), false},

@@ -31,11 +31,11 @@ func (r *Reconciler) trimRecord(obj any) (any, error) {
 	if !ok {
 		return obj, nil // trimmed before, or a tombstone
 	}
-	rec := newRecord(v)
+	rec := newRecordState(v)
 	names := []*string{&rec.name, &rec.state.join.name}
 	ids := []*string{&rec.labelID, &rec.statusID}
 	if known, ok, _ := r.recordInformer.GetStore().GetByKey(v.Name); ok {
-		q := known.(*record)
+		q := known.(*recordState)
 		reuse(q.name, names...)
 		reuse(string(q.uid), (*string)(&rec.uid))
 		reuse(q.labelID, ids...)

@@ -15,20 +15,20 @@ import (
 // all the same. Until something newer is known than what the record was before, nobody
 // knows what it says: where nothing seems to be written, it is read.
 type unanswered struct {
-	was    *record   // before that write; nil if it was answered
-	health v1.Health // of the volume, that was said last; "" if there is nothing to be said
+	was    *recordState // before that write; nil if it was answered
+	health v1.Health    // of the volume, that was said last; "" if there is nothing to be said
 }
 
 // whole tells whether the health in a record is that of its copies. Between the two halves of
 // a write it is not, nor before the record has its status, nor while its volume is absent.
 // An older CRD keeps no health: there a half passes for a whole.
-func (r *record) whole() bool {
+func (r *recordState) whole() bool {
 	return r.copies != well{} && (r.state.health == r.copies || r.state.health == well{})
 }
 
 // answered is what is left of it when it is known what the record says: until that is whole,
 // the health that was said last.
-func (u unanswered) answered(is *record) unanswered {
+func (u unanswered) answered(is *recordState) unanswered {
 	if is.whole() {
 		return unanswered{}
 	}
@@ -37,7 +37,7 @@ func (u unanswered) answered(is *record) unanswered {
 
 // tell tells what a record says of the health, if that was not said yet. Half a write says
 // nothing: how many copies are wanted is in one half, and which there are is in the other.
-func (u *unanswered) tell(is *record) []event {
+func (u *unanswered) tell(is *recordState) []event {
 	if u.health == "" || !is.whole() {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (u *unanswered) tell(is *record) []event {
 
 // unanswered takes note of a write that may have been stored, or of which the first half
 // was. What the record said before, was, is certain.
-func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.Volume, to well, err error) {
+func (r *Reconciler) unanswered(id string, now time.Time, was *recordState, half *v1.Volume, to well, err error) {
 	if half == nil && notDone(err) {
 		return
 	}
@@ -65,7 +65,7 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *record, half *v1.
 		}
 		u.was = was
 		if half != nil {
-			u.was = newRecord(half)
+			u.was = newRecordState(half)
 		}
 		t.written = u.was // the cache may be behind
 		return t
@@ -97,9 +97,9 @@ func (r *Reconciler) findOut(ctx context.Context, id string, u unanswered) error
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("reading record %s, whose last write was not answered: %w", u.was.name, err)
 	}
-	var is *record // nil if it has gone, which the cache will tell
+	var is *recordState // nil if it has gone, which the cache will tell
 	if err == nil && packUID(live.UID) == u.was.uid {
-		is = newRecord(live)
+		is = newRecordState(live)
 	}
 	r.tracks.update(id, time.Now(), func(t track, _ *breaker) track {
 		t.unanswered, t.written = unanswered{}, is

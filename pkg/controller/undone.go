@@ -21,7 +21,7 @@ type before struct {
 const firstUndone = time.Second
 
 // said is a hash of all by which it is decided whether a record is written.
-func (r *record) said() uint64 {
+func (r *recordState) said() uint64 {
 	return max(maphash.Comparable(hashSeed, struct {
 		state
 		cluster shared[string]
@@ -30,12 +30,12 @@ func (r *record) said() uint64 {
 
 // replaced takes note of what a record said before it was written, be it by half. If only
 // sync progress was, it says the same and there is nothing to undo.
-func (r *Reconciler) replaced(id string, was *record, after *v1.Volume, now time.Time) {
+func (r *Reconciler) replaced(id string, was *recordState, after *v1.Volume, now time.Time) {
 	if was == nil || after == nil || was.resourceVersion == after.ResourceVersion {
 		return
 	}
 	is := before{was.said(), now, firstUndone}
-	if newRecord(after).said() == is.said {
+	if newRecordState(after).said() == is.said {
 		return
 	}
 	r.tracks.update(id, now, func(t track, _ *breaker) track {

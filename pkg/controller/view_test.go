@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -33,7 +34,7 @@ func tell(v *view, l *listing, namespaceID string, list []shown, stop int) (deco
 		}
 		if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
 			decoded++
-			r.store(s.id, s.raw, digest{content: s.raw, health: share(wellness{Health: v1.HealthHealthy})}, "")
+			r.store(s.id, s.raw, digest{content: s.raw, health: share(record.HealthStatus{Health: v1.HealthHealthy})}, "")
 		}
 	}
 	if stop >= 0 {

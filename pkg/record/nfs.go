@@ -1,4 +1,4 @@
-package controller
+package record
 
 import (
 	api "github.com/storageos/go-api/v2"

@@ -1,4 +1,4 @@
-package controller
+package record
 
 import (
 	"fmt"
@@ -19,11 +19,11 @@ func TestMayBeLarge(t *testing.T) {
 		"a usual one":               {func(*storageos.Volume) {}, false, true},
 		"many labels":               {func(v *storageos.Volume) { v.Labels = labels(10_000, 10) }, true, true},
 		"too many labels":           {func(v *storageos.Volume) { v.Labels = labels(10_000, 200) }, true, false},
-		"a description of anything": {func(v *storageos.Volume) { v.Description = strings.Repeat("\x01", maxRecordBytes/5) }, true, false},
+		"a description of anything": {func(v *storageos.Volume) { v.Description = strings.Repeat("\x01", MaxBytes/5) }, true, false},
 		"many replicas":             {func(v *storageos.Volume) { v.Replicas = make([]storageos.Replica, 100_000) }, true, false},
-		"a long host name":          {func(v *storageos.Volume) { v.Master.Hostname = strings.Repeat("x", maxRecordBytes+1) }, true, false},
+		"a long host name":          {func(v *storageos.Volume) { v.Master.Hostname = strings.Repeat("x", MaxBytes+1) }, true, false},
 		"a long export": {func(v *storageos.Volume) {
-			path := strings.Repeat("x", maxRecordBytes+1)
+			path := strings.Repeat("x", MaxBytes+1)
 			v.Nfs.ServiceEndpoint = &path
 		}, true, false},
 	} {
@@ -34,7 +34,7 @@ func TestMayBeLarge(t *testing.T) {
 				t.Fatal(err)
 			}
 			tc.change(v)
-			c, err := contentOf(v, "ns", nil)
+			c, err := FromVolume(v, "ns", nil)
 			if (err == nil) != tc.fits {
 				t.Errorf("error %v", err)
 			}

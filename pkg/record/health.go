@@ -1,4 +1,4 @@
-package controller
+package record
 
 import (
 	"fmt"
@@ -46,51 +46,51 @@ func healthOf(replicas int, master *v1.Master, listed []v1.Replica) (v1.Health, 
 	}
 }
 
-// wellness is what a record says of how its volume is: status.health, status.ready
+// HealthStatus is what a record says of how its volume is: status.health, status.ready
 // and the condition Healthy. The copies decide it while the volume is listed.
-type wellness struct {
-	Health  v1.Health
-	Ready   string
-	Healthy condition
+type HealthStatus struct {
+	Health    v1.Health
+	Ready     string
+	Condition Condition
 }
 
-// wellnessNotListed is what the record of an absent volume says: nobody knows how it is.
-var wellnessNotListed = wellness{v1.HealthUnknown, "", condition{metav1.ConditionUnknown, ReasonNotListed, conditionNotListed.Message}}
+// HealthNotListed is what the record of an absent volume says: nobody knows how it is.
+var HealthNotListed = HealthStatus{v1.HealthUnknown, "", Condition{metav1.ConditionUnknown, ReasonNotListed, NotListed.Message}}
 
-// wellness works it out from the copies, which a record behind the product's own CRD has
+// HealthStatus works it out from the copies, which a record behind the product's own CRD has
 // too. Zero for a record that does not have its status yet.
-func (c content) wellness() wellness {
+func (c Content) HealthStatus() HealthStatus {
 	if c.Status.Master == nil {
-		return wellness{}
+		return HealthStatus{}
 	}
 	wanted, ok := replicasLabel(c.Spec.ConfigLabels)
 	if !ok {
 		wanted = -1
 	}
 	health, ready := healthOf(wanted, c.Status.Master, c.Status.Replicas)
-	return wellnessFrom(health, ready)
+	return NewHealthStatus(health, ready)
 }
 
-// wellnessFrom is what is said of a volume whose health and usable copies are known.
-func wellnessFrom(health v1.Health, ready string) wellness {
-	return wellness{health, ready, healthyCondition(health, ready)}
+// NewHealthStatus is what is said of a volume whose health and usable copies are known.
+func NewHealthStatus(health v1.Health, ready string) HealthStatus {
+	return HealthStatus{health, ready, healthyCondition(health, ready)}
 }
 
-// wellnessOf reads off a record what it says.
-func wellnessOf(r *v1.Volume) wellness {
-	return wellness{r.Status.Health, r.Status.Ready, conditionOf(r, v1.ConditionHealthy)}
+// ReadHealthStatus reads off a record what it says.
+func ReadHealthStatus(r *v1.Volume) HealthStatus {
+	return HealthStatus{r.Status.Health, r.Status.Ready, ReadCondition(r, v1.ConditionHealthy)}
 }
 
-// apply writes it into a record.
-func (w wellness) apply(r *v1.Volume, now time.Time) {
+// Apply writes it into a record.
+func (w HealthStatus) Apply(r *v1.Volume, now time.Time) {
 	r.Status.Health, r.Status.Ready = w.Health, w.Ready
-	w.Healthy.apply(r, v1.ConditionHealthy, now)
+	w.Condition.Apply(r, v1.ConditionHealthy, now)
 }
 
 // Reasons of the condition Healthy are the values of v1.Health, and NotListed while the
 // volume is absent.
-func healthyCondition(h v1.Health, ready string) condition {
-	c := condition{metav1.ConditionFalse, string(h), ready + " copies are usable"}
+func healthyCondition(h v1.Health, ready string) Condition {
+	c := Condition{metav1.ConditionFalse, string(h), ready + " copies are usable"}
 	switch h {
 	case v1.HealthHealthy:
 		c.Status = metav1.ConditionTrue

@@ -1,4 +1,4 @@
-package controller
+package record
 
 import (
 	"encoding/json"
@@ -15,37 +15,37 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// content is the part of a record that the volume alone decides.
-type content struct {
+// Content is the part of a record that the volume alone decides.
+type Content struct {
 	VolumeID    string
 	NamespaceID string
 	Spec        v1.VolumeSpec
 	Status      v1.VolumeStatus // without PersistentVolume and conditions
 
-	name string // the volume's own; a record may have another
+	Name string `json:"-"` // the volume's own; a record may have another
 }
 
 // labelReplicas is the label of a volume that says how many replicas it wants.
 const labelReplicas = "storageos.com/replicas"
 
-// maxRecordBytes is the size in JSON beyond which a record is not sent to the
+// MaxBytes is the size in JSON beyond which a record is not sent to the
 // API server, which stores objects of up to 1.5 MiB: metadata and what others
 // add need room too.
-const maxRecordBytes = 1 << 20
+const MaxBytes = 1 << 20
 
-// contentOf says what the record of a volume should say of it. Nodes gives the
+// FromVolume says what the record of a volume should say of it. Nodes gives the
 // host names that the API did not send. The error says why the volume cannot be
 // recorded.
-func contentOf(v *storageos.Volume, namespaceID string, nodes map[string]string) (content, error) {
+func FromVolume(v *storageos.Volume, namespaceID string, nodes map[string]string) (Content, error) {
 	if errs := validation.IsValidLabelValue(v.Id); len(errs) > 0 {
-		return content{}, fmt.Errorf("its ID cannot be the value of a label: %s", errs[0])
+		return Content{}, fmt.Errorf("its ID cannot be the value of a label: %s", errs[0])
 	}
 	if v.SizeBytes > math.MaxInt64 {
-		return content{}, fmt.Errorf("its size of %d bytes is more than Kubernetes can express", v.SizeBytes)
+		return Content{}, fmt.Errorf("its size of %d bytes is more than Kubernetes can express", v.SizeBytes)
 	}
 	wanted, ok := replicasLabel(v.Labels)
-	c := content{
-		name:        v.Name,
+	c := Content{
+		Name:        v.Name,
 		VolumeID:    v.Id,
 		NamespaceID: namespaceID,
 		Spec: v1.VolumeSpec{
@@ -70,17 +70,17 @@ func contentOf(v *storageos.Volume, namespaceID string, nodes map[string]string)
 		wanted = -1
 	}
 	c.Status.Health, c.Status.Ready = healthOf(wanted, c.Status.Master, c.Status.Replicas)
-	if c.mayBeLarge() && c.size() > maxRecordBytes {
+	if c.mayBeLarge() && c.size() > MaxBytes {
 		// Not how many: the reason is the same while its sync goes on.
-		return content{}, fmt.Errorf("its record would have more than the %d bytes that Kubernetes stores", maxRecordBytes)
+		return Content{}, fmt.Errorf("its record would have more than the %d bytes that Kubernetes stores", MaxBytes)
 	}
 	return c, nil
 }
 
-// contentOfRecord reads the content off a record. What has no source in the API
+// FromRecord reads the content off a record. What has no source in the API
 // (strategy, consumerCount) is nobody's business here.
-func contentOfRecord(r *v1.Volume) content {
-	c := content{
+func FromRecord(r *v1.Volume) Content {
+	c := Content{
 		VolumeID:    r.Labels[v1.LabelVolumeID],
 		NamespaceID: r.Annotations[v1.AnnotationNamespaceID],
 		Spec:        r.Spec,
@@ -95,10 +95,10 @@ func contentOfRecord(r *v1.Volume) content {
 	return c
 }
 
-// apply writes the content into a record. A host name that neither the API nor
+// Apply writes the content into a record. A host name that neither the API nor
 // the node list told stays as it was known: a node list that fails must not
 // take away what is true.
-func (c content) apply(r *v1.Volume) {
+func (c Content) Apply(r *v1.Volume) {
 	metav1.SetMetaDataLabel(&r.ObjectMeta, v1.LabelVolumeID, c.VolumeID)
 	metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationNamespaceID, c.NamespaceID)
 
@@ -128,10 +128,10 @@ func (c content) apply(r *v1.Volume) {
 	}
 }
 
-// mayBeLarge is false if a record cannot be too large for Kubernetes, without writing
-// it down: a character takes up to six bytes of JSON.
-func (c content) mayBeLarge() bool {
-	n := len(c.name) + len(c.Spec.Description) + len(c.VolumeID) + len(c.NamespaceID) + len(c.Spec.FsType)
+// mayBeLarge is an estimate that costs nothing. If it is false, the record cannot be too
+// large for Kubernetes, as a character takes up to six bytes of JSON.
+func (c Content) mayBeLarge() bool {
+	n := len(c.Name) + len(c.Spec.Description) + len(c.VolumeID) + len(c.NamespaceID) + len(c.Spec.FsType)
 	for key, value := range c.Spec.ConfigLabels {
 		n += len(key) + len(value) + 8
 	}
@@ -142,10 +142,10 @@ func (c content) mayBeLarge() bool {
 		n += len(m.ID) + len(m.NodeID) + len(m.Hostname) + len(m.Health) + 100
 	}
 	n += len(c.Status.AttachedOn) + len(c.Status.AttachedOnHost) + len(c.Status.AttachmentType) + 1000
-	return c.Spec.NFS != nil || 6*n > maxRecordBytes
+	return c.Spec.NFS != nil || 6*n > MaxBytes
 }
 
-func (c content) size() int {
+func (c Content) size() int {
 	var n countingWriter
 	if err := json.NewEncoder(&n).Encode(c); err != nil {
 		return math.MaxInt
@@ -231,8 +231,8 @@ func replicasLabel(labels map[string]string) (int, bool) {
 	return int(n), true
 }
 
-// namesHosts tells whether each node of the volume has its host name.
-func (c content) namesHosts() bool {
+// NamesHosts tells whether each node of the volume has its host name.
+func (c Content) NamesHosts() bool {
 	s := c.Status
 	ok := (s.AttachedOn == "" || s.AttachedOnHost != "") && (s.Master == nil || s.Master.NodeID == "" || s.Master.Hostname != "")
 	for _, d := range s.Replicas {

@@ -1,4 +1,4 @@
-package controller
+package record
 
 import (
 	"time"
@@ -10,8 +10,8 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
-// condition is a metav1.Condition without its type and its time.
-type condition struct {
+// Condition is a metav1.Condition without its type and its time.
+type Condition struct {
 	Status  metav1.ConditionStatus
 	Reason  string
 	Message string
@@ -33,42 +33,42 @@ const (
 
 // What the conditions Present and Bound say.
 var (
-	conditionListed = condition{metav1.ConditionTrue, ReasonListed,
+	Listed = Condition{metav1.ConditionTrue, ReasonListed,
 		"StorageOS lists the volume"}
-	conditionNotListed = condition{metav1.ConditionFalse, ReasonNotListed,
+	NotListed = Condition{metav1.ConditionFalse, ReasonNotListed,
 		"a complete listing of StorageOS does not show the volume"}
-	conditionBound = condition{metav1.ConditionTrue, ReasonBound,
+	Bound = Condition{metav1.ConditionTrue, ReasonBound,
 		"the PersistentVolume is bound to a claim"}
-	conditionNoPV = condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
+	NoPersistentVolume = Condition{metav1.ConditionFalse, ReasonNoPersistentVolume,
 		"no PersistentVolume refers to the volume"}
-	conditionUnclaimed = condition{metav1.ConditionFalse, ReasonUnclaimed,
+	Unclaimed = Condition{metav1.ConditionFalse, ReasonUnclaimed,
 		"no PersistentVolume has referred to the volume for longer than the grace period"}
 )
 
-// boundIn is the condition Bound of a volume whose PersistentVolume is in a phase.
-func boundIn(phase corev1.PersistentVolumePhase) condition {
+// BoundIn is the condition Bound of a volume whose PersistentVolume is in a phase.
+func BoundIn(phase corev1.PersistentVolumePhase) Condition {
 	switch phase {
 	case corev1.VolumeBound:
-		return conditionBound
+		return Bound
 	case "":
 		phase = corev1.VolumePending
 	}
-	return condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"}
+	return Condition{metav1.ConditionFalse, string(phase), "the PersistentVolume is not bound"}
 }
 
-// conditionOf reads a condition off a record. The zero value is none.
-func conditionOf(r *v1.Volume, kind string) condition {
+// ReadCondition reads a condition off a record. The zero value is none.
+func ReadCondition(r *v1.Volume, kind string) Condition {
 	c := meta.FindStatusCondition(r.Status.Conditions, kind)
 	if c == nil {
-		return condition{}
+		return Condition{}
 	}
-	return condition{c.Status, c.Reason, c.Message}
+	return Condition{c.Status, c.Reason, c.Message}
 }
 
-// apply sets the condition of a record, unless it is none. Its time changes only with its
+// Apply sets the condition of a record, unless it is none. Its time changes only with its
 // status.
-func (c condition) apply(r *v1.Volume, kind string, now time.Time) {
-	if c == (condition{}) {
+func (c Condition) Apply(r *v1.Volume, kind string, now time.Time) {
+	if c == (Condition{}) {
 		return
 	}
 	meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{

@@ -1,15 +1,15 @@
-package controller
+package record
 
 import (
 	"strings"
 	"unicode"
 )
 
-// parseHandle takes the volumeHandle of a PersistentVolume of StorageOS apart:
+// ParseHandle takes the volumeHandle of a PersistentVolume of StorageOS apart:
 // "<namespace ID>/<volume ID>", as the CSI driver writes it. It reports false
 // for anything else, such as a handle that somebody made up for a static
 // PersistentVolume. No ID holds white space: one that looked as if would be missed for ever.
-func parseHandle(handle string) (namespaceID, volumeID string, ok bool) {
+func ParseHandle(handle string) (namespaceID, volumeID string, ok bool) {
 	namespaceID, volumeID, ok = strings.Cut(handle, "/")
 	if !ok || strings.ContainsFunc(handle, unreadableRune) || namespaceID == "" || volumeID == "" || strings.Contains(volumeID, "/") {
 		return "", "", false

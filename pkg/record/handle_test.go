@@ -1,4 +1,4 @@
-package controller
+package record
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ func TestParseHandle(t *testing.T) {
 	for handle, want := range map[string][2]string{
 		"ns/vol": {"ns", "vol"}, "": {}, "vol": {}, "/vol": {}, "ns/": {}, "a/b/c": {},
 	} {
-		ns, vol, ok := parseHandle(handle)
+		ns, vol, ok := ParseHandle(handle)
 		if got := [2]string{ns, vol}; got != want || ok != (want != [2]string{}) {
 			t.Errorf("parseHandle(%q) = %q, %v; want %q", handle, got, ok, want)
 		}
@@ -23,7 +23,7 @@ func FuzzParseHandle(f *testing.F) {
 		f.Add(handle)
 	}
 	f.Fuzz(func(t *testing.T, handle string) {
-		ns, id, ok := parseHandle(handle)
+		ns, id, ok := ParseHandle(handle)
 		if ok && (ns+"/"+id != handle || strings.Contains(id, "/") || ns == "" || id == "") || !ok && ns+id != "" {
 			t.Errorf("%q: %q, %q, %v", handle, ns, id, ok)
 		}
