@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // breaker counts the records whose volumes are absent without an explanation.
@@ -19,7 +21,7 @@ type breaker struct {
 	// Unexplained deletions within the last hold, from the moment that Kubernetes was
 	// asked for them, the oldest first.
 	deletions []*deletion
-	asked     map[uid]*deletion
+	asked     map[state.UID]*deletion
 }
 
 // headcount counts the records of one StorageOS namespace.
@@ -34,7 +36,7 @@ type headcount struct {
 // be known yet.
 type deletion struct {
 	at          time.Time
-	uid         uid
+	uid         state.UID
 	namespaceID string
 	cached      bool // the record is still among those that are counted
 }
@@ -49,21 +51,21 @@ const (
 )
 
 func newBreaker(s *Settings) breaker {
-	return breaker{settings: s, namespaces: map[string]headcount{}, asked: map[uid]*deletion{}}
+	return breaker{settings: s, namespaces: map[string]headcount{}, asked: map[state.UID]*deletion{}}
 }
 
 // recordChanged counts the records that there are.
-func (b *breaker) recordChanged(old, obj *recordState) {
+func (b *breaker) recordChanged(old, obj *state.Record) {
 	for _, r := range []struct {
-		recordState *recordState
-		n           int
+		record *state.Record
+		n      int
 	}{{old, -1}, {obj, 1}} {
-		if r.recordState == nil || r.recordState.terminating || len(r.recordState.ids()) == 0 {
+		if r.record == nil || r.record.Terminating || len(r.record.IDs()) == 0 {
 			continue
 		}
 		b.records += r.n
-		b.count(r.recordState.namespaceID.get(), func(h *headcount) { h.records += r.n })
-		if d := b.asked[r.recordState.uid]; d != nil {
+		b.count(r.record.NamespaceID.Value(), func(h *headcount) { h.records += r.n })
+		if d := b.asked[r.record.UID]; d != nil {
 			d.cached = r.n > 0
 		}
 	}
@@ -95,18 +97,18 @@ func (b *breaker) count(namespaceID string, change func(*headcount)) {
 // deleting takes note that Kubernetes is asked for a deletion that nothing explains. Of
 // one that is asked for again, because nobody knows what became of it, the last time
 // counts.
-func (b *breaker) deleting(now time.Time, r *recordState) {
-	was := b.asked[r.uid]
+func (b *breaker) deleting(now time.Time, r *state.Record) {
+	was := b.asked[r.UID]
 	b.notDeleted(r)
-	d := &deletion{at: now, uid: r.uid, namespaceID: r.namespaceID.get(), cached: was == nil || was.cached}
-	b.deletions, b.asked[r.uid] = append(b.deletions, d), d
+	d := &deletion{at: now, uid: r.UID, namespaceID: r.NamespaceID.Value(), cached: was == nil || was.cached}
+	b.deletions, b.asked[r.UID] = append(b.deletions, d), d
 }
 
 // notDeleted takes note that Kubernetes has not done it.
-func (b *breaker) notDeleted(r *recordState) {
-	if d := b.asked[r.uid]; d != nil {
+func (b *breaker) notDeleted(r *state.Record) {
+	if d := b.asked[r.UID]; d != nil {
 		b.deletions = slices.DeleteFunc(b.deletions, func(other *deletion) bool { return other == d })
-		delete(b.asked, r.uid)
+		delete(b.asked, r.UID)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -53,10 +54,10 @@ func TestBreaker(t *testing.T) {
 	settings.MaxOrphanCount = 2
 	ts := newTracks(&settings, metrics.New())
 	ids := strings.Split("abcdefghij", "")
-	records := map[string]*recordState{}
+	records := map[string]*state.Record{}
 	for _, id := range ids {
-		records[id] = recordOf(state{})
-		records[id].uid = uid(id)
+		records[id] = recordOf(state.Summary{})
+		records[id].UID = state.UID(id)
 		ts.recordChanged(nil, records[id])
 	}
 	absent := func(id string, kind absenceKind) {
@@ -102,8 +103,8 @@ func TestBreakerDeletingAgain(t *testing.T) {
 	t.Parallel()
 	settings := DefaultSettings()
 	b := newBreaker(&settings)
-	r, other := recordOf(state{}), recordOf(state{})
-	other.uid = "other"
+	r, other := recordOf(state.Summary{}), recordOf(state.Summary{})
+	other.UID = "other"
 	b.deleting(noon, r)
 	b.deleting(noon.Add(time.Second), other)
 	b.deleting(noon.Add(settings.MassOrphanHold-time.Second), r)
@@ -122,43 +123,46 @@ func TestBreakerDeletingAgain(t *testing.T) {
 func TestBreakerDeleting(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		meanwhile func(ts *tracks, r *recordState, decide func(kind absenceKind))
+		meanwhile func(ts *tracks, r *state.Record, decide func(kind absenceKind))
 		lost, all int
 	}{
-		"nothing":    {func(*tracks, *recordState, func(absenceKind)) {}, 3, 10},
-		"it is done": {func(ts *tracks, r *recordState, _ func(absenceKind)) { ts.recordChanged(r, nil); ts.deleted("a", noon) }, 3, 10},
-		"the watch is first": {func(ts *tracks, r *recordState, decide func(absenceKind)) {
+		"nothing": {func(*tracks, *state.Record, func(absenceKind)) {}, 3, 10},
+		"it is done": {func(ts *tracks, r *state.Record, _ func(absenceKind)) {
+			ts.recordChanged(r, nil)
+			ts.deleted("a", noon)
+		}, 3, 10},
+		"the watch is first": {func(ts *tracks, r *state.Record, decide func(absenceKind)) {
 			ts.recordChanged(r, nil)
 			decide(notAbsent)
 			ts.deleted("a", noon)
 		}, 3, 10},
-		"the answer is first": {func(ts *tracks, r *recordState, decide func(absenceKind)) {
+		"the answer is first": {func(ts *tracks, r *state.Record, decide func(absenceKind)) {
 			ts.deleted("a", noon)
 			ts.recordChanged(r, nil)
 			decide(notAbsent)
 		}, 3, 10},
-		"a finalizer keeps it": {func(ts *tracks, r *recordState, _ func(absenceKind)) {
+		"a finalizer keeps it": {func(ts *tracks, r *state.Record, _ func(absenceKind)) {
 			q := *r
-			q.terminating = true
+			q.Terminating = true
 			ts.recordChanged(r, &q)
 			ts.deleted("a", noon)
 		}, 3, 10},
-		"it is decided before": {func(_ *tracks, _ *recordState, decide func(absenceKind)) { decide(unexplained) }, 3, 10},
-		"it is not known if": {func(ts *tracks, r *recordState, decide func(absenceKind)) {
+		"it is decided before": {func(_ *tracks, _ *state.Record, decide func(absenceKind)) { decide(unexplained) }, 3, 10},
+		"it is not known if": {func(ts *tracks, r *state.Record, decide func(absenceKind)) {
 			decide(unexplained)
 			ts.deleting("a", r, unexplained, noon)
 		}, 3, 10},
-		"it is refused":            {func(ts *tracks, r *recordState, decide func(absenceKind)) { ts.notDeleted(r); decide(unexplained) }, 3, 10},
-		"it is refused, and there": {func(ts *tracks, r *recordState, decide func(absenceKind)) { ts.notDeleted(r); decide(notAbsent) }, 2, 10},
+		"it is refused":            {func(ts *tracks, r *state.Record, decide func(absenceKind)) { ts.notDeleted(r); decide(unexplained) }, 3, 10},
+		"it is refused, and there": {func(ts *tracks, r *state.Record, decide func(absenceKind)) { ts.notDeleted(r); decide(notAbsent) }, 2, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			settings := DefaultSettings()
 			ts := newTracks(&settings, metrics.New())
-			records := map[string]*recordState{}
+			records := map[string]*state.Record{}
 			for _, id := range strings.Split("abcdefghij", "") {
-				records[id] = recordOf(state{})
-				records[id].uid = uid(id)
+				records[id] = recordOf(state.Summary{})
+				records[id].UID = state.UID(id)
 				ts.recordChanged(nil, records[id])
 			}
 			decide := func(id string, kind absenceKind) {
@@ -195,22 +199,22 @@ func TestBreakerNamespace(t *testing.T) {
 	for name, beside := range map[string]func(*tracks){
 		"nothing": func(*tracks) {},
 		"a copy of one": func(ts *tracks) {
-			ts.recordChanged(nil, recordOf(state{}))
+			ts.recordChanged(nil, recordOf(state.Summary{}))
 			ts.update("a", noon, func(tr track, _ *breaker) track {
 				tr.levels.copies = 1
 				return tr
 			})
 		},
 		"a terminating one": func(ts *tracks) {
-			r := recordOf(state{})
+			r := recordOf(state.Summary{})
 			ts.recordChanged(nil, r)
 			ending := *r
-			ending.terminating = true
+			ending.Terminating = true
 			ts.recordChanged(r, &ending)
 		},
 		"one that was deleted, behind a finalizer": func(ts *tracks) {
-			r := recordOf(state{})
-			r.uid = "z"
+			r := recordOf(state.Summary{})
+			r.UID = "z"
 			ts.recordChanged(nil, r)
 			ts.update("z", noon, func(tr track, _ *breaker) track {
 				tr.levels.absence, tr.levels.namespace = unexplained, "ns"
@@ -219,7 +223,7 @@ func TestBreakerNamespace(t *testing.T) {
 			ts.deleting("z", r, unexplained, noon)
 			ts.deleted("z", noon)
 			ending := *r
-			ending.terminating = true
+			ending.Terminating = true
 			ts.recordChanged(r, &ending)
 		},
 	} {
@@ -229,12 +233,12 @@ func TestBreakerNamespace(t *testing.T) {
 			settings.MaxOrphanCount = 2
 			ts := newTracks(&settings, metrics.New())
 			for range 100 {
-				other := recordOf(state{})
-				other.namespaceID = share("other")
+				other := recordOf(state.Summary{})
+				other.NamespaceID = state.Intern("other")
 				ts.recordChanged(nil, other)
 			}
 			for _, id := range []string{"a", "b", "c"} {
-				ts.recordChanged(nil, recordOf(state{}))
+				ts.recordChanged(nil, recordOf(state.Summary{}))
 				ts.update(id, noon, func(tr track, _ *breaker) track {
 					tr.levels.namespace = "ns"
 					return tr

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -123,7 +124,7 @@ func (r *Reconciler) complete(now time.Time) {
 // drop what is stored. Its volume need not be asked for. Where no listing comes to its end
 // nothing is left to the next: what Kubernetes tells is recorded all the same.
 func (r *Reconciler) leftToListing(o *observation) bool {
-	if !o.sight.whole || o.record == nil || o.record.state.complete() || o.record.said() != o.track.before.said || !r.crdLags(o.now) {
+	if !o.sight.whole || o.record == nil || o.record.Summary.Complete() || o.record.Said() != o.track.before.said || !r.crdLags(o.now) {
 		return false
 	}
 	r.completion.want(o.now)
@@ -151,7 +152,7 @@ func (r *Reconciler) soon(now, last time.Time) time.Time {
 func (r *Reconciler) incomplete() []string {
 	ids := r.tracks.settled()
 	for _, id := range r.recordIndex.allIDs() {
-		if rec, _ := chooseRecord(r.recordsOf(id)); rec != nil && !rec.state.complete() {
+		if rec, _ := state.ChooseRecord(r.recordsOf(id)); rec != nil && !rec.Summary.Complete() {
 			ids = append(ids, id)
 		}
 	}
@@ -161,9 +162,9 @@ func (r *Reconciler) incomplete() []string {
 
 // kept follows from a record that says what an older CRD drops or, if it was the one to
 // show what is kept, all that was written.
-func (r *Reconciler) kept(id string, is *recordState, all bool) {
+func (r *Reconciler) kept(id string, is *state.Record, all bool) {
 	shown := r.completion.shown(id) && all
-	if shown || is.state.complete() && r.tracks.pruned() > 0 {
+	if shown || is.Summary.Complete() && r.tracks.pruned() > 0 {
 		r.completion.want(r.soon(time.Now(), r.completion.done()))
 	}
 }
@@ -184,13 +185,10 @@ func (v *view) decodeAgain(ids []string) (rest []string) {
 	return rest
 }
 
-// complete tells whether a record says what every record says behind a current CRD.
-func (s state) complete() bool { return s.present != statement{} && s.bound != statement{} }
-
 // pruned tells whether the API server has dropped what was added to the CRD.
 func (s settlement) pruned() bool {
-	lost := func(want, got statement) bool { return want != statement{} && got == statement{} }
-	return lost(s.want.present, s.got.present) || lost(s.want.bound, s.got.bound)
+	lost := func(want, got state.Condition) bool { return want != state.Condition{} && got == state.Condition{} }
+	return lost(s.want.Present, s.got.Present) || lost(s.want.Bound, s.got.Bound)
 }
 
 // pruned is how many records lack something that was dropped.

@@ -111,7 +111,7 @@ func TestHistoryReleasedWhileCRDLags(t *testing.T) {
 						h.work(h.leader, 10)
 					}
 					h.listings(4)
-					if got := stateIn(h, "v0").bound.get().Reason; got != "Released" {
+					if got := stateIn(h, "v0").Bound.Value().Reason; got != "Released" {
 						t.Errorf("four polls later its record says %q, want Released", got)
 					}
 				})
@@ -138,7 +138,7 @@ func TestHistoryLeftAtTheEndOfTheLag(t *testing.T) {
 			return map[string]error{"volumes one": errDown, "volume v0": errDown}[call]
 		}
 		h.listings(36)
-		if got := stateIn(h, "v0").bound.get().Reason; got != "Released" {
+		if got := stateIn(h, "v0").Bound.Value().Reason; got != "Released" {
 			t.Errorf("three minutes later its record says %q, want Released", got)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -66,12 +67,12 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 
 // whyInvalid says what cannot be made of a volume, or which record is left alone.
 func (r *Reconciler) whyInvalid(c *Concern) {
-	_, copies := chooseRecord(r.recordsOf(c.VolumeID))
+	_, copies := state.ChooseRecord(r.recordsOf(c.VolumeID))
 	switch why := r.view.look(c.VolumeID).invalid; {
 	case why != "":
 		c.Why = why
 	case len(copies) > 0:
-		c.Record, c.Why = copies[0].name, "an older record describes the volume"
+		c.Record, c.Why = copies[0].Name, "an older record describes the volume"
 	default:
 		c.Why = "Kubernetes refuses its record, or every name for it is taken"
 		if name := r.tracks.waitsFor(c.VolumeID); name != "" {
@@ -92,11 +93,11 @@ func (u *unreadable) concerns() (all []Concern) {
 
 // namesOf are what the caches know a volume by.
 func (r *Reconciler) namesOf(id string) (recordName, pvName string) {
-	if rec, _ := chooseRecord(r.recordsOf(id)); rec != nil {
-		recordName = rec.name
+	if rec, _ := state.ChooseRecord(r.recordsOf(id)); rec != nil {
+		recordName = rec.Name
 	}
-	if pv := choosePersistentVolume(r.pvIndex.of(id)); pv != nil {
-		pvName = pv.name
+	if pv := state.ChoosePV(r.pvIndex.of(id)); pv != nil {
+		pvName = pv.Name
 	}
 	return recordName, pvName
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -31,8 +32,8 @@ func TestConcerns(t *testing.T) {
 			return old
 		})
 	}
-	r.caches(t, nil, &recordState{name: "record-a", labelID: "a"})
-	r.caches(t, &persistentVolume{join: join{name: "pv-b"}, volumeID: "b"}, &recordState{name: "record-b", statusID: "b"})
+	r.caches(t, nil, &state.Record{Name: "record-a", LabelID: "a"})
+	r.caches(t, &state.PV{PVSummary: state.PVSummary{Name: "pv-b"}, VolumeID: "b"}, &state.Record{Name: "record-b", StatusID: "b"})
 	if all, _ := r.Concerns(10); all != nil {
 		t.Errorf("a standby names %v", all)
 	}

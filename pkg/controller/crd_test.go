@@ -26,6 +26,7 @@ import (
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/yaml"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -390,7 +391,7 @@ func (h *history) install(c *crds, crd *unstructured.Unstructured, pruned bool) 
 	h.records.pruned = pruned
 	for _, r := range h.records.records {
 		h.records.prune(r)
-		must(h.t, h.leader.recordInformer.GetIndexer().Add(newRecordState(r)))
+		must(h.t, h.leader.recordInformer.GetIndexer().Add(state.NewRecord(r)))
 	}
 	c.set(crd)
 	synctest.Wait()

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // creations remembers the records that the cache does not have yet. Without it, a volume
@@ -24,7 +25,7 @@ type creations struct {
 // creation is a record that was made, or may have been.
 type creation struct {
 	name string
-	uid  uid // "" if nobody knows whether it was made
+	uid  state.UID // "" if nobody knows whether it was made
 }
 
 func newCreations() *creations { return &creations{most: maxUncertain, all: map[string]creation{}} }
@@ -86,11 +87,11 @@ func (c *creations) forget(id string) {
 }
 
 // cached says that the cache has a record.
-func (c *creations) cached(r *recordState) {
+func (c *creations) cached(r *state.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range r.ids() {
-		if is, ok := c.all[id]; ok && (is.uid == r.uid || is.uid == "" && is.name == r.name) {
+	for _, id := range r.IDs() {
+		if is, ok := c.all[id]; ok && (is.uid == r.UID || is.uid == "" && is.name == r.Name) {
 			delete(c.all, id)
 		}
 	}
@@ -111,7 +112,7 @@ func (r *Reconciler) uncached(ctx context.Context, id string) (*v1.Volume, error
 	case err != nil:
 		return nil, fmt.Errorf("reading record %s, which the cache does not have yet: %w", is.name, err)
 	}
-	if rec := newRecordState(live); is.uid != "" && rec.uid != is.uid || rec.identity(r.view.lists) != id {
+	if rec := state.NewRecord(live); is.uid != "" && rec.UID != is.uid || rec.Identity(r.view.lists) != id {
 		r.creations.forget(id)
 		return nil, nil
 	}
@@ -137,7 +138,7 @@ func (r *Reconciler) listAnew(ctx context.Context) error {
 			return fmt.Errorf("listing the records anew: %w", err)
 		}
 		for i := range list.Items {
-			r.learn(newRecordState(&list.Items[i]))
+			r.learn(state.NewRecord(&list.Items[i]))
 		}
 		if options.Continue = list.Continue; options.Continue == "" {
 			r.mayLack = false
@@ -147,11 +148,11 @@ func (r *Reconciler) listAnew(ctx context.Context) error {
 }
 
 // learn remembers a record that the cache does not have.
-func (r *Reconciler) learn(rec *recordState) {
-	if known, ok, _ := r.recordInformer.GetStore().GetByKey(rec.name); ok && known.(*recordState).uid == rec.uid {
+func (r *Reconciler) learn(rec *state.Record) {
+	if known, ok, _ := r.recordInformer.GetStore().GetByKey(rec.Name); ok && known.(*state.Record).UID == rec.UID {
 		return
 	}
-	for _, id := range rec.ids() {
-		r.creations.learn(id, creation{rec.name, rec.uid})
+	for _, id := range rec.IDs() {
+		r.creations.learn(id, creation{rec.Name, rec.UID})
 	}
 }

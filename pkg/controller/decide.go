@@ -4,23 +4,25 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // observation is all that is known of one volume at one moment.
 type observation struct {
 	now        time.Time
-	sight      sight             // StorageOS
-	pv         *persistentVolume // nil if none refers to the volume
-	record     *recordState      // nil if there is none
-	copies     int               // records of the same namespace that describe it too
-	leftAlone  int               // records that describe it too, of whatever namespace
-	track      track             // what was remembered
-	anyCluster bool              // some record names a StorageOS cluster
-	tripped    bool              // the breaker has tripped
-	deleting   bool              // Kubernetes was asked to delete the record: it counts as deleted
-	aside      bool              // its turn to be asked for has not come
-	older      bool              // the CRD is known to drop some of what is written
-	polled     bool              // by the poller: a worker may be writing the record
+	sight      sight         // StorageOS
+	pv         *state.PV     // nil if none refers to the volume
+	record     *state.Record // nil if there is none
+	copies     int           // records of the same namespace that describe it too
+	leftAlone  int           // records that describe it too, of whatever namespace
+	track      track         // what was remembered
+	anyCluster bool          // some record names a StorageOS cluster
+	tripped    bool          // the breaker has tripped
+	deleting   bool          // Kubernetes was asked to delete the record: it counts as deleted
+	aside      bool          // its turn to be asked for has not come
+	older      bool          // the CRD is known to drop some of what is written
+	polled     bool          // by the poller: a worker may be writing the record
 
 	provisioned time.Time // when a PersistentVolume last came
 
@@ -31,9 +33,9 @@ type observation struct {
 // decision is what is to be done about one volume.
 type decision struct {
 	verdict verdict
-	want    state // what the record should say, with save
-	content bool  // the volume's content has to be written, with save
-	lacking bool  // and is not: later
+	want    state.Summary // what the record should say, with save
+	content bool          // the volume's content has to be written, with save
+	lacking bool          // and is not: later
 	why     string
 
 	track       track   // what to remember
@@ -55,7 +57,7 @@ const (
 // invalid tells whether the volume is listed and cannot be recorded.
 func (o *observation) invalid() bool {
 	r := o.track.refused
-	refused := !r.at.IsZero() && r.content == o.sight.digest.content
+	refused := !r.at.IsZero() && r.content == o.sight.digest.Content
 	return o.sight.presence == present && (o.sight.invalid != "" || refused)
 }
 
@@ -71,11 +73,11 @@ func (s *Settings) decide(o observation) decision {
 	d := decision{track: o.track}
 	d.track.levels = levels{invalid: o.invalid(), leftAlone: o.leftAlone}
 	if o.copies > 0 {
-		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.namespaceID.get()
+		d.track.levels.copies, d.track.levels.namespace = o.copies, o.record.NamespaceID.Value()
 	}
 	d.watchReferred(&o)
 	switch {
-	case o.record != nil && o.record.terminating:
+	case o.record != nil && o.record.Terminating:
 		s.decideTerminating(&o, &d)
 	case o.sight.presence == present:
 		s.decidePresent(&o, &d)
@@ -116,11 +118,11 @@ func (s *Settings) decideUnknown(o *observation, d *decision) {
 		}
 		return
 	}
-	d.want = o.record.state
-	if d.want.mark != "" {
-		d.want.health = notListed
+	d.want = o.record.Summary
+	if d.want.Mark != "" {
+		d.want.Health = state.NotListed
 	}
-	d.want.knownToKubernetes(o.pv, d.track.unreferenced)
+	d.want.KnownToKubernetes(o.pv, d.track.unreferenced.outlived)
 	d.compare(o)
 }
 
@@ -147,15 +149,15 @@ func (s *Settings) decidePresent(o *observation, d *decision) {
 		return
 	}
 	if o.record != nil {
-		d.want = o.record.state
+		d.want = o.record.Summary
 		if o.pv != nil {
 			d.tellName(o)
 		}
 	}
-	d.want.content, d.want.health = o.sight.digest.content, o.sight.digest.health
-	d.want.present, d.want.mark = presentTrue, ""
+	d.want.Content, d.want.Health = o.sight.digest.Content, o.sight.digest.Health
+	d.want.Present, d.want.Mark = state.PresentTrue, ""
 	if o.pv != nil {
-		d.want.refer(o.pv)
+		d.want.Refer(o.pv)
 	} else {
 		s.decideUnreferenced(o, d)
 	}
@@ -164,15 +166,15 @@ func (s *Settings) decidePresent(o *observation, d *decision) {
 	if d.verdict != save { // what was refused is not wanted any more
 		t.refused, t.levels.invalid = refusal{}, false
 	}
-	if d.verdict == save && d.content && t.refused.content == o.sight.digest.content {
+	if d.verdict == save && d.content && t.refused.content == o.sight.digest.Content {
 		if left := t.refused.at.Add(refusedPause).Sub(o.now); left > 0 {
 			d.later(left)
 			d.withoutContent(o)
 		}
 	}
 	if d.verdict == save && o.record != nil && o.sight.settling {
-		t.quiet = o.sight.digest.content // of a new record, nothing is said: it needs no memory of every volume
-	} else if t.quiet != o.sight.digest.content || d.verdict != save && t.refused == (refusal{}) {
+		t.quiet = o.sight.digest.Content // of a new record, nothing is said: it needs no memory of every volume
+	} else if t.quiet != o.sight.digest.Content || d.verdict != save && t.refused == (refusal{}) {
 		t.quiet = 0 // somebody else has written it
 	}
 }
@@ -200,9 +202,9 @@ func (d *decision) found(o *observation) {
 func (d *decision) withoutContent(o *observation) {
 	d.verdict, d.content, d.lacking = keep, false, true
 	if o.record != nil {
-		d.want.content, d.want.health = o.record.state.content, o.record.copies
-		if o.track.unanswered.health != "" && !o.record.whole() && o.record.state.health != notListed {
-			d.want.health = o.record.state.health // half a write, whose copies say nothing
+		d.want.Content, d.want.Health = o.record.Summary.Content, o.record.Copies
+		if o.track.unanswered.health != "" && !o.record.Whole() && o.record.Summary.Health != state.NotListed {
+			d.want.Health = o.record.Summary.Health // half a write, whose copies say nothing
 		}
 		d.compare(o)
 	}
@@ -224,12 +226,12 @@ func (s *Settings) decideInvalid(o *observation, d *decision) {
 	if o.record == nil {
 		return
 	}
-	d.want = o.record.state
-	if d.want.mark != "" || d.want.present == presentFalse { // a mark is two writes
-		d.want.present, d.want.mark, d.want.health = presentTrue, "", o.record.copies
+	d.want = o.record.Summary
+	if d.want.Mark != "" || d.want.Present == state.PresentFalse { // a mark is two writes
+		d.want.Present, d.want.Mark, d.want.Health = state.PresentTrue, "", o.record.Copies
 	}
 	if o.pv != nil {
-		d.want.refer(o.pv)
+		d.want.Refer(o.pv)
 	} else {
 		s.decideUnreferenced(o, d) // it has outlived its PersistentVolume like any other
 	}
@@ -245,14 +247,14 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 		return
 	}
 
-	d.want = o.record.state
-	d.want.knownToKubernetes(o.pv, d.track.unreferenced) // the join explains the absence
+	d.want = o.record.Summary
+	d.want.KnownToKubernetes(o.pv, d.track.unreferenced.outlived) // the join explains the absence
 	a := s.absence(o, d)
-	if _, ok := d.want.mark.since(o.now); !ok && s.judges(a.answering, a.clusterID, a.anyCluster) {
-		d.want.mark = markAt(o.now)
+	if _, ok := d.want.Mark.Since(o.now); !ok && s.judges(a.answering, a.clusterID, a.anyCluster) {
+		d.want.Mark = state.MarkAt(o.now)
 	}
-	if d.want.mark != "" {
-		d.want.present, d.want.health = presentFalse, notListed
+	if d.want.Mark != "" {
+		d.want.Present, d.want.Health = state.PresentFalse, state.NotListed
 	}
 	d.nextListing = true // time is watched by listings
 	r := s.rule(a)
@@ -294,13 +296,13 @@ func (s *Settings) decideAbsent(o *observation, d *decision) {
 func (s *Settings) absence(o *observation, d *decision) absence {
 	t := &d.track
 	a := absence{
-		asked: t.asked, proven: t.proven == o.record.resourceVersion, clusterID: o.record.clusterID.get(), explained: explains(d.want.join, o.pv),
+		asked: t.asked, proven: t.proven == o.record.ResourceVersion, clusterID: o.record.ClusterID.Value(), explained: explains(d.want.PV, o.pv),
 		world: world{
 			now: o.now, whole: o.sight.whole, answering: o.sight.cluster,
 			anyCluster: o.anyCluster, vouched: o.sight.vouched, tripped: o.tripped,
 		},
 	}
-	t.levels.namespace = o.record.namespaceID.get()
+	t.levels.namespace = o.record.NamespaceID.Value()
 	switch {
 	case o.deleting: // it counts as deleted
 	case a.explained:
@@ -312,7 +314,7 @@ func (s *Settings) absence(o *observation, d *decision) absence {
 		t.absent.since = o.now
 	}
 	a.since = t.absent.since
-	if marked, ok := o.record.state.mark.since(o.now); ok && marked.Before(a.since) {
+	if marked, ok := o.record.Summary.Mark.Since(o.now); ok && marked.Before(a.since) {
 		a.since = marked
 	}
 	judged := s.judges(a.answering, a.clusterID, a.anyCluster)
@@ -329,42 +331,42 @@ func (s *Settings) absence(o *observation, d *decision) absence {
 
 // explains tells whether what became of the PersistentVolume that a record should name
 // explains that the volume is gone: that is what somebody asked Kubernetes for.
-func explains(named join, pv *persistentVolume) bool {
+func explains(named state.PVSummary, pv *state.PV) bool {
 	if pv != nil {
-		return pv.deletes()
+		return pv.Deletes()
 	}
-	return named.name != ""
+	return named.Name != ""
 }
 
 // compare makes the decision a save if the record does not say what it should,
 // unless it was tried and the API server would not have it.
 func (d *decision) compare(o *observation) {
 	if o.record == nil {
-		if d.want.content != 0 {
+		if d.want.Content != 0 {
 			d.verdict, d.content = save, true
 		}
 		return
 	}
-	has := o.record.state
-	if c := o.sight.cluster; o.sight.presence == present && c != "" && o.record.clusterID.get() != c {
+	has := o.record.Summary
+	if c := o.sight.cluster; o.sight.presence == present && c != "" && o.record.ClusterID.Value() != c {
 		d.verdict = save // adopt it, or take over what another cluster held
 	}
 	switch {
 	case has == d.want:
 		d.track.settled = settlement{}
 	case o.track.settled == settlement{d.want, has}:
-	case o.older && has == d.want.dropped(o.sight.digest):
+	case o.older && has == d.want.Dropped(o.sight.digest):
 		d.track.settled = settlement{d.want, has}
 	default:
 		d.verdict = save
-		d.content = has.content != d.want.content
+		d.content = has.Content != d.want.Content
 	}
 }
 
 // decideProgress: sync progress alone causes a write only every so often.
 func (s *Settings) decideProgress(o *observation, d *decision) {
 	switch {
-	case o.record == nil || o.record.progress == o.sight.digest.progress:
+	case o.record == nil || o.record.Progress == o.sight.digest.Progress:
 		return
 	case d.verdict == save && d.content:
 		return // it takes the progress along

@@ -8,44 +8,45 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 var (
 	noon     = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-	compared = cmp.Comparer(func(a, b state) bool { return a == b })
+	compared = cmp.Comparer(func(a, b state.Summary) bool { return a == b })
 )
 
 func ago(d time.Duration) time.Time { return noon.Add(-d) }
 
 // The state of a record that is right for pvBound and the content 7.
-func rightState() state {
-	return state{content: 7, health: healthy, join: pvBound().join, present: presentTrue, bound: boundOf(pvBound())}
+func rightState() state.Summary {
+	return state.Summary{Content: 7, Health: healthy, PV: pvBound().PVSummary, Present: state.PresentTrue, Bound: state.BoundOf(pvBound())}
 }
 
 // healthy is how the volume of rightState is.
-var healthy = share(record.NewHealthStatus(v1.HealthHealthy, "1/1"))
+var healthy = state.Intern(record.NewHealthStatus(v1.HealthHealthy, "1/1"))
 
-func pvBound() *persistentVolume {
-	return &persistentVolume{
-		join: join{
-			name: "pv", phase: share(corev1.VolumeBound), reclaimPolicy: share(corev1.PersistentVolumeReclaimDelete),
-			claimNamespace: share("team"), claimName: "data",
+func pvBound() *state.PV {
+	return &state.PV{
+		PVSummary: state.PVSummary{
+			Name: "pv", Phase: state.Intern(corev1.VolumeBound), ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete),
+			ClaimNamespace: state.Intern("team"), ClaimName: "data",
 		},
-		uid: "pv-uid", namespaceID: share("ns"), volumeID: "vol", created: ago(time.Hour).Unix(),
+		UID: "pv-uid", NamespaceID: state.Intern("ns"), VolumeID: "vol", Created: ago(time.Hour).Unix(),
 	}
 }
 
-func recordOf(s state) *recordState {
-	return &recordState{
-		name: "rec", uid: "rec-uid", labelID: "vol", statusID: "vol",
-		namespaceID: share("ns"), clusterID: share("cluster"), state: s, copies: healthy, resourceVersion: "7",
+func recordOf(s state.Summary) *state.Record {
+	return &state.Record{
+		Name: "rec", UID: "rec-uid", LabelID: "vol", StatusID: "vol",
+		NamespaceID: state.Intern("ns"), ClusterID: state.Intern("cluster"), Summary: s, Copies: healthy, ResourceVersion: "7",
 	}
 }
 
 func seen(at time.Time) sight {
 	return sight{
-		presence: present, namespaceID: "ns", digest: digest{content: 7, health: healthy}, seen: at,
+		presence: present, namespaceID: "ns", digest: state.Digest{Content: 7, Health: healthy}, seen: at,
 		cluster: "cluster", agreed: true, completeBegun: at, whole: true,
 	}
 }
@@ -63,8 +64,8 @@ func lacking(d time.Duration) track {
 // that version.
 func offlineBefore(version string) track {
 	was := recordOf(rightState())
-	was.resourceVersion, was.copies = version, share(record.HealthStatus{Health: v1.HealthOffline})
-	return track{unanswered: unanswered{was: was, health: was.copies.get().Health}}
+	was.ResourceVersion, was.Copies = version, state.Intern(record.HealthStatus{Health: v1.HealthOffline})
+	return track{unanswered: unanswered{was: was, health: was.Copies.Value().Health}}
 }
 
 func reasons(events []event) []string {
@@ -78,23 +79,23 @@ func reasons(events []event) []string {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	unclaimed := rightState()
-	unclaimed.join, unclaimed.bound = join{}, boundNone
-	marked := func(d time.Duration) state {
+	unclaimed.PV, unclaimed.Bound = state.PVSummary{}, state.BoundNone
+	marked := func(d time.Duration) state.Summary {
 		s := rightState()
-		s.present, s.health, s.mark = presentFalse, notListed, markAt(ago(d))
+		s.Present, s.Health, s.Mark = state.PresentFalse, state.NotListed, state.MarkAt(ago(d))
 		return s
 	}
-	with := func(s state, change func(*state)) state {
+	with := func(s state.Summary, change func(*state.Summary)) state.Summary {
 		change(&s)
 		return s
 	}
-	lost := func(d time.Duration) state {
-		return with(marked(d), func(s *state) { s.bound = boundNone })
+	lost := func(d time.Duration) state.Summary {
+		return with(marked(d), func(s *state.Summary) { s.Bound = state.BoundNone })
 	}
 	for name, tc := range map[string]struct {
 		o       observation
 		verdict verdict
-		want    *state // with save
+		want    *state.Summary // with save
 		content bool
 		levels  levels
 		reports []string
@@ -126,7 +127,7 @@ func TestDecide(t *testing.T) {
 			verdict: save, content: true, want: ptr(rightState()),
 		},
 		"a changed volume is written": {
-			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(with(rightState(), func(s *state) { s.content = 6 }))},
+			o:       observation{sight: seen(noon), pv: pvBound(), record: recordOf(with(rightState(), func(s *state.Summary) { s.Content = 6 }))},
 			verdict: save, content: true, want: ptr(rightState()),
 		},
 		"a bound PersistentVolume is written without the volume's content": {
@@ -139,10 +140,10 @@ func TestDecide(t *testing.T) {
 		},
 		"before anything was heard, a PersistentVolume that has gone is what is written": {
 			o:       observation{record: recordOf(rightState())},
-			verdict: save, want: ptr(with(rightState(), func(s *state) { s.bound = boundNone })),
+			verdict: save, want: ptr(with(rightState(), func(s *state.Summary) { s.Bound = state.BoundNone })),
 		},
 		"before anything was heard, that a volume is unclaimed stays": {
-			o: observation{record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed }))},
+			o: observation{record: recordOf(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed }))},
 		},
 		"what a listing that was not complete has shown is not absent by one before": {
 			o: func() observation {
@@ -163,7 +164,7 @@ func TestDecide(t *testing.T) {
 		"the record of another cluster is taken over when its volume is listed": {
 			o: func() observation {
 				r := recordOf(rightState())
-				r.clusterID = share("other")
+				r.ClusterID = state.Intern("other")
 				return observation{sight: seen(noon), pv: pvBound(), record: r}
 			}(),
 			verdict: save, want: ptr(rightState()),
@@ -171,14 +172,14 @@ func TestDecide(t *testing.T) {
 		"a terminating record is left alone": {
 			o: func() observation {
 				r := recordOf(unclaimed)
-				r.terminating = true
+				r.Terminating = true
 				return observation{sight: seen(noon), pv: pvBound(), record: r}
 			}(),
 		},
 		"whose volume goes is missed, if a PersistentVolume refers to it": {
 			o: func() observation {
 				r := recordOf(unclaimed)
-				r.terminating = true
+				r.Terminating = true
 				return observation{sight: gone(ago(time.Second)), pv: pvBound(), record: r, track: track{missing: since{at: ago(time.Minute)}}}
 			}(),
 			levels: levels{missing: true}, reports: []string{EventMissing},
@@ -186,7 +187,7 @@ func TestDecide(t *testing.T) {
 		"whose volume is back, no longer counts as absent": {
 			o: func() observation {
 				r := recordOf(unclaimed)
-				r.terminating = true
+				r.Terminating = true
 				return observation{sight: seen(noon), pv: pvBound(), record: r, track: track{levels: levels{absence: unexplained, namespace: "ns", held: heldMass}}}
 			}(),
 		},
@@ -199,19 +200,19 @@ func TestDecide(t *testing.T) {
 		"what the CRD is known to drop is not written": {
 			o: observation{
 				older: true, sight: seen(noon), pv: pvBound(),
-				record: recordOf(rightState().dropped(seen(noon).digest)),
+				record: recordOf(rightState().Dropped(seen(noon).digest)),
 			},
 		},
 		"what it keeps is": {
 			o: observation{
 				older: true, sight: seen(noon), pv: pvBound(),
-				record: recordOf(with(rightState().dropped(seen(noon).digest), func(s *state) { s.content = 6 })),
+				record: recordOf(with(rightState().Dropped(seen(noon).digest), func(s *state.Summary) { s.Content = 6 })),
 			},
 			verdict: save, content: true, want: ptr(rightState()),
 		},
 		"what was pruned is written again when a hand has edited it": {
 			o: observation{
-				sight: seen(noon), pv: pvBound(), record: recordOf(with(unclaimed, func(s *state) { s.content = 6 })),
+				sight: seen(noon), pv: pvBound(), record: recordOf(with(unclaimed, func(s *state.Summary) { s.Content = 6 })),
 				track: track{settled: settlement{want: rightState(), got: unclaimed}},
 			},
 			verdict: save, content: true, want: ptr(rightState()),
@@ -249,9 +250,9 @@ func TestDecide(t *testing.T) {
 		"what is not refused is written meanwhile": {
 			o: observation{
 				sight: seen(noon), pv: pvBound(), track: track{refused: refusal{content: 7, at: ago(time.Second)}},
-				record: recordOf(with(unclaimed, func(s *state) { s.content = 6 })),
+				record: recordOf(with(unclaimed, func(s *state.Summary) { s.Content = 6 })),
 			},
-			verdict: save, want: ptr(with(rightState(), func(s *state) { s.content = 6 })), after: 59 * time.Second, levels: levels{invalid: true},
+			verdict: save, want: ptr(with(rightState(), func(s *state.Summary) { s.Content = 6 })), after: 59 * time.Second, levels: levels{invalid: true},
 		},
 		"a record that Kubernetes refused is not tried again at once": {
 			after: 59 * time.Second, levels: levels{invalid: true},
@@ -259,12 +260,12 @@ func TestDecide(t *testing.T) {
 		},
 		"a PersistentVolume that has just gone stays in the record": {
 			o:       observation{sight: seen(ago(time.Second)), record: recordOf(rightState())},
-			verdict: save, want: ptr(with(rightState(), func(s *state) { s.bound = boundNone })),
+			verdict: save, want: ptr(with(rightState(), func(s *state.Summary) { s.Bound = state.BoundNone })),
 			after: 15 * time.Second, next: true,
 		},
 		"it leaves the record when a later listing shows the volume": {
 			o: observation{
-				sight: seen(ago(time.Second)), record: recordOf(with(rightState(), func(s *state) { s.bound = boundNone })),
+				sight: seen(ago(time.Second)), record: recordOf(with(rightState(), func(s *state.Summary) { s.Bound = state.BoundNone })),
 				track: track{unreferenced: since{at: ago(2 * time.Second)}},
 			},
 			verdict: save, want: ptr(unclaimed), after: 13 * time.Second,
@@ -281,7 +282,7 @@ func TestDecide(t *testing.T) {
 				sight: seen(noon), record: recordOf(unclaimed),
 				track: track{unreferenced: since{at: ago(15 * time.Second)}},
 			},
-			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			verdict: save, want: ptr(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 			levels: levels{unclaimed: true}, reports: []string{EventUnclaimed},
 		},
 		"nothing is said of what was so when the process began": {
@@ -289,7 +290,7 @@ func TestDecide(t *testing.T) {
 				sight: seen(noon), record: recordOf(unclaimed),
 				track: track{unreferenced: since{at: ago(15 * time.Second), quiet: true}},
 			},
-			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			verdict: save, want: ptr(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 			levels: levels{unclaimed: true},
 		},
 		"a new volume is unclaimed too, but while PersistentVolumes come its own may": {
@@ -297,12 +298,12 @@ func TestDecide(t *testing.T) {
 				sight: seen(noon), record: recordOf(unclaimed), provisioned: ago(time.Second),
 				track: track{unreferenced: since{at: ago(15 * time.Second), pending: true}},
 			},
-			verdict: save, want: ptr(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+			verdict: save, want: ptr(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 			levels: levels{unclaimed: true}, after: 14 * time.Second,
 		},
 		"then that is said": {
 			o: observation{
-				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 				provisioned: ago(15 * time.Second),
 				track:       track{unreferenced: since{at: ago(time.Hour), pending: true}, levels: levels{unclaimed: true}},
 			},
@@ -310,7 +311,7 @@ func TestDecide(t *testing.T) {
 		},
 		"or after an hour, whatever comes": {
 			o: observation{
-				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 				provisioned: ago(time.Second),
 				track:       track{unreferenced: since{at: ago(time.Hour), pending: true}, levels: levels{unclaimed: true}},
 			},
@@ -318,27 +319,27 @@ func TestDecide(t *testing.T) {
 		},
 		"what was said is not said again": {
 			o: observation{
-				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 				track: track{unreferenced: since{at: ago(time.Hour), pending: true, said: true}, levels: levels{unclaimed: true}},
 			},
 			levels: levels{unclaimed: true},
 		},
 		"nor what the process before has said": {
 			o: observation{
-				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 			},
 			levels: levels{unclaimed: true},
 		},
 		"that a record says so before the grace is over is put back": {
 			o: observation{
-				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state) { s.bound = boundUnclaimed })),
+				sight: seen(noon), record: recordOf(with(unclaimed, func(s *state.Summary) { s.Bound = state.BoundUnclaimed })),
 				track: track{unreferenced: since{at: ago(time.Second)}},
 			},
 			verdict: save, want: ptr(unclaimed), after: 14 * time.Second,
 		},
 		"an absent volume is marked first": {
 			o:       observation{sight: gone(noon), record: recordOf(rightState())},
-			verdict: save, want: ptr(with(marked(0), func(s *state) { s.bound = boundNone })), next: true,
+			verdict: save, want: ptr(with(marked(0), func(s *state.Summary) { s.Bound = state.BoundNone })), next: true,
 		},
 		"but not on the word of a cluster that does not judge it": {
 			o: func() observation {
@@ -351,13 +352,13 @@ func TestDecide(t *testing.T) {
 		"nor of one that does not tell which it is": {
 			o: func() observation {
 				s, r := gone(noon), recordOf(rightState())
-				s.cluster, r.clusterID = "", share("")
+				s.cluster, r.ClusterID = "", state.Intern("")
 				return observation{sight: s, pv: pvBound(), anyCluster: true, record: r}
 			}(),
 			next: true, after: 15 * time.Second,
 		},
 		"a mark that cannot be read is set anew": {
-			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(0), func(s *state) { s.mark = "long ago" }))},
+			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(0), func(s *state.Summary) { s.Mark = "long ago" }))},
 			verdict: save, want: ptr(marked(0)), after: 15 * time.Second, next: true,
 		},
 		"a mark in the future is set anew": {
@@ -424,17 +425,17 @@ func TestDecide(t *testing.T) {
 		},
 		"or until it is marked": {
 			o: observation{
-				sight: gone(noon), record: recordOf(with(lost(0), func(s *state) { s.mark = "" })),
+				sight: gone(noon), record: recordOf(with(lost(0), func(s *state.Summary) { s.Mark = "" })),
 				track: lacking(time.Minute),
 			},
 			verdict: save, want: ptr(lost(0)), levels: levels{held: heldNotWritten}, next: true,
 		},
 		"a marked record that says it is well is corrected": {
-			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state) { s.health = healthy }))},
+			o:       observation{sight: gone(noon), pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state.Summary) { s.Health = healthy }))},
 			verdict: save, levels: levels{held: heldNotWatched}, want: ptr(marked(time.Minute)), after: 15 * time.Second, next: true,
 		},
 		"before anything was heard too": {
-			o:       observation{pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state) { s.health = healthy }))},
+			o:       observation{pv: pvBound(), record: recordOf(with(marked(time.Minute), func(s *state.Summary) { s.Health = healthy }))},
 			verdict: save, want: ptr(marked(time.Minute)),
 		},
 		"a volume that comes back loses the mark": {
@@ -444,7 +445,7 @@ func TestDecide(t *testing.T) {
 		"a volume that cannot be recorded is there: its record stays as it is": {
 			o: func() observation {
 				s := seen(noon)
-				s.invalid, s.digest.content = "too big", 0
+				s.invalid, s.digest.Content = "too big", 0
 				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
 			}(),
 			reports: []string{EventInvalid}, levels: levels{invalid: true},
@@ -452,7 +453,7 @@ func TestDecide(t *testing.T) {
 		"a volume that may be listed in two namespaces waits for the end of the listing": {
 			o: func() observation {
 				s := seen(noon)
-				s.moved, s.digest.content = true, 9
+				s.moved, s.digest.Content = true, 9
 				return observation{sight: s, pv: pvBound(), record: recordOf(rightState())}
 			}(),
 			next: true,
@@ -460,7 +461,7 @@ func TestDecide(t *testing.T) {
 		"but for the mark": {
 			o: func() observation {
 				s := seen(noon)
-				s.invalid, s.digest.content = "too big", 0
+				s.invalid, s.digest.Content = "too big", 0
 				return observation{sight: s, pv: pvBound(), record: recordOf(marked(time.Hour)), track: track{reported: "too big"}}
 			}(),
 			verdict: save, want: ptr(rightState()), levels: levels{invalid: true},
@@ -501,21 +502,21 @@ func TestDecide(t *testing.T) {
 		"a terminating PersistentVolume misses nothing": {
 			o: func() observation {
 				pv := pvBound()
-				pv.terminating = true
+				pv.Terminating = true
 				return observation{sight: gone(ago(time.Second)), pv: pv, track: track{missing: since{at: ago(time.Hour)}}}
 			}(),
 		},
 		"a released one with policy Delete misses nothing": {
 			o: func() observation {
 				pv := pvBound()
-				pv.phase = share(corev1.VolumeReleased)
+				pv.Phase = state.Intern(corev1.VolumeReleased)
 				return observation{sight: gone(ago(time.Second)), pv: pv, track: track{missing: since{at: ago(time.Hour)}}}
 			}(),
 		},
 		"sync progress alone waits for its turn": {
 			o: func() observation {
 				s := seen(noon)
-				s.digest.progress = 3
+				s.digest.Progress = 3
 				return observation{sight: s, pv: pvBound(), record: recordOf(rightState()), track: track{progressed: ago(10 * time.Second)}}
 			}(),
 			after: 20 * time.Second,
@@ -523,7 +524,7 @@ func TestDecide(t *testing.T) {
 		"and is written then": {
 			o: func() observation {
 				s := seen(noon)
-				s.digest.progress = 3
+				s.digest.Progress = 3
 				return observation{sight: s, pv: pvBound(), record: recordOf(rightState()), track: track{progressed: ago(30 * time.Second)}}
 			}(),
 			verdict: save, content: true, want: ptr(rightState()),
@@ -564,10 +565,10 @@ func TestDecide(t *testing.T) {
 func TestDecideProvenButKept(t *testing.T) {
 	t.Parallel()
 	s := rightState()
-	s.present, s.health, s.mark, s.bound = presentFalse, notListed, markAt(ago(time.Minute)), boundNone
+	s.Present, s.Health, s.Mark, s.Bound = state.PresentFalse, state.NotListed, state.MarkAt(ago(time.Minute)), state.BoundNone
 	settings := DefaultSettings()
 	settings.DeleteOrphans = false
-	d := settings.decide(observation{now: noon, sight: gone(noon), record: recordOf(s), track: track{proven: recordOf(s).resourceVersion, absent: lacking(time.Minute).absent}})
+	d := settings.decide(observation{now: noon, sight: gone(noon), record: recordOf(s), track: track{proven: recordOf(s).ResourceVersion, absent: lacking(time.Minute).absent}})
 	if d.verdict != keep || !d.track.levels.orphan {
 		t.Errorf("verdict %v, levels %+v; want keep and an orphan", d.verdict, d.track.levels)
 	}
@@ -576,38 +577,38 @@ func TestDecideProvenButKept(t *testing.T) {
 // What explains that a record's volume is gone, and what that is good for.
 func TestExplained(t *testing.T) {
 	t.Parallel()
-	pv := func(change func(*persistentVolume)) *persistentVolume {
+	pv := func(change func(*state.PV)) *state.PV {
 		p := pvBound()
 		change(p)
 		return p
 	}
-	never := func(s *state) { s.join = join{} }
+	never := func(s *state.Summary) { s.PV = state.PVSummary{} }
 	for name, tc := range map[string]struct {
-		pv          *persistentVolume
-		recordState func(*state)
-		want        absenceKind
-		verdict     verdict // while the breaker has tripped
+		pv      *state.PV
+		record  func(*state.Summary)
+		want    absenceKind
+		verdict verdict // while the breaker has tripped
 	}{
 		"its PersistentVolume is gone":       {nil, nil, explained, ask},
-		"it is terminating":                  {pv(func(p *persistentVolume) { p.terminating = true }), nil, explained, ask},
-		"it was released with policy Delete": {pv(func(p *persistentVolume) { p.phase = share(corev1.VolumeReleased) }), nil, explained, ask},
-		"it was released with policy Retain": {pv(func(p *persistentVolume) {
-			p.phase = share(corev1.VolumeReleased)
-			p.reclaimPolicy = share(corev1.PersistentVolumeReclaimRetain)
+		"it is terminating":                  {pv(func(p *state.PV) { p.Terminating = true }), nil, explained, ask},
+		"it was released with policy Delete": {pv(func(p *state.PV) { p.Phase = state.Intern(corev1.VolumeReleased) }), nil, explained, ask},
+		"it was released with policy Retain": {pv(func(p *state.PV) {
+			p.Phase = state.Intern(corev1.VolumeReleased)
+			p.ReclaimPolicy = state.Intern(corev1.PersistentVolumeReclaimRetain)
 		}), nil, unexplained, hold},
 		"it is bound":         {pvBound(), nil, unexplained, hold},
 		"there never was one": {nil, never, unexplained, hold},
-		"there never was one, and the mark is old": {nil, func(s *state) { never(s); s.mark = markAt(ago(10 * time.Minute)) }, unexplained, hold},
+		"there never was one, and the mark is old": {nil, func(s *state.Summary) { never(s); s.Mark = state.MarkAt(ago(10 * time.Minute)) }, unexplained, hold},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := rightState()
-			s.present, s.health, s.bound, s.mark = presentFalse, notListed, boundNone, markAt(ago(time.Minute))
-			if tc.recordState != nil {
-				tc.recordState(&s)
+			s.Present, s.Health, s.Bound, s.Mark = state.PresentFalse, state.NotListed, state.BoundNone, state.MarkAt(ago(time.Minute))
+			if tc.record != nil {
+				tc.record(&s)
 			}
 			if tc.pv != nil {
-				s.join, s.bound = tc.pv.join, boundOf(tc.pv)
+				s.PV, s.Bound = tc.pv.PVSummary, state.BoundOf(tc.pv)
 			}
 			settings := DefaultSettings()
 			o := observation{now: noon, sight: gone(noon), pv: tc.pv, record: recordOf(s), track: lacking(time.Minute)}
@@ -633,13 +634,13 @@ func TestPending(t *testing.T) {
 	t.Parallel()
 	s := DefaultSettings()
 	for name, tc := range map[string]struct {
-		recordState *recordState
-		want        bool
+		record *state.Record
+		want   bool
 	}{
 		"a new volume":          {nil, true},
 		"one that has a record": {recordOf(rightState()), false},
 	} {
-		if got := s.decide(observation{now: noon, sight: seen(noon), record: tc.recordState}).track.unreferenced.pending; got != tc.want {
+		if got := s.decide(observation{now: noon, sight: seen(noon), record: tc.record}).track.unreferenced.pending; got != tc.want {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
 	}

@@ -7,6 +7,9 @@
 // workqueue. A worker takes an ID, looks it up in the three (observe), decides
 // what is to be done (decide, a pure function) and does it (save, remove).
 //
+// Below it is internal/state: a record, a PersistentVolume and the content of a volume in
+// few bytes, comparable.
+//
 //	poller.go     when StorageOS is listed
 //	lists.go      what a listing asks for, finding what changed
 //	reading.go    one list of volumes, read into the view
@@ -15,14 +18,9 @@
 //	watch.go      watched time
 //	movement.go   when a request of a listing last began or ended
 //	contents.go   volumes as listed or asked for, until a worker has recorded them
-//	pv.go         a PersistentVolume in few bytes
-//	record.go     a record in few bytes (outline.go)
-//	informers.go  what fills the caches of the two (trim.go), and counts them (counts.go)
+//	informers.go  what fills the caches of records and PersistentVolumes (trim.go), and counts them (counts.go)
 //	index.go      finding what they hold by volume ID
 //	unreadable.go PersistentVolumes whose handle names no volume
-//	shared.go     texts that are kept once
-//	digest.go     what a record says of its volume (package record) in few bytes
-//	state.go      PersistentVolume and presence -> what its record should say of them
 //	decide.go     the three together -> what to do
 //	orphans.go    what is said of volumes and PersistentVolumes without each other
 //	rules.go      when a record may be deleted

@@ -5,6 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -42,17 +43,17 @@ func (r *Reconciler) say(events ...event) {
 	}
 }
 
-func onPersistentVolume(p *persistentVolume, kind, reason, message string) event {
-	return event{p.ref(), kind, reason, message}
+func onPersistentVolume(p *state.PV, kind, reason, message string) event {
+	return event{p.Ref(), kind, reason, message}
 }
 
-func onRecord(r *recordState, kind, reason, message string) event {
-	return event{r.ref(), kind, reason, message}
+func onRecord(r *state.Record, kind, reason, message string) event {
+	return event{r.Ref(), kind, reason, message}
 }
 
 // onRecordOr says it on the record or, if there is none, on the
 // PersistentVolume. If there is neither, nobody can be told by an event.
-func onRecordOr(r *recordState, p *persistentVolume, kind, reason, message string) []event {
+func onRecordOr(r *state.Record, p *state.PV, kind, reason, message string) []event {
 	switch {
 	case r != nil:
 		return []event{onRecord(r, kind, reason, message)}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -193,7 +194,7 @@ var (
 )
 
 // caches puts objects into the caches, as the informers do.
-func (r *Reconciler) caches(t testing.TB, pv *persistentVolume, rec *recordState) {
+func (r *Reconciler) caches(t testing.TB, pv *state.PV, rec *state.Record) {
 	t.Helper()
 	if pv != nil {
 		if err := r.pvInformer.GetStore().Add(pv); err != nil {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -64,9 +65,9 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pv := cached[*persistentVolume](t, r.trimPersistentVolume, persistentVolumeOf(v))
+			pv := cached[*state.PV](t, r.trimPersistentVolume, persistentVolumeOf(v))
 			r.caches(t, pv, nil)
-			r.caches(t, nil, cached[*recordState](t, r.trimRecord, writtenRecord(c, l.cluster, pv)))
+			r.caches(t, nil, cached[*state.Record](t, r.trimRecord, writtenRecord(c, l.cluster, pv)))
 			hash := uint64(n*volumes + i + 1)
 			reading.show(v.Id, hash)
 			reading.store(v.Id, hash, digestOf(c), "")
@@ -117,12 +118,12 @@ func persistentVolumeOf(v *storageos.Volume) *corev1.PersistentVolume {
 }
 
 // writtenRecord is the record of a volume as the controller leaves it.
-func writtenRecord(c record.Content, cluster string, pv *persistentVolume) *v1.Volume {
+func writtenRecord(c record.Content, cluster string, pv *state.PV) *v1.Volume {
 	r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
-		Name: pv.name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.Now(),
+		Name: pv.Name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.Now(),
 	}}
 	w := write{id: c.VolumeID, content: &c, cluster: cluster, now: metav1.Now()}
-	w.state = state{health: share(c.HealthStatus()), join: pv.join, bound: boundOf(pv), present: presentTrue}
+	w.state = state.Summary{Health: state.Intern(c.HealthStatus()), PV: pv.PVSummary, Bound: state.BoundOf(pv), Present: state.PresentTrue}
 	w.apply(r)
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -349,7 +350,7 @@ func TestHistoryGoesUnheld(t *testing.T) {
 				told(t, 40, func(s *Settings) { s.OrphanGracePeriod = grace }, func(h *history) {
 					h.keepVolumes(38)
 					released := *h.pvs["v39"]
-					released.phase = share(corev1.VolumeReleased)
+					released.Phase = state.Intern(corev1.VolumeReleased)
 					h.setPV(h.pvs["v39"], &released)
 					for n := 0; len(h.records.records) > 38; n++ {
 						if n == goes {

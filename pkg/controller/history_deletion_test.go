@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -219,9 +220,9 @@ func TestHistoryEditedWhileAsked(t *testing.T) {
 	namespace := func(id string) func(*v1.Volume) {
 		return func(r *v1.Volume) { r.Annotations[v1.AnnotationNamespaceID] = id }
 	}
-	refer := func(namespaceID string) *persistentVolume {
-		return &persistentVolume{
-			join: join{name: "pv", phase: share(corev1.VolumeBound)}, uid: uid(namespaceID), namespaceID: share(namespaceID), volumeID: "v0",
+	refer := func(namespaceID string) *state.PV {
+		return &state.PV{
+			PVSummary: state.PVSummary{Name: "pv", Phase: state.Intern(corev1.VolumeBound)}, UID: state.UID(namespaceID), NamespaceID: state.Intern(namespaceID), VolumeID: "v0",
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -314,16 +315,16 @@ func TestHistoryShownByAnswer(t *testing.T) {
 // nothing explains.
 func TestHistoryExplainedFirst(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(h *history, pv *persistentVolume){
-		"it is gone": func(h *history, pv *persistentVolume) { h.setPV(pv, nil) },
-		"it was released": func(h *history, pv *persistentVolume) {
+	for name, change := range map[string]func(h *history, pv *state.PV){
+		"it is gone": func(h *history, pv *state.PV) { h.setPV(pv, nil) },
+		"it was released": func(h *history, pv *state.PV) {
 			is := *pv
-			is.phase = share(corev1.VolumeReleased)
+			is.Phase = state.Intern(corev1.VolumeReleased)
 			h.setPV(pv, &is)
 		},
-		"it is terminating": func(h *history, pv *persistentVolume) {
+		"it is terminating": func(h *history, pv *state.PV) {
 			is := *pv
-			is.terminating = true
+			is.Terminating = true
 			h.setPV(pv, &is)
 		},
 	} {
@@ -349,7 +350,7 @@ func TestHistoryKubernetesAlone(t *testing.T) {
 	t.Parallel()
 	released := func(h *history) {
 		is := *h.pvs["v0"]
-		is.phase = share(corev1.VolumeReleased)
+		is.Phase = state.Intern(corev1.VolumeReleased)
 		h.setPV(h.pvs["v0"], &is)
 	}
 	for name, tc := range map[string]struct {

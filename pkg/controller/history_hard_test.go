@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -178,7 +179,7 @@ func TestHistoryInvalidKubernetesAlone(t *testing.T) {
 				h.api.volumes["one"][0] = "v0 " + size
 				h.polls(3)
 				is := *h.pvs["v0"]
-				is.phase = share(corev1.VolumeReleased)
+				is.Phase = state.Intern(corev1.VolumeReleased)
 				h.setPV(h.pvs["v0"], &is)
 				h.polls(400) // more than half an hour
 				r := h.records.records["v0"]

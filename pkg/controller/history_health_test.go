@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // isWell is what a record says of how its volume is.
@@ -217,7 +218,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 			pv := *h.pvs["v0"]
-			pv.phase = share(corev1.VolumeReleased)
+			pv.Phase = state.Intern(corev1.VolumeReleased)
 			h.setPV(h.pvs["v0"], &pv)
 		}, counted{EventOffline: 1}},
 		"it is lost, and the volume is well again": {func(h *history) {

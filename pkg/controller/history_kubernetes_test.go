@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 )
 
@@ -275,11 +276,11 @@ func TestHistoryWritesHang(t *testing.T) {
 					h.lists(listed)
 					pass(82) // each was tried once
 					pv := *h.pvs["v299"]
-					pv.phase, pv.reclaimPolicy = share(corev1.VolumeReleased), share(corev1.PersistentVolumeReclaimRetain)
+					pv.Phase, pv.ReclaimPolicy = state.Intern(corev1.VolumeReleased), state.Intern(corev1.PersistentVolumeReclaimRetain)
 					h.setPV(h.pvs["v299"], &pv)
 					pass(2)
 					is.mu.Lock()
-					if said := stateIn(h, "v299").bound.get().Reason; said != "Released" {
+					if said := stateIn(h, "v299").Bound.Value().Reason; said != "Released" {
 						t.Errorf("two polls later the record of another volume says %s", said)
 					}
 					is.mu.Unlock()

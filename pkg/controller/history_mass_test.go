@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // What Kubernetes tells of a PersistentVolume does not wait until the record of its
@@ -23,13 +24,13 @@ func TestHistoryMassKubernetesAlone(t *testing.T) {
 	told(t, 40, nil, func(h *history) {
 		h.leader.marks = newTurns(0) // all others come first
 		pv := *h.pvs["v39"]
-		pv.reclaimPolicy = share(corev1.PersistentVolumeReclaimRetain)
+		pv.ReclaimPolicy = state.Intern(corev1.PersistentVolumeReclaimRetain)
 		h.setPV(h.pvs["v39"], &pv)
 		h.polls(2)
 		h.keepVolumes(0)
 		h.polls(2)
 		released := pv
-		released.phase = share(corev1.VolumeReleased)
+		released.Phase = state.Intern(corev1.VolumeReleased)
 		h.setPV(&pv, &released)
 		h.polls(2)
 		r := h.records.records["v39"]

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // labelled is a volume as csi-provisioner makes it for a PersistentVolume.
@@ -30,10 +31,10 @@ func (h *history) names() map[string]string {
 	return all
 }
 
-func boundPV(name, volumeID string) *persistentVolume {
-	return &persistentVolume{
-		join: join{name: name, phase: share(corev1.VolumeBound)}, uid: uid("uid-" + name),
-		created: time.Now().Unix(), namespaceID: share("one"), volumeID: volumeID,
+func boundPV(name, volumeID string) *state.PV {
+	return &state.PV{
+		PVSummary: state.PVSummary{Name: name, Phase: state.Intern(corev1.VolumeBound)}, UID: state.UID("uid-" + name),
+		Created: time.Now().Unix(), NamespaceID: state.Intern("one"), VolumeID: volumeID,
 	}
 }
 

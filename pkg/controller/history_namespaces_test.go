@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // What the first volumes of a namespace are told is an event if the namespace was made
@@ -28,7 +30,7 @@ func TestHistoryNewNamespace(t *testing.T) {
 				h.polls(120) // ten minutes
 				if tc.pv {
 					pv := boundPV("pvc-x", "x")
-					pv.namespaceID = share("two")
+					pv.NamespaceID = state.Intern("two")
 					h.setPV(nil, pv)
 				}
 				h.api.namespaces = []string{"one", "two"}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -112,7 +113,7 @@ func TestHistorySlowQuestions(t *testing.T) {
 				h.manyWorkers(func(pass func(polls int), is *guarded) {
 					pass(6) // they are asked for
 					pv := *h.pvs["v59"]
-					pv.phase, pv.reclaimPolicy = share(corev1.VolumeReleased), share(corev1.PersistentVolumeReclaimRetain)
+					pv.Phase, pv.ReclaimPolicy = state.Intern(corev1.VolumeReleased), state.Intern(corev1.PersistentVolumeReclaimRetain)
 					h.setPV(h.pvs["v59"], &pv)
 					pass(2)
 					is.mu.Lock()
@@ -266,10 +267,10 @@ func TestHistoryContentNotHad(t *testing.T) {
 				tc.tell(h)
 				h.polls(2)
 				r := h.records.records["v0"]
-				if is := stateIn(h, "v0").bound.get().Reason; is != tc.bound {
+				if is := stateIn(h, "v0").Bound.Value().Reason; is != tc.bound {
 					t.Errorf("two polls later its record says %s", is)
 				}
-				if pv := h.pvs["v0"]; pv != nil && r.Status.PersistentVolume.Phase != string(pv.phase.get()) {
+				if pv := h.pvs["v0"]; pv != nil && r.Status.PersistentVolume.Phase != string(pv.Phase.Value()) {
 					t.Errorf("and that the PersistentVolume is %s", r.Status.PersistentVolume.Phase)
 				}
 				if r.Annotations[v1.AnnotationAbsentSince] != "" {
@@ -331,7 +332,7 @@ func TestHistoryContentLater(t *testing.T) {
 			t.Parallel()
 			events := told(t, 3, nil, func(h *history) {
 				tc.tell(h)
-				if is := stateIn(h, "v0").bound.get().Reason; is != "Released" {
+				if is := stateIn(h, "v0").Bound.Value().Reason; is != "Released" {
 					t.Errorf("its record says %s", is)
 				}
 				h.polls(20)
@@ -348,7 +349,7 @@ func (h *history) release() { h.phase(corev1.VolumeReleased) }
 
 func (h *history) phase(is corev1.PersistentVolumePhase) {
 	pv := *h.pvs["v0"]
-	pv.phase = share(is)
+	pv.Phase = state.Intern(is)
 	h.setPV(h.pvs["v0"], &pv)
 }
 
@@ -368,7 +369,7 @@ func TestHistoryQuestionsNotNeeded(t *testing.T) {
 		"their volumes are back": func(h *history, all []string, pass func(polls int)) {
 			for n := range late {
 				pv := *h.pvs[fmt.Sprint("v", n)]
-				pv.terminating = true // the breaker holds none
+				pv.Terminating = true // the breaker holds none
 				h.setPV(h.pvs[fmt.Sprint("v", n)], &pv)
 			}
 			h.lists(all[late:])

@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // counted counts events by reason.
@@ -43,7 +44,7 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 	synctest.Test(t, func(*testing.T) {
 		h := &history{events: events, model: &model{
 			ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(),
-			api: newFakeAPI(map[string][]string{"one": nil}), pvs: map[string]*persistentVolume{},
+			api: newFakeAPI(map[string][]string{"one": nil}), pvs: map[string]*state.PV{},
 			records: &memory{records: map[string]*v1.Volume{}, deleted: func(*v1.Volume) {}},
 		}}
 		h.api.nodes["n1"] = "host-1"
@@ -53,12 +54,12 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 		for n := range volumes {
 			id := fmt.Sprintf("v%d", n)
 			h.api.volumes["one"] = append(h.api.volumes["one"], id+" 1")
-			h.setPV(nil, &persistentVolume{
-				join: join{
-					name: id, phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
-					reclaimPolicy: share(corev1.PersistentVolumeReclaimDelete),
+			h.setPV(nil, &state.PV{
+				PVSummary: state.PVSummary{
+					Name: id, Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
+					ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete),
 				},
-				uid: uid(id), created: time.Now().Unix(), namespaceID: share("one"), volumeID: id,
+				UID: state.UID(id), Created: time.Now().Unix(), NamespaceID: state.Intern("one"), VolumeID: id,
 			})
 		}
 		h.lead()

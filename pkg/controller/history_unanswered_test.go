@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // quiet is a poll while the watch of records tells nothing. v0 is worked on.
@@ -227,7 +228,7 @@ func TestHistoryMassMarkUnanswered(t *testing.T) {
 				if tc.retains {
 					for _, was := range h.pvs {
 						pv := *was
-						pv.phase, pv.reclaimPolicy = share(corev1.VolumeReleased), share(corev1.PersistentVolumeReclaimRetain)
+						pv.Phase, pv.ReclaimPolicy = state.Intern(corev1.VolumeReleased), state.Intern(corev1.PersistentVolumeReclaimRetain)
 						h.setPV(was, &pv)
 					}
 					h.tellPVs()
@@ -303,7 +304,7 @@ func TestHistoryUnansweredAsksNothing(t *testing.T) {
 				h.records.fail = func(string) error { return errDown }
 				for n := range 50 {
 					pv := *h.pvs[fmt.Sprint("v", n)]
-					pv.phase = share(corev1.VolumeReleased)
+					pv.Phase = state.Intern(corev1.VolumeReleased)
 					h.setPV(h.pvs[fmt.Sprint("v", n)], &pv)
 				}
 				asked := h.askedByID()
@@ -360,11 +361,11 @@ func TestHistoryRetryWaitsForNothing(t *testing.T) {
 			}
 			is.mu.Unlock()
 			pv := *h.pvs["v0"]
-			pv.phase, pv.reclaimPolicy = share(corev1.VolumeReleased), share(corev1.PersistentVolumeReclaimRetain)
+			pv.Phase, pv.ReclaimPolicy = state.Intern(corev1.VolumeReleased), state.Intern(corev1.PersistentVolumeReclaimRetain)
 			h.setPV(h.pvs["v0"], &pv)
 			pass(4)
 			is.mu.Lock()
-			if got := stateIn(h, "v0").bound.get().Reason; got != "Released" {
+			if got := stateIn(h, "v0").Bound.Value().Reason; got != "Released" {
 				t.Errorf("one write failed; four polls later its record says %q, want Released", got)
 			}
 			is.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // undo is what somebody makes of each record as soon as it is written.
@@ -64,7 +65,9 @@ func TestHistoryUndoneAtOnce(t *testing.T) {
 	}
 }
 
-func stateIn(h *history, name string) *state { return &newRecordState(h.records.records[name]).state }
+func stateIn(h *history, name string) *state.Summary {
+	return &state.NewRecord(h.records.records[name]).Summary
+}
 
 // The mark of an absence is written no more often, and a record that has none is not deleted.
 func TestHistoryMarkUndone(t *testing.T) {
@@ -164,7 +167,7 @@ func TestHistoryProgressIsNotUndone(t *testing.T) {
 				h.release()
 				h.tell(h.leader, -1)
 				h.work(h.leader, 100)
-				if is := stateIn(h, "v0").bound.get().Reason; is != "Released" {
+				if is := stateIn(h, "v0").Bound.Value().Reason; is != "Released" {
 					t.Errorf("just after its progress the record of the volume says that it is %s", is)
 				}
 			})

@@ -6,13 +6,15 @@ import (
 	"sync"
 
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // indexed is an object of a cache.
 type indexed interface {
 	comparable
-	key() string   // of the object in the cache
-	ids() []string // of the volumes that it may be looked up by
+	Key() string   // of the object in the cache
+	IDs() []string // of the volumes that it may be looked up by
 }
 
 // index finds the objects of a cache by the ID of their volume. The indexes of
@@ -38,12 +40,12 @@ func (i *index[T]) change(old, obj T) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if old != none {
-		for _, id := range old.ids() {
-			i.remove(id, old.key())
+		for _, id := range old.IDs() {
+			i.remove(id, old.Key())
 		}
 	}
 	if obj != none {
-		for _, id := range obj.ids() {
+		for _, id := range obj.IDs() {
 			i.add(id, obj)
 		}
 	}
@@ -58,8 +60,8 @@ func (i *index[T]) add(id string, obj T) {
 }
 
 func (i *index[T]) remove(id, key string) {
-	others := slices.DeleteFunc(i.more[id], func(o T) bool { return o.key() == key })
-	if first, ok := i.first[id]; ok && first.key() == key {
+	others := slices.DeleteFunc(i.more[id], func(o T) bool { return o.Key() == key })
+	if first, ok := i.first[id]; ok && first.Key() == key {
 		delete(i.first, id)
 		if len(others) > 0 {
 			i.first[id], others = others[0], slices.Clone(others[1:])
@@ -82,8 +84,8 @@ func (i *index[T]) of(id string) []T {
 	i.mu.RUnlock()
 	kept := found[:0]
 	for _, obj := range found {
-		is, ok, _ := i.cache.GetByKey(obj.key()) // of our own caches, which never fail
-		if ok && slices.Contains(is.(T).ids(), id) && !slices.Contains(kept, is.(T)) {
+		is, ok, _ := i.cache.GetByKey(obj.Key()) // of our own caches, which never fail
+		if ok && slices.Contains(is.(T).IDs(), id) && !slices.Contains(kept, is.(T)) {
 			kept = append(kept, is.(T))
 		}
 	}
@@ -95,8 +97,8 @@ func (i *index[T]) text(id string) string {
 	i.mu.RLock()
 	defer i.mu.RUnlock()
 	if first, ok := i.first[id]; ok {
-		for _, kept := range first.ids() {
-			reuse(kept, &id)
+		for _, kept := range first.IDs() {
+			state.Reuse(kept, &id)
 		}
 	}
 	return id

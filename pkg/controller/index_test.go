@@ -6,43 +6,44 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // What is found by ID after some changes, of which the index may have missed one.
 func TestIndex(t *testing.T) {
 	t.Parallel()
-	pv := func(name, id string) *persistentVolume {
-		return &persistentVolume{join: join{name: name}, volumeID: id}
+	pv := func(name, id string) *state.PV {
+		return &state.PV{PVSummary: state.PVSummary{Name: name}, VolumeID: id}
 	}
 	a, b, c := pv("a", "1"), pv("b", "1"), pv("c", "1")
 	moved, other := pv("a", "2"), pv("d", "2")
 	for name, tc := range map[string]struct {
-		changes [][2]*persistentVolume // old and new, as the handler is told
-		missed  *persistentVolume      // in the cache, and the handler is not told yet
-		gone    string                 // from the cache, and the handler is not told yet
-		one     []string               // names found by ID 1
+		changes [][2]*state.PV // old and new, as the handler is told
+		missed  *state.PV      // in the cache, and the handler is not told yet
+		gone    string         // from the cache, and the handler is not told yet
+		one     []string       // names found by ID 1
 		two     []string
 		all     []string // IDs
 	}{
 		"nothing":                     {},
-		"one":                         {changes: [][2]*persistentVolume{{nil, a}}, one: []string{"a"}, all: []string{"1"}},
-		"no ID":                       {changes: [][2]*persistentVolume{{nil, pv("x", "")}}},
-		"three with one ID":           {changes: [][2]*persistentVolume{{nil, a}, {nil, b}, {nil, c}}, one: []string{"a", "b", "c"}, all: []string{"1"}},
-		"the first of three goes":     {changes: [][2]*persistentVolume{{nil, a}, {nil, b}, {nil, c}, {a, nil}}, one: []string{"b", "c"}, all: []string{"1"}},
-		"the second of three goes":    {changes: [][2]*persistentVolume{{nil, a}, {nil, b}, {nil, c}, {b, nil}}, one: []string{"a", "c"}, all: []string{"1"}},
-		"all go":                      {changes: [][2]*persistentVolume{{nil, a}, {nil, b}, {a, nil}, {b, nil}}},
-		"another ID":                  {changes: [][2]*persistentVolume{{nil, a}, {nil, other}, {a, moved}}, two: []string{"a", "d"}, all: []string{"2"}},
-		"another state":               {changes: [][2]*persistentVolume{{nil, a}, {a, pv("a", "1")}}, one: []string{"a"}, all: []string{"1"}},
-		"not told of another ID":      {changes: [][2]*persistentVolume{{nil, a}}, missed: moved, all: []string{"1"}},
-		"not told that it has gone":   {changes: [][2]*persistentVolume{{nil, a}, {nil, b}}, gone: "a", one: []string{"b"}, all: []string{"1"}},
-		"gone under another ID, back": {changes: [][2]*persistentVolume{{nil, a}, {moved, nil}, {nil, pv("a", "1")}}, one: []string{"a"}, all: []string{"1"}},
+		"one":                         {changes: [][2]*state.PV{{nil, a}}, one: []string{"a"}, all: []string{"1"}},
+		"no ID":                       {changes: [][2]*state.PV{{nil, pv("x", "")}}},
+		"three with one ID":           {changes: [][2]*state.PV{{nil, a}, {nil, b}, {nil, c}}, one: []string{"a", "b", "c"}, all: []string{"1"}},
+		"the first of three goes":     {changes: [][2]*state.PV{{nil, a}, {nil, b}, {nil, c}, {a, nil}}, one: []string{"b", "c"}, all: []string{"1"}},
+		"the second of three goes":    {changes: [][2]*state.PV{{nil, a}, {nil, b}, {nil, c}, {b, nil}}, one: []string{"a", "c"}, all: []string{"1"}},
+		"all go":                      {changes: [][2]*state.PV{{nil, a}, {nil, b}, {a, nil}, {b, nil}}},
+		"another ID":                  {changes: [][2]*state.PV{{nil, a}, {nil, other}, {a, moved}}, two: []string{"a", "d"}, all: []string{"2"}},
+		"another state":               {changes: [][2]*state.PV{{nil, a}, {a, pv("a", "1")}}, one: []string{"a"}, all: []string{"1"}},
+		"not told of another ID":      {changes: [][2]*state.PV{{nil, a}}, missed: moved, all: []string{"1"}},
+		"not told that it has gone":   {changes: [][2]*state.PV{{nil, a}, {nil, b}}, gone: "a", one: []string{"b"}, all: []string{"1"}},
+		"gone under another ID, back": {changes: [][2]*state.PV{{nil, a}, {moved, nil}, {nil, pv("a", "1")}}, one: []string{"a"}, all: []string{"1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := cache.NewStore(cache.MetaNamespaceKeyFunc)
-			i := newIndex[*persistentVolume](store)
+			i := newIndex[*state.PV](store)
 			for _, change := range tc.changes {
 				if obj := change[1]; obj != nil {
 					_ = store.Add(obj)
@@ -59,7 +60,7 @@ func TestIndex(t *testing.T) {
 			}
 			found := func(id string) (names []string) {
 				for _, p := range i.of(id) {
-					names = append(names, p.name)
+					names = append(names, p.Name)
 				}
 				slices.Sort(names)
 				return names
@@ -68,22 +69,5 @@ func TestIndex(t *testing.T) {
 				t.Errorf("found by 1, by 2, and all IDs (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestPackUID(t *testing.T) {
-	t.Parallel()
-	for text, bytes := range map[types.UID]int{
-		"":                                     0,
-		"c6066eef-2b51-435f-8a7f-516c34dfa082": 17,
-		"C6066EEF-2B51-435F-8A7F-516C34DFA082": 36, // another text
-		"{c6066eef-2b51-435f-8a7f-516c34dfa0}": 36,
-		"not-a-uuid":                           10,
-		"seventeen--bytes-":                    17,
-	} {
-		packed := packUID(text)
-		if packed.unpack() != text || len(packed) != bytes {
-			t.Errorf("%q is packed in %d bytes, want %d, and unpacked as %q", text, len(packed), bytes, packed.unpack())
-		}
 	}
 }

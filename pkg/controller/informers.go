@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	recordinformers "github.com/storageos/volume-sync-controller/pkg/generated/informers/externalversions/storageos/v1"
 )
@@ -19,8 +20,8 @@ import (
 func (r *Reconciler) newInformers(kube kubernetes.Interface, records versioned.Interface) error {
 	r.pvInformer = coreinformers.NewPersistentVolumeInformer(kube, 0, cache.Indexers{})
 	r.recordInformer = recordinformers.NewVolumeInformer(records, 0, cache.Indexers{})
-	r.pvIndex = newIndex[*persistentVolume](r.pvInformer.GetStore())
-	r.recordIndex = newIndex[*recordState](r.recordInformer.GetStore())
+	r.pvIndex = newIndex[*state.PV](r.pvInformer.GetStore())
+	r.recordIndex = newIndex[*state.Record](r.recordInformer.GetStore())
 	var errs [2]error
 	r.pvHandled, errs[0] = prepare(r.pvInformer, r.trimPersistentVolume, handler(r.persistentVolumeChanged))
 	r.recordHandled, errs[1] = prepare(r.recordInformer, r.trimRecord, handler(r.recordChanged))
@@ -34,30 +35,30 @@ func prepare(i cache.SharedIndexInformer, trim cache.TransformFunc, h cache.Reso
 	return i.AddEventHandler(h)
 }
 
-func (r *Reconciler) persistentVolumeChanged(old, obj *persistentVolume) {
+func (r *Reconciler) persistentVolumeChanged(old, obj *state.PV) {
 	r.pvIndex.change(old, obj)
 	r.handleChanged(old, obj)
-	if old == nil && obj.volumeID != "" {
+	if old == nil && obj.VolumeID != "" {
 		r.provisioned.Store(time.Now().UnixNano())
 	}
-	if old != nil && obj != nil && old.same(obj) {
+	if old != nil && obj != nil && old.Same(obj) {
 		return
 	}
-	for _, p := range []*persistentVolume{old, obj} {
+	for _, p := range []*state.PV{old, obj} {
 		if p != nil {
-			r.enqueue(p.ids())
+			r.enqueue(p.IDs())
 		}
 	}
 }
 
-func (r *Reconciler) recordChanged(old, obj *recordState) {
+func (r *Reconciler) recordChanged(old, obj *state.Record) {
 	r.recordIndex.change(old, obj)
 	r.heard.Store(time.Now().UnixNano())
 	if obj != nil {
 		r.creations.cached(obj)
 	}
-	if old != nil && (obj == nil || obj.uid != old.uid) { // another may have its name
-		r.copies.forget(string(old.uid))
+	if old != nil && (obj == nil || obj.UID != old.UID) { // another may have its name
+		r.copies.forget(string(old.UID))
 	}
 	r.counts.change(old, obj)
 	if r.leading.Load() {
@@ -67,12 +68,12 @@ func (r *Reconciler) recordChanged(old, obj *recordState) {
 	if obj != nil {
 		r.tracks.cached(obj)
 	}
-	if old != nil && obj != nil && old.same(obj) {
+	if old != nil && obj != nil && old.Same(obj) {
 		return
 	}
-	for _, rec := range []*recordState{old, obj} {
+	for _, rec := range []*state.Record{old, obj} {
 		if rec != nil {
-			r.enqueue(rec.ids())
+			r.enqueue(rec.IDs())
 		}
 	}
 }

@@ -14,17 +14,18 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // withHandle is a PersistentVolume, as the cache keeps it.
-func withHandle(name, uid, driver, handle string) *persistentVolume {
+func withHandle(name, uid, driver, handle string) *state.PV {
 	pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(uid)}}
 	if driver != "" {
 		pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: driver, VolumeHandle: handle}
 	}
-	return newPersistentVolume(pv, DefaultSettings().CSIDriver)
+	return state.NewPV(pv, DefaultSettings().CSIDriver)
 }
 
 const ourDriver = "csi.storageos.com"
@@ -84,7 +85,7 @@ func TestHistoryHandle(t *testing.T) {
 // does neither.
 func TestHistoryHandleReplaced(t *testing.T) {
 	t.Parallel()
-	bad := func(uid string) *persistentVolume { return withHandle("pvbad", uid, ourDriver, "VOL") }
+	bad := func(uid string) *state.PV { return withHandle("pvbad", uid, ourDriver, "VOL") }
 	good := withHandle("pvbad", "u2", ourDriver, "one/v0")
 	for name, tc := range map[string]struct {
 		tell    func(*history)

@@ -25,7 +25,7 @@ func (r *Reconciler) count(id string) {
 		o.heeds(t, b)
 		of := r.settings.decide(o).track.levels.counted()
 		t.levels.absence, t.levels.copies, t.levels.namespace = of.absence, of.copies, of.namespace
-		if o.sight.settling && o.record != nil && o.record.state.mark != "" {
+		if o.sight.settling && o.record != nil && o.record.Summary.Mark != "" {
 			r.inherited[id] = of
 		}
 		return t
@@ -60,7 +60,7 @@ func (r *Reconciler) related(ids ...string) []string {
 	all := ids
 	for _, id := range ids {
 		for _, rec := range r.recordIndex.of(id) {
-			for _, other := range rec.ids() {
+			for _, other := range rec.IDs() {
 				if other != id {
 					all = append(all, other)
 				}

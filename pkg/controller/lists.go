@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -197,7 +198,7 @@ func (p *poller) examine(ctx context.Context, r *reading, id string, hash uint64
 	case clashing:
 		p.metrics.Error(metrics.StageDecode)
 	case changed:
-		d, err := digest{}, e.Err
+		d, err := state.Digest{}, e.Err
 		if err == nil {
 			d, err = digestRaw(e.Raw, r.space.id, p.view.nodeNames())
 		}
@@ -215,15 +216,15 @@ func (p *poller) examine(ctx context.Context, r *reading, id string, hash uint64
 }
 
 // digestRaw decodes a volume and digests what its record should say.
-func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (digest, error) {
+func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (state.Digest, error) {
 	v, err := storageos.DecodeVolume(raw)
 	if err != nil {
-		return digest{}, err
+		return state.Digest{}, err
 	}
 	c, err := record.FromVolume(v, namespaceID, nodes)
 	if err != nil {
-		return digest{}, err
+		return state.Digest{}, err
 	}
-	d, _ := digestContent(c)
+	d, _ := state.DigestContent(c)
 	return d, nil
 }

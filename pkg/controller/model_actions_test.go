@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // place picks a volume: its namespace and its place there.
@@ -42,31 +43,31 @@ func (m *model) setVolumes(ns string, volumes []string) {
 	m.api.volumes[ns] = volumes
 }
 
-func (m *model) setPV(old, obj *persistentVolume) {
+func (m *model) setPV(old, obj *state.PV) {
 	m.changes++
 	m.pvTold = append(m.pvTold, pvChange{old, obj})
 	if obj != nil {
-		m.pvs[obj.name] = obj
+		m.pvs[obj.Name] = obj
 	} else {
-		delete(m.pvs, old.name)
+		delete(m.pvs, old.Name)
 	}
 }
 
-func (m *model) somePV() *persistentVolume {
+func (m *model) somePV() *state.PV {
 	if len(m.pvs) == 0 {
 		m.t.Skip("no PersistentVolumes")
 	}
 	return m.pvs[rapid.SampledFrom(slices.Sorted(maps.Keys(m.pvs))).Draw(m.t, "PersistentVolume")]
 }
 
-func (m *model) pvOf(id string) *persistentVolume {
-	var all []*persistentVolume
+func (m *model) pvOf(id string) *state.PV {
+	var all []*state.PV
 	for _, p := range m.pvs {
-		if p.volumeID == id {
+		if p.VolumeID == id {
 			all = append(all, p)
 		}
 	}
-	return choosePersistentVolume(all)
+	return state.ChoosePV(all)
 }
 
 func (m *model) someRecord() *v1.Volume {
@@ -121,7 +122,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"a PersistentVolume is released": func(*rapid.T) {
 			old := m.somePV()
 			obj := *old
-			obj.phase = share(corev1.VolumeReleased)
+			obj.Phase = state.Intern(corev1.VolumeReleased)
 			m.setPV(old, &obj)
 		},
 		"a PersistentVolume goes": func(*rapid.T) { m.setPV(m.somePV(), nil) },

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -119,24 +120,24 @@ func (m *model) toldRecords(by *replica) map[string]*v1.Volume {
 }
 
 // toldPV is the PersistentVolume of a volume as the watch of a process has told it.
-func (m *model) toldPV(by *replica, id string) *persistentVolume {
-	all := map[string]*persistentVolume{}
+func (m *model) toldPV(by *replica, id string) *state.PV {
+	all := map[string]*state.PV{}
 	for _, c := range m.pvTold[:by.pvsTold] {
 		switch {
 		case c.obj == nil:
-			delete(all, c.old.name)
-		case c.obj.volumeID == id:
-			all[c.obj.name] = c.obj
+			delete(all, c.old.Name)
+		case c.obj.VolumeID == id:
+			all[c.obj.Name] = c.obj
 		}
 	}
-	return choosePersistentVolume(slices.Collect(maps.Values(all)))
+	return state.ChoosePV(slices.Collect(maps.Values(all)))
 }
 
 // checkDeletion demands of each deletion all that the rules of deletion ask for.
 func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 	p, w := a.by, a.by.witness
 	names := r.Annotations[v1.AnnotationClusterID]
-	ids := newRecordState(r).ids()
+	ids := state.NewRecord(r).IDs()
 	id := r.Status.VolumeID
 	if id == "" {
 		id = r.Labels[v1.LabelVolumeID]
@@ -171,7 +172,7 @@ func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 	if listings < least {
 		m.violated(ruleListings, "record %s: absent since %q, watched for %v in %d listings", r.Name, r.Annotations[v1.AnnotationAbsentSince], watched, listings)
 	}
-	if pv != nil && pv.deletes() || pv == nil && r.Status.PersistentVolume != nil {
+	if pv != nil && pv.Deletes() || pv == nil && r.Status.PersistentVolume != nil {
 		return // explained
 	}
 	p.deleted = append(p.deleted, time.Now())
@@ -205,13 +206,13 @@ func (m *model) known(w *witness) bool {
 }
 
 // checkQuestion: StorageOS was asked for the volume of a record, as the record is now.
-func (m *model) checkQuestion(a *activity, r *v1.Volume, ids []string, pv *persistentVolume) {
+func (m *model) checkQuestion(a *activity, r *v1.Volume, ids []string, pv *state.PV) {
 	var namespaces []string
 	switch ns := r.Annotations[v1.AnnotationNamespaceID]; {
 	case ns != "":
 		namespaces = []string{ns}
 	case pv != nil:
-		namespaces = []string{pv.namespaceID.get()}
+		namespaces = []string{pv.NamespaceID.Value()}
 	default:
 		namespaces = m.api.namespaces
 	}
@@ -247,11 +248,11 @@ func (m *model) checkTold() {
 		if pv == nil || r.Labels[v1.LabelVolumeID] != r.Status.VolumeID {
 			continue
 		}
-		if stateOf(r, 0).present == (statement{}) {
+		if state.SummaryOf(r, 0).Present == (state.Condition{}) {
 			continue // it looks like a record of the older CRD, which drops what is told
 		}
-		if got := stateOf(r, 0); got.join != pv.join || got.bound != boundOf(pv) {
-			m.violated(ruleTold, "record %s: %+v and %+v, and it is %+v", name, got.join, got.bound.get(), pv.join)
+		if got := state.SummaryOf(r, 0); got.PV != pv.PVSummary || got.Bound != state.BoundOf(pv) {
+			m.violated(ruleTold, "record %s: %+v and %+v, and it is %+v", name, got.PV, got.Bound.Value(), pv.PVSummary)
 		}
 	}
 }
@@ -262,7 +263,7 @@ func (m *model) checkWell() {
 		return
 	}
 	for name, r := range m.records.records {
-		if r.Annotations[v1.AnnotationAbsentSince] == "" || len(newRecordState(r).ids()) == 0 {
+		if r.Annotations[v1.AnnotationAbsentSince] == "" || len(state.NewRecord(r).IDs()) == 0 {
 			continue
 		}
 		c := meta.FindStatusCondition(r.Status.Conditions, "Healthy")
@@ -332,7 +333,7 @@ func (m *model) remembered() {
 		if o.sight.presence == present && (t.levels.invalid || t.reported != "" || t.refused != (refusal{})) {
 			m.violated(ruleRest, "volume %s: it cannot be recorded or was refused, and nothing is wrong with it: %+v", id, t)
 		}
-		if t.settled != (settlement{}) && o.record != nil && o.record.state == t.settled.want {
+		if t.settled != (settlement{}) && o.record != nil && o.record.Summary == t.settled.want {
 			m.violated(ruleRest, "volume %s: it is remembered as settled, and is right: %+v", id, t.settled)
 		}
 	}
@@ -342,7 +343,7 @@ func (m *model) remembered() {
 func (m *model) agree() {
 	byID := map[string]*v1.Volume{}
 	for _, r := range m.records.records {
-		if len(newRecordState(r).ids()) == 0 {
+		if len(state.NewRecord(r).IDs()) == 0 {
 			continue // somebody else's
 		}
 		id := cmp.Or(r.Status.VolumeID, r.Labels[v1.LabelVolumeID]) // of one whose status was never written
@@ -373,12 +374,12 @@ func (m *model) agree() {
 			if r.Spec.SizeBytes != should.Spec.SizeBytes || r.Labels[v1.LabelVolumeID] != id || r.Annotations[v1.AnnotationNamespaceID] != ns || r.Annotations[v1.AnnotationAbsentSince] != "" {
 				m.violated(ruleAgree, "volume %s in %s: its record is wrong: %+v", v, ns, r)
 			}
-			want, bounds := join{}, []statement{boundNone, boundUnclaimed}
+			want, bounds := state.PVSummary{}, []state.Condition{state.BoundNone, state.BoundUnclaimed}
 			if pv := m.pvOf(id); pv != nil {
-				want, bounds = pv.join, []statement{boundOf(pv)}
+				want, bounds = pv.PVSummary, []state.Condition{state.BoundOf(pv)}
 			}
-			if got := stateOf(r, 0); !m.records.pruned && (got.join != want || got.present != presentTrue || !slices.Contains(bounds, got.bound)) {
-				m.violated(ruleAgree, "volume %s: its record says %+v, %+v and %+v, not %+v and one of %+v", id, got.join, got.present.get(), got.bound.get(), want, bounds)
+			if got := state.SummaryOf(r, 0); !m.records.pruned && (got.PV != want || got.Present != state.PresentTrue || !slices.Contains(bounds, got.Bound)) {
+				m.violated(ruleAgree, "volume %s: its record says %+v, %+v and %+v, not %+v and one of %+v", id, got.PV, got.Present.Value(), got.Bound.Value(), want, bounds)
 			}
 		}
 	}

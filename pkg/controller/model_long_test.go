@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // rounds are listings, one each interval or so, and all that comes of them.
@@ -46,13 +47,13 @@ func (m *model) makeVolume(ns string) {
 
 func (m *model) bindVolume(ns, id string, policy corev1.PersistentVolumeReclaimPolicy) {
 	m.named++
-	m.setPV(nil, &persistentVolume{
-		join: join{
-			name: fmt.Sprintf("pv%d", m.named), phase: share(corev1.VolumeBound), claimNamespace: share("team"), claimName: id,
-			reclaimPolicy: share(policy),
+	m.setPV(nil, &state.PV{
+		PVSummary: state.PVSummary{
+			Name: fmt.Sprintf("pv%d", m.named), Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
+			ReclaimPolicy: state.Intern(policy),
 		},
-		uid: uid(fmt.Sprint(m.named)), created: time.Now().Unix(),
-		namespaceID: share(ns), volumeID: id,
+		UID: state.UID(fmt.Sprint(m.named)), Created: time.Now().Unix(),
+		NamespaceID: state.Intern(ns), VolumeID: id,
 	})
 }
 
@@ -192,7 +193,7 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 			if len(m.pvs) > 0 {
 				old := m.somePV()
 				obj := *old
-				obj.phase = share(rapid.SampledFrom([]corev1.PersistentVolumePhase{corev1.VolumeReleased, corev1.VolumeBound}).Draw(t, "phase"))
+				obj.Phase = state.Intern(rapid.SampledFrom([]corev1.PersistentVolumePhase{corev1.VolumeReleased, corev1.VolumeBound}).Draw(t, "phase"))
 				m.setPV(old, &obj)
 			}
 			m.failOver()
@@ -284,9 +285,9 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 			phase := rapid.SampledFrom([]corev1.PersistentVolumePhase{corev1.VolumeReleased, corev1.VolumeBound}).Draw(t, "phase")
 			is := call(t)
 			is.do = func(by *replica) {
-				if old := m.pvs[pv.name]; old != nil {
+				if old := m.pvs[pv.Name]; old != nil {
 					obj := *old
-					obj.phase = share(phase)
+					obj.Phase = state.Intern(phase)
 					m.setPV(old, &obj)
 					m.tell(by, -1)
 				}
@@ -351,7 +352,7 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 // giveUp deletes the first record of somebody else.
 func (m *model) giveUp() bool {
 	for _, name := range slices.Sorted(maps.Keys(m.records.records)) {
-		if r := m.records.records[name]; len(newRecordState(r).ids()) == 0 {
+		if r := m.records.records[name]; len(state.NewRecord(r).IDs()) == 0 {
 			m.changes++
 			m.records.store(r, nil)
 			return true

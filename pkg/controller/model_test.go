@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -30,7 +31,7 @@ type model struct {
 	settings Settings
 	api      *fakeAPI
 	records  *memory
-	pvs      map[string]*persistentVolume
+	pvs      map[string]*state.PV
 	pvTold   []pvChange
 	leader   *replica
 	zombie   *replica           // a former leader that does not know it yet
@@ -47,7 +48,7 @@ type model struct {
 	violation     string // the first rule that was broken
 }
 
-type pvChange struct{ old, obj *persistentVolume }
+type pvChange struct{ old, obj *state.PV }
 
 // replica is one controller and how much of the watches it has been told.
 type replica struct {
@@ -66,7 +67,7 @@ var errDown = errors.New("down")
 
 func newModel(t *rapid.T) *model {
 	m := &model{
-		t: t, ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(), pvs: map[string]*persistentVolume{},
+		t: t, ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(), pvs: map[string]*state.PV{},
 		api:     newFakeAPI(map[string][]string{"one": nil, "two": nil, "three": nil}),
 		records: &memory{records: map[string]*v1.Volume{}},
 		foreign: map[types.UID]bool{}, annotated: map[types.UID]bool{},
@@ -109,12 +110,12 @@ func (m *model) newReplica() *replica {
 func (m *model) tell(p *replica, n int) {
 	for ; p.recordsTold < len(m.records.history) && n != 0; p.recordsTold++ {
 		c := m.records.history[p.recordsTold]
-		var old, obj *recordState
+		var old, obj *state.Record
 		if c.old != nil {
-			old = newRecordState(c.old)
+			old = state.NewRecord(c.old)
 		}
 		if c.obj != nil {
-			obj = newRecordState(c.obj)
+			obj = state.NewRecord(c.obj)
 			must(m.t, p.recordInformer.GetIndexer().Add(obj))
 		} else {
 			must(m.t, p.recordInformer.GetIndexer().Delete(old))

@@ -101,8 +101,8 @@ func TestPollFollowsMoved(t *testing.T) {
 					t.Error("the listing is whole")
 				}
 			}
-			if s := p.view.look("a"); s.invalid != tc.invalid || s.invalid == "" && s.digest.health.get().Health != tc.want || s.presence != present {
-				t.Errorf("it is %s (%s), moved: %t", s.digest.health.get().Health, s.invalid, s.moved)
+			if s := p.view.look("a"); s.invalid != tc.invalid || s.invalid == "" && s.digest.Health.Value().Health != tc.want || s.presence != present {
+				t.Errorf("it is %s (%s), moved: %t", s.digest.Health.Value().Health, s.invalid, s.moved)
 			}
 			if n := len(p.view.doubt); n != tc.doubt {
 				t.Errorf("%d IDs may be in two lists, want %d", n, tc.doubt)
@@ -286,7 +286,7 @@ func TestModelViewCut(t *testing.T) {
 							if got.presence != present || got.invalid != listedTwice {
 								t.Fatalf("%s is listed %d times and is %+v", s.id, places[s.id], got)
 							}
-						} else if got.digest.content != s.raw || got.namespaceID != ns || got.moved || got.invalid != "" {
+						} else if got.digest.Content != s.raw || got.namespaceID != ns || got.moved || got.invalid != "" {
 							t.Fatalf("%s in %s with %d is %+v", s.id, ns, s.raw, got)
 						}
 					}

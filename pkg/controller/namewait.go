@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // nameWait is that a volume waits for the name that its record should have: another
@@ -47,7 +49,7 @@ func (s *Settings) waits(w nameWait, holder nameHolder, now time.Time, listings 
 // waits for it.
 func (s *Settings) decideName(o *observation, d *decision) bool {
 	w := o.track.wait
-	if w.name == "" || w.over || o.pv != nil && o.pv.name != w.name {
+	if w.name == "" || w.over || o.pv != nil && o.pv.Name != w.name {
 		return false
 	}
 	var waits bool
@@ -61,10 +63,10 @@ func (s *Settings) decideName(o *observation, d *decision) bool {
 // otherwise.
 func (d *decision) tellName(o *observation) {
 	t := &d.track
-	had := o.pv.name != o.record.name && (o.nameTaken || t.wait.name == o.pv.name)
+	had := o.pv.Name != o.record.Name && (o.nameTaken || t.wait.name == o.pv.Name)
 	if had && !t.nameTold && !o.sight.settling {
 		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventNameConflict,
-			fmt.Sprintf("the record of its volume is called %s: when it was made, another record had the name %s", o.record.name, o.pv.name)))
+			fmt.Sprintf("the record of its volume is called %s: when it was made, another record had the name %s", o.record.Name, o.pv.Name)))
 	}
 	t.nameTold, t.wait = had, nameWait{}
 }
@@ -75,29 +77,29 @@ func (r *Reconciler) holder(name, id string) nameHolder {
 	if !ok {
 		return nameHolder{}
 	}
-	return r.holds(known.(*recordState), id)
+	return r.holds(known.(*state.Record), id)
 }
 
-func (r *Reconciler) holds(rec *recordState, id string) nameHolder {
-	owner := rec.identity(r.view.lists)
+func (r *Reconciler) holds(rec *state.Record, id string) nameHolder {
+	owner := rec.Identity(r.view.lists)
 	if owner == id {
-		return nameHolder{leaving: rec.terminating}
+		return nameHolder{leaving: rec.Terminating}
 	}
 	absent := owner != "" && r.view.look(owner).presence == absent
-	return nameHolder{leaving: rec.terminating || absent, held: absent && r.tracks.heldInMass(owner)}
+	return nameHolder{leaving: rec.Terminating || absent, held: absent && r.tracks.heldInMass(owner)}
 }
 
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.
-func (r *Reconciler) nameTaken(id string, pv *persistentVolume) bool {
-	known, ok, _ := r.recordInformer.GetStore().GetByKey(pv.name)
-	return ok && known.(*recordState).identity(r.view.lists) != id
+func (r *Reconciler) nameTaken(id string, pv *state.PV) bool {
+	known, ok, _ := r.recordInformer.GetStore().GetByKey(pv.Name)
+	return ok && known.(*state.Record).Identity(r.view.lists) != id
 }
 
 // othersPersistentVolume tells whether a PersistentVolume of that name belongs to another
 // volume.
 func (r *Reconciler) othersPersistentVolume(name, id string) bool {
 	known, ok, _ := r.pvInformer.GetStore().GetByKey(name)
-	return ok && known.(*persistentVolume).volumeID != id
+	return ok && known.(*state.PV).VolumeID != id
 }
 
 // awaitName remembers that a volume waits for a name, and keeps what was listed of it.

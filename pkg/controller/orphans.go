@@ -5,30 +5,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/storageos/volume-sync-controller/pkg/record"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// What is decided about a volume and a PersistentVolume without each other, and what the
-// record says of the two.
-
-// knownToKubernetes is what is true of a PersistentVolume, nil if there is none, whatever
-// is known of its volume. The last one stays in the record: it may explain why the volume
-// goes too, unless that is known to have outlived it.
-func (s *state) knownToKubernetes(pv *persistentVolume, unreferenced since) {
-	if pv != nil {
-		s.refer(pv)
-		return
-	}
-	if s.bound != boundUnclaimed {
-		s.bound = boundNone
-	}
-	if unreferenced.outlived {
-		s.join = join{}
-	}
-}
-
-// refer is what is true of the PersistentVolume that refers to a volume.
-func (s *state) refer(pv *persistentVolume) { s.join, s.bound = pv.join, boundOf(pv) }
+// What is decided about a volume and a PersistentVolume without each other.
 
 // watchReferred takes note since when no PersistentVolume refers to a volume, whether or
 // not that is listed: if a listing begun since then shows it, it has outlived the last
@@ -37,20 +17,14 @@ func (d *decision) watchReferred(o *observation) {
 	t := &d.track
 	switch {
 	case o.pv != nil:
-		t.unreferenced = since{claimed: o.record.saysUnclaimed()}
+		t.unreferenced = since{claimed: o.record.SaysUnclaimed()}
 	case t.unreferenced.at.IsZero() && (o.record != nil || o.sight.presence == present):
-		said := o.record.saysUnclaimed() && !t.unreferenced.claimed // said of the time before that
+		said := o.record.SaysUnclaimed() && !t.unreferenced.claimed // said of the time before that
 		t.unreferenced = since{at: o.now, unlisted: true, pending: o.record == nil, said: said}
 	}
 	if t.unreferenced.unlisted && o.sight.presence == present {
 		t.unreferenced.unlisted, t.unreferenced.quiet = false, o.sight.settling
 	}
-}
-
-// saysUnclaimed tells whether a record, nil if there is none, says that nobody claims its
-// volume. Where it did so before this process saw that, there has been an event.
-func (r *recordState) saysUnclaimed() bool {
-	return r != nil && r.state.bound.get().Reason == record.ReasonUnclaimed
 }
 
 // longestPending is for how long at most the event of a new volume without a
@@ -61,7 +35,7 @@ const longestPending = time.Hour
 // decideUnreferenced: no PersistentVolume refers to a volume that is there.
 func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 	t := &d.track
-	d.want.bound = boundNone
+	d.want.Bound = state.BoundNone
 
 	// The last PersistentVolume stays in the record until a listing begun after it went has
 	// shown that the volume outlived it. From then on it explains nothing, though it may not
@@ -70,7 +44,7 @@ func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 		d.nextListing = true
 	} else {
 		t.unreferenced.outlived = true
-		d.want.join = join{}
+		d.want.PV = state.PVSummary{}
 	}
 
 	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
@@ -84,7 +58,7 @@ func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 		return
 	}
 	t.levels.unclaimed = true
-	d.want.bound = boundUnclaimed
+	d.want.Bound = state.BoundUnclaimed
 	if o.record == nil || t.unreferenced.said || t.unreferenced.quiet {
 		return
 	}
@@ -98,13 +72,13 @@ func (s *Settings) decideUnreferenced(o *observation, d *decision) {
 	}
 	t.unreferenced.said = true
 	d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
-		boundUnclaimed.get().Message))
+		state.BoundUnclaimed.Value().Message))
 }
 
 // decideMissing: a PersistentVolume refers to a volume that is not there.
 func (s *Settings) decideMissing(o *observation, d *decision) {
 	t := &d.track
-	if o.pv == nil || o.pv.deletes() {
+	if o.pv == nil || o.pv.Deletes() {
 		t.missing = since{}
 		return
 	}

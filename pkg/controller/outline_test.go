@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -29,7 +30,7 @@ func anOutlined(t *testing.T) (*v1.Volume, record.Content) {
 	for i := range c.Status.Replicas {
 		c.Status.Replicas[i].Hostname = "host"
 	}
-	r := writtenRecord(c, "cluster", &persistentVolume{join: join{name: "pv", claimName: "data", phase: share(corev1.VolumeBound)}})
+	r := writtenRecord(c, "cluster", &state.PV{PVSummary: state.PVSummary{Name: "pv", ClaimName: "data", Phase: state.Intern(corev1.VolumeBound)}})
 	for i := range r.Status.Conditions {
 		r.Status.Conditions[i].LastTransitionTime = metav1.Unix(1_700_000_000+int64(i), 0)
 	}
@@ -40,19 +41,19 @@ func anOutlined(t *testing.T) (*v1.Volume, record.Content) {
 // by those of the record itself.
 func TestPatchesOfAnOutline(t *testing.T) {
 	t.Parallel()
-	bound := join{name: "pv", claimName: "data", phase: share(corev1.VolumeBound)}
+	bound := state.PVSummary{Name: "pv", ClaimName: "data", Phase: state.Intern(corev1.VolumeBound)}
 	for name, tc := range map[string]struct {
 		before  func(*v1.Volume)      // the record
 		content func(*record.Content) // nil: it is not written
-		state   func(*state)
+		summary func(*state.Summary)
 	}{
 		"a master offline": {content: func(c *record.Content) {
 			c.Status.Master.Health = "offline"
-		}, state: func(s *state) {
-			s.health = share(record.NewHealthStatus(v1.HealthOffline, "1/2"))
+		}, summary: func(s *state.Summary) {
+			s.Health = state.Intern(record.NewHealthStatus(v1.HealthOffline, "1/2"))
 		}},
-		"fewer copies, and as healthy": {state: func(s *state) {
-			s.health = share(record.NewHealthStatus(v1.HealthHealthy, "1/1"))
+		"fewer copies, and as healthy": {summary: func(s *state.Summary) {
+			s.Health = state.Intern(record.NewHealthStatus(v1.HealthHealthy, "1/1"))
 		}},
 		"a health that somebody has edited": {before: func(r *v1.Volume) {
 			r.Status.Health, r.Status.Ready, r.Status.Conditions[0].Reason = "Fine", "", "x"
@@ -82,8 +83,8 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			content: func(*record.Content) {},
 		},
 		"conditions in another order": {
-			before: func(r *v1.Volume) { slices.Reverse(r.Status.Conditions) },
-			state:  func(s *state) { s.present = presentFalse },
+			before:  func(r *v1.Volume) { slices.Reverse(r.Status.Conditions) },
+			summary: func(s *state.Summary) { s.Present = state.PresentFalse },
 		},
 		"a label that somebody has edited": {
 			before: func(r *v1.Volume) { r.Labels[v1.LabelVolumeID] = "x" }, content: func(*record.Content) {},
@@ -91,13 +92,17 @@ func TestPatchesOfAnOutline(t *testing.T) {
 		"labels and annotations of others": {
 			before:  func(r *v1.Volume) { r.Labels["a"], r.Annotations["b"], r.Finalizers = "1", "2", []string{"c"} },
 			content: func(*record.Content) {},
-			state:   func(s *state) { s.mark = "2026-01-02T03:04:05Z" },
+			summary: func(s *state.Summary) { s.Mark = "2026-01-02T03:04:05Z" },
 		},
-		"released":                {state: func(s *state) { s.join.phase, s.bound = share(corev1.VolumeReleased), boundUnclaimed }},
-		"no PersistentVolume":     {state: func(s *state) { s.join, s.bound = join{}, boundNone }},
-		"another":                 {state: func(s *state) { s.join = join{name: "other"} }},
-		"absent":                  {state: func(s *state) { s.present, s.mark, s.health = presentFalse, "2026-01-02T03:04:05Z", notListed }},
-		"absent, and no content":  {before: func(r *v1.Volume) { r.Status.AttachedOn = "x" }, state: func(s *state) { s.present = presentFalse }},
+		"released": {summary: func(s *state.Summary) {
+			s.PV.Phase, s.Bound = state.Intern(corev1.VolumeReleased), state.BoundUnclaimed
+		}},
+		"no PersistentVolume": {summary: func(s *state.Summary) { s.PV, s.Bound = state.PVSummary{}, state.BoundNone }},
+		"another":             {summary: func(s *state.Summary) { s.PV = state.PVSummary{Name: "other"} }},
+		"absent": {summary: func(s *state.Summary) {
+			s.Present, s.Mark, s.Health = state.PresentFalse, "2026-01-02T03:04:05Z", state.NotListed
+		}},
+		"absent, and no content":  {before: func(r *v1.Volume) { r.Status.AttachedOn = "x" }, summary: func(s *state.Summary) { s.Present = state.PresentFalse }},
 		"there again":             {before: func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "x" }},
 		"nothing of its own time": {},
 	} {
@@ -105,19 +110,19 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			t.Parallel()
 			r, c := anOutlined(t)
 			w := &write{id: c.VolumeID, cluster: "cluster", now: metav1.Unix(1_800_000_000, 0),
-				state: state{health: share(c.HealthStatus()), join: bound, bound: boundTrue, present: presentTrue}}
+				state: state.Summary{Health: state.Intern(c.HealthStatus()), PV: bound, Bound: state.BoundTrue, Present: state.PresentTrue}}
 			if tc.before != nil {
 				tc.before(r)
 			}
 			if tc.content != nil {
 				tc.content(&c)
 				w.content = &c
-				_, w.specHash = digestContent(c)
+				_, w.specHash = state.DigestContent(c)
 			}
-			if tc.state != nil {
-				tc.state(&w.state)
+			if tc.summary != nil {
+				tc.summary(&w.state)
 			}
-			known := newRecordState(r)
+			known := state.NewRecord(r)
 			if !w.outlined(known) {
 				t.Fatal("the outline is taken not to be enough")
 			}
@@ -168,20 +173,20 @@ func TestOutlined(t *testing.T) {
 	t.Parallel()
 	condition := metav1.Condition{Type: "Theirs", Status: metav1.ConditionTrue, Reason: "R", LastTransitionTime: metav1.Unix(1_700_000_000, 0)}
 	for name, tc := range map[string]struct {
-		recordState func(*v1.Volume)
-		content     func(*record.Content)
+		record  func(*v1.Volume)
+		content func(*record.Content)
 	}{
-		"a condition of somebody else":    {recordState: func(r *v1.Volume) { r.Status.Conditions = append(r.Status.Conditions, condition) }},
-		"no namespace":                    {recordState: func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationNamespaceID) }},
-		"a condition twice":               {recordState: func(r *v1.Volume) { r.Status.Conditions[1] = r.Status.Conditions[0] }},
-		"a condition of a generation":     {recordState: func(r *v1.Volume) { r.Status.Conditions[0].ObservedGeneration = 1 }},
-		"a condition without a time":      {recordState: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Time{} }},
-		"a condition of times to come":    {recordState: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Unix(1<<32, 0) }},
-		"a condition without a status":    {recordState: func(r *v1.Volume) { r.Status.Conditions[0].Status = "" }},
-		"half a claim":                    {recordState: func(r *v1.Volume) { r.Status.PersistentVolume.Claim.Name = "" }},
-		"a PersistentVolume with no name": {recordState: func(r *v1.Volume) { r.Status.PersistentVolume.Name = "" }},
-		"a strategy":                      {recordState: func(r *v1.Volume) { r.Spec.Strategy = 1 }},
-		"consumers":                       {recordState: func(r *v1.Volume) { r.Status.ConsumerCount = 1 }},
+		"a condition of somebody else":    {record: func(r *v1.Volume) { r.Status.Conditions = append(r.Status.Conditions, condition) }},
+		"no namespace":                    {record: func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationNamespaceID) }},
+		"a condition twice":               {record: func(r *v1.Volume) { r.Status.Conditions[1] = r.Status.Conditions[0] }},
+		"a condition of a generation":     {record: func(r *v1.Volume) { r.Status.Conditions[0].ObservedGeneration = 1 }},
+		"a condition without a time":      {record: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Time{} }},
+		"a condition of times to come":    {record: func(r *v1.Volume) { r.Status.Conditions[0].LastTransitionTime = metav1.Unix(1<<32, 0) }},
+		"a condition without a status":    {record: func(r *v1.Volume) { r.Status.Conditions[0].Status = "" }},
+		"half a claim":                    {record: func(r *v1.Volume) { r.Status.PersistentVolume.Claim.Name = "" }},
+		"a PersistentVolume with no name": {record: func(r *v1.Volume) { r.Status.PersistentVolume.Name = "" }},
+		"a strategy":                      {record: func(r *v1.Volume) { r.Spec.Strategy = 1 }},
+		"consumers":                       {record: func(r *v1.Volume) { r.Status.ConsumerCount = 1 }},
 		"a spec that differs":             {content: func(c *record.Content) { c.Spec.SizeBytes++ }},
 		"a label that has gone":           {content: func(c *record.Content) { c.Spec.ConfigLabels = nil }},
 		"a host without a name":           {content: func(c *record.Content) { c.Status.AttachedOn, c.Status.AttachedOnHost = "n", "" }},
@@ -191,15 +196,15 @@ func TestOutlined(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, c := anOutlined(t)
-			if tc.recordState != nil {
-				tc.recordState(r)
+			if tc.record != nil {
+				tc.record(r)
 			}
 			if tc.content != nil {
 				tc.content(&c)
 			}
 			w := &write{content: &c}
-			_, w.specHash = digestContent(c)
-			if w.outlined(newRecordState(r)) {
+			_, w.specHash = state.DigestContent(c)
+			if w.outlined(state.NewRecord(r)) {
 				t.Error("the outline is taken to be enough")
 			}
 		})
@@ -211,7 +216,7 @@ func TestOutline(t *testing.T) {
 	t.Parallel()
 	r, _ := anOutlined(t)
 	r.Labels["other"], r.Annotations["other"], r.Annotations[v1.AnnotationAbsentSince] = "x", "x", "2026-01-02T03:04:05Z"
-	got := newRecordState(r).outline()
+	got := state.NewRecord(r).Outline()
 	want := &v1.Volume{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{v1.LabelVolumeID: r.Labels[v1.LabelVolumeID]}, Annotations: maps.Clone(r.Annotations),

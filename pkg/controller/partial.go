@@ -1,10 +1,12 @@
 package controller
 
+import "github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+
 // outlined tells whether a record's outline is enough to write to it. It is not if the
 // record says what no outline does, if its spec differs, of which labels may have to go,
 // or if host names are to be kept that only the record tells.
-func (w *write) outlined(known *recordState) bool {
-	return known.plain && (w.content == nil || known.specHash == w.specHash && w.content.NamesHosts())
+func (w *write) outlined(known *state.Record) bool {
+	return known.Plain && (w.content == nil || known.SpecHash == w.specHash && w.content.NamesHosts())
 }
 
 // unread is in the place of a value that is not known: it equals none.
@@ -21,8 +23,8 @@ var unreadContent = map[string]any{
 
 // patchesOf are the patches of a record of which only the outline is known: what the
 // volume decides of its status is written as a whole.
-func (w *write) patchesOf(known *recordState) (patches, error) {
-	from := known.outline()
+func (w *write) patchesOf(known *state.Record) (patches, error) {
+	from := known.Outline()
 	if w.content == nil {
 		return w.patches(from, nil)
 	}

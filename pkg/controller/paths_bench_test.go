@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -44,17 +45,17 @@ func BenchmarkContent(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		digestContent(c)
+		state.DigestContent(c)
 	}
 }
 
 // From a record as it is to the patch that lets it say what it should.
 func BenchmarkPatch(b *testing.B) {
 	_, c := aVolume(b)
-	pv := &persistentVolume{join: join{name: c.Name, claimName: "data"}, volumeID: c.VolumeID}
+	pv := &state.PV{PVSummary: state.PVSummary{Name: c.Name, ClaimName: "data"}, VolumeID: c.VolumeID}
 	is := writtenRecord(c, "cluster", pv)
 	c.Spec.SizeBytes++
-	w := write{id: c.VolumeID, content: &c, cluster: "cluster", now: metav1.NewTime(time.Now()), state: state{health: share(c.HealthStatus()), join: pv.join, bound: boundOf(pv), present: presentTrue}}
+	w := write{id: c.VolumeID, content: &c, cluster: "cluster", now: metav1.NewTime(time.Now()), state: state.Summary{Health: state.Intern(c.HealthStatus()), PV: pv.PVSummary, Bound: state.BoundOf(pv), Present: state.PresentTrue}}
 	b.ReportAllocs()
 	for b.Loop() {
 		p, err := w.patches(is, nil)
@@ -71,7 +72,7 @@ func BenchmarkPatch(b *testing.B) {
 func BenchmarkTrimRecord(b *testing.B) {
 	_, c := aVolume(b)
 	r := keepAll(b, 50)
-	obj := writtenRecord(c, "cluster", &persistentVolume{join: join{name: c.Name}})
+	obj := writtenRecord(c, "cluster", &state.PV{PVSummary: state.PVSummary{Name: c.Name}})
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := r.trimRecord(obj); err != nil {

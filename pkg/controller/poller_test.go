@@ -178,7 +178,7 @@ func TestPollNodes(t *testing.T) {
 			if !slices.Equal(p.found, tc.found) {
 				t.Errorf("nodes %v: found %v, want %v", tc.nodes, p.found, tc.found)
 			}
-			if after := p.view.look("a").digest; before.content != 0 && (after != before) != tc.host {
+			if after := p.view.look("a").digest; before.Content != 0 && (after != before) != tc.host {
 				t.Errorf("nodes %v: the digest changed: %v, want %v", tc.nodes, after != before, tc.host)
 			}
 		}

@@ -3,11 +3,10 @@ package controller
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -46,50 +45,7 @@ func TestRecordNames(t *testing.T) {
 	}
 }
 
-func TestChoosePersistentVolume(t *testing.T) {
-	t.Parallel()
-	at := func(name string, age time.Duration, phase corev1.PersistentVolumePhase) *persistentVolume {
-		return &persistentVolume{join: join{name: name, phase: share(phase)}, created: ago(age).Unix()}
-	}
-	for name, tc := range map[string]struct {
-		all  []*persistentVolume
-		want string
-	}{
-		"the bound one": {[]*persistentVolume{at("a", time.Hour, corev1.VolumeReleased), at("b", 0, corev1.VolumeBound)}, "b"},
-		"the oldest":    {[]*persistentVolume{at("a", 0, corev1.VolumeBound), at("b", time.Hour, corev1.VolumeBound)}, "b"},
-		"by name":       {[]*persistentVolume{at("b", 0, ""), at("a", 0, "")}, "a"},
-	} {
-		if got := choosePersistentVolume(tc.all); got.name != tc.want {
-			t.Errorf("%s: %s, want %s", name, got.name, tc.want)
-		}
-	}
-	if choosePersistentVolume(nil) != nil {
-		t.Error("one was chosen out of none")
-	}
-}
-
-func TestIdentity(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		label, status string
-		listed        string
-		want          string
-	}{
-		"both agree":                    {"a", "a", "", "a"},
-		"between the two writes":        {"a", "", "", "a"},
-		"of the replaced program":       {"", "a", "", "a"},
-		"edited: the label's is listed": {"a", "b", "a", "a"},
-		"edited: the label's is not":    {"a", "b", "b", "b"},
-		"not ours":                      {"", "", "", ""},
-	} {
-		r := &recordState{labelID: tc.label, statusID: tc.status}
-		if got := r.identity(func(id string) bool { return id == tc.listed }); got != tc.want {
-			t.Errorf("%s: %q, want %q", name, got, tc.want)
-		}
-	}
-}
-
-func digestOf(c record.Content) digest {
-	d, _ := digestContent(c)
+func digestOf(c record.Content) state.Digest {
+	d, _ := state.DigestContent(c)
 	return d
 }

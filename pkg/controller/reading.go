@@ -3,6 +3,7 @@ package controller
 import (
 	"slices"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -185,7 +186,7 @@ func (r *reading) show(id string, raw uint64) finding {
 // store takes what the list shows of a new or changed volume. It reports false if
 // another namespace, listed at the same time, has shown the ID since show was
 // asked.
-func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
+func (r *reading) store(id string, raw uint64, d state.Digest, invalid string) bool {
 	v := r.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -204,7 +205,7 @@ func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
 		v.doubt[id] = true
 	}
 	v.change(e, func() {
-		e.digest, e.raw, e.invalid = d, raw, share(invalid)
+		e.Digest, e.raw, e.invalid = d, raw, state.Intern(invalid)
 		r.point(e)
 	})
 	return true
@@ -212,7 +213,7 @@ func (r *reading) store(id string, raw uint64, d digest, invalid string) bool {
 
 const listedTwice = "StorageOS lists its ID twice with different content"
 
-var invalidTwice = share(listedTwice)
+var invalidTwice = state.Intern(listedTwice)
 
 // clash takes note that a volume that was shown in this listing is shown again.
 // The caller holds the lock.

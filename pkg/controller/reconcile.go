@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -15,14 +16,14 @@ import (
 func (r *Reconciler) observe(id string) observation {
 	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
 	o.provisioned = time.Unix(0, r.provisioned.Load())
-	o.pv = choosePersistentVolume(r.pvIndex.of(id))
+	o.pv = state.ChoosePV(r.pvIndex.of(id))
 	o.aside = r.proofs.waits(id)
 	o.older = r.crd.capability() == crdOlder
-	var copies []*recordState
-	o.record, copies = chooseRecord(r.recordsOf(id))
+	var copies []*state.Record
+	o.record, copies = state.ChooseRecord(r.recordsOf(id))
 	o.leftAlone = len(copies)
 	for _, c := range copies {
-		if !c.terminating && c.namespaceID == o.record.namespaceID {
+		if !c.Terminating && c.NamespaceID == o.record.NamespaceID {
 			o.copies++
 		}
 	}
@@ -31,16 +32,16 @@ func (r *Reconciler) observe(id string) observation {
 }
 
 // recordsOf are the records that describe a volume.
-func (r *Reconciler) recordsOf(id string) []*recordState {
-	return slices.DeleteFunc(r.recordIndex.of(id), func(rec *recordState) bool {
-		return rec.identity(r.view.lists) != id
+func (r *Reconciler) recordsOf(id string) []*state.Record {
+	return slices.DeleteFunc(r.recordIndex.of(id), func(rec *state.Record) bool {
+		return rec.Identity(r.view.lists) != id
 	})
 }
 
 // cachedRecord is what the cache has of a record, nil if it has none.
-func (r *Reconciler) cachedRecord(name string) *recordState {
+func (r *Reconciler) cachedRecord(name string) *state.Record {
 	if known, ok, _ := r.recordInformer.GetStore().GetByKey(name); ok {
-		return known.(*recordState)
+		return known.(*state.Record)
 	}
 	return nil
 }
@@ -55,7 +56,7 @@ func (r *Reconciler) decide(id string, polled bool) (o observation, d decision) 
 		if name := r.tracks.waitsFor(id); name != "" {
 			o.holder = r.holder(name, id)
 		}
-	} else if o.pv != nil && o.pv.name != o.record.name {
+	} else if o.pv != nil && o.pv.Name != o.record.Name {
 		o.nameTaken = r.nameTaken(id, o.pv)
 	}
 	r.tracks.update(id, o.now, func(t track, b *breaker) track {
@@ -80,7 +81,7 @@ func (o *observation) heeds(t track, b *breaker) {
 	if o.sight.presence == absent && o.sight.generation < t.returned {
 		o.sight.presence = unknown // whoever was faster has seen it come back
 	}
-	o.deleting = o.record != nil && b.asked[o.record.uid] != nil
+	o.deleting = o.record != nil && b.asked[o.record.UID] != nil
 }
 
 // consider decides about a volume and leaves what is to be done to a worker. In
@@ -111,7 +112,7 @@ func (r *Reconciler) follow(id string, o observation, d decision) {
 		r.waiting.add(id)
 	}
 	if d.verdict == hold && o.track.levels.held == "" && !o.tripped {
-		r.logger.Info("A deletion is held back", "volumeID", id, "record", o.record.name, "why", d.why)
+		r.logger.Info("A deletion is held back", "volumeID", id, "record", o.record.Name, "why", d.why)
 	}
 }
 
@@ -153,23 +154,23 @@ func (r *Reconciler) decideInTurn(id string) (observation, decision) {
 
 // marksInMass tells whether a save marks one of too many unexplained absences.
 func (o *observation) marksInMass(d decision) bool {
-	return d.verdict == save && o.tripped && d.track.levels.absence == unexplained && d.want.mark != o.record.state.mark
+	return d.verdict == save && o.tripped && d.track.levels.absence == unexplained && d.want.Mark != o.record.Summary.Mark
 }
 
 // withoutMark takes from a save the mark, which has to wait. What else has changed is
 // written: what Kubernetes tells waits for nothing.
 func (d *decision) withoutMark(o *observation) {
-	has := o.record.state
-	d.want.mark, d.want.present, d.want.health = has.mark, has.present, has.health
+	has := o.record.Summary
+	d.want.Mark, d.want.Present, d.want.Health = has.Mark, has.Present, has.Health
 	d.verdict = keep
 	d.compare(o)
 }
 
 // reportCopies says of each record that describes a volume which an older
 // record describes already that it is left alone.
-func (r *Reconciler) reportCopies(id string, copies []*recordState, quiet bool) {
+func (r *Reconciler) reportCopies(id string, copies []*state.Record, quiet bool) {
 	for _, c := range copies {
-		if !r.copies.first(string(c.uid)) {
+		if !r.copies.first(string(c.UID)) {
 			continue
 		}
 		r.metrics.Error(metrics.StageSave)

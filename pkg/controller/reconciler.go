@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/recordclient"
@@ -75,8 +76,8 @@ type Reconciler struct {
 
 	pvInformer     cache.SharedIndexInformer
 	recordInformer cache.SharedIndexInformer
-	pvIndex        *index[*persistentVolume]
-	recordIndex    *index[*recordState]
+	pvIndex        *index[*state.PV]
+	recordIndex    *index[*state.Record]
 	pvHandled      cache.ResourceEventHandlerRegistration
 	recordHandled  cache.ResourceEventHandlerRegistration
 	unreadable     unreadable

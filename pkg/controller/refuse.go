@@ -44,7 +44,7 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err e
 		if !t.levels.invalid {
 			return t // it does not count, and what was said of the volume as it was listed holds
 		}
-		is := o.sight.digest.content
+		is := o.sight.digest.Content
 		told := o.sight.settling || t.quiet != 0 && t.quiet == is || t.refused.told && t.refused.content == is
 		first = !told && (o.record != nil || o.pv != nil)
 		t.refused.content, t.refused.told = is, told || first

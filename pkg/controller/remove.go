@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -38,24 +39,24 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	// for, as it was then.
 	is, d := r.decide(id, false)
 	r.follow(id, is, d)
-	if d.verdict != ask || is.record.uid != o.record.uid || is.record.resourceVersion != o.record.resourceVersion ||
+	if d.verdict != ask || is.record.UID != o.record.UID || is.record.ResourceVersion != o.record.ResourceVersion ||
 		is.sight.cluster != o.sight.cluster || !slices.Equal(r.questions(is), asked) {
 		r.waiting.add(id)
 		return nil
 	}
 	r.tracks.update(id, is.now, func(t track, _ *breaker) track {
-		t.proven, t.asked = o.record.resourceVersion, time.Time{}
+		t.proven, t.asked = o.record.ResourceVersion, time.Time{}
 		t.levels.orphan, t.levels.held = true, ""
 		return t
 	})
 	if !r.settings.DeleteOrphans {
-		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.name)
+		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.Name)
 		return nil
 	}
 	first := r.tracks.deleting(id, o.record, d.track.levels.absence, time.Now())
-	uid := o.record.uid.unpack()
-	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.record.name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.record.resourceVersion},
+	uid := o.record.UID.Unpack()
+	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.record.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.record.ResourceVersion},
 	})
 	if first && notDone(err) {
 		r.tracks.notDeleted(o.record) // one that was asked for before may have been done then
@@ -71,12 +72,12 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 			t.asked = time.Now()
 			return t
 		})
-		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.name, err))
+		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.Name, err))
 	}
 	r.tracks.deleted(id, time.Now())
-	r.wrote(metrics.VerbDelete, o.record.name)
+	r.wrote(metrics.VerbDelete, o.record.Name)
 	r.metrics.DeleteDuration.Observe(time.Since(begun))
-	logger.Info("Deleted record: its volume is gone", "record", o.record.name)
+	logger.Info("Deleted record: its volume is gone", "record", o.record.Name)
 	return nil
 }
 
@@ -164,14 +165,14 @@ type question struct{ namespaceID, id string }
 // names; in every listed one if neither does, or if the record names one that this
 // process has never seen listed: a hand may have edited it. So may one have edited
 // one of the two places that hold the ID: while they differ, both are asked for.
-func questions(rec *recordState, pv *persistentVolume, listed []string, seen func(namespaceID string) bool) []question {
+func questions(rec *state.Record, pv *state.PV, listed []string, seen func(namespaceID string) bool) []question {
 	var namespaces []string
-	named := rec.namespaceID.get()
+	named := rec.NamespaceID.Value()
 	if named != "" {
 		namespaces = append(namespaces, named)
 	}
-	if pv != nil && pv.namespaceID.get() != named {
-		namespaces = append(namespaces, pv.namespaceID.get())
+	if pv != nil && pv.NamespaceID.Value() != named {
+		namespaces = append(namespaces, pv.NamespaceID.Value())
 	}
 	if len(namespaces) == 0 || named != "" && !seen(named) {
 		first := namespaces
@@ -182,7 +183,7 @@ func questions(rec *recordState, pv *persistentVolume, listed []string, seen fun
 		}
 	}
 	var all []question
-	for _, id := range rec.ids() {
+	for _, id := range rec.IDs() {
 		for _, ns := range namespaces {
 			all = append(all, question{ns, id})
 		}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // What has changed of no account queues nothing.
@@ -12,20 +14,20 @@ func TestQueuedByACache(t *testing.T) {
 	t.Parallel()
 	r := keepAll(t, 50)
 	r.leading.Store(true)
-	pv := r.pvInformer.GetStore().List()[0].(*persistentVolume)
-	rec := r.recordInformer.GetStore().List()[0].(*recordState)
-	if rec.labelID == pv.volumeID {
-		rec = r.recordInformer.GetStore().List()[1].(*recordState)
+	pv := r.pvInformer.GetStore().List()[0].(*state.PV)
+	rec := r.recordInformer.GetStore().List()[0].(*state.Record)
+	if rec.LabelID == pv.VolumeID {
+		rec = r.recordInformer.GetStore().List()[1].(*state.Record)
 	}
 	newPV, newRec := *pv, *rec
-	newPV.resourceVersion, newRec.resourceVersion = "later", "later"
+	newPV.ResourceVersion, newRec.ResourceVersion = "later", "later"
 	r.persistentVolumeChanged(pv, &newPV)
 	r.recordChanged(rec, &newRec)
 	if n := r.queue.Len(); n != 0 {
 		t.Errorf("%d IDs were queued for two new resourceVersions", n)
 	}
 	otherPV, otherRec := newPV, newRec
-	otherPV.claimName, otherRec.state.content = "other", rec.state.content+1
+	otherPV.ClaimName, otherRec.Summary.Content = "other", rec.Summary.Content+1
 	r.persistentVolumeChanged(&newPV, &otherPV)
 	if n := r.queue.Len(); n != 1 {
 		t.Errorf("%d IDs were queued for a PersistentVolume", n)
@@ -75,9 +77,9 @@ func TestKeptOnce(t *testing.T) {
 	t.Parallel()
 	r := keepAll(t, 50)
 	for _, pv := range r.pvInformer.GetStore().List() {
-		id := pv.(*persistentVolume).volumeID
+		id := pv.(*state.PV).VolumeID
 		rec, listed := r.recordIndex.of(id)[0], r.view.volumes[id]
-		for what, other := range map[string]string{"record": rec.labelID, "status": rec.statusID, "view": listed.id} {
+		for what, other := range map[string]string{"record": rec.LabelID, "status": rec.StatusID, "view": listed.id} {
 			if unsafe.StringData(other) != unsafe.StringData(id) {
 				t.Errorf("the %s has a copy of the ID of its own", what)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -93,9 +94,9 @@ func TestRule(t *testing.T) {
 func TestLessons(t *testing.T) {
 	t.Parallel()
 	settings := DefaultSettings()
-	marked := func(d time.Duration) *recordState {
+	marked := func(d time.Duration) *state.Record {
 		s := rightState()
-		s.present, s.health, s.bound, s.mark = presentFalse, notListed, boundNone, markAt(ago(d))
+		s.Present, s.Health, s.Bound, s.Mark = state.PresentFalse, state.NotListed, state.BoundNone, state.MarkAt(ago(d))
 		return recordOf(s)
 	}
 	incomplete, other := gone(ago(time.Minute)), gone(noon)
@@ -109,7 +110,7 @@ func TestLessons(t *testing.T) {
 		"a list that was never complete proved absence":           {observation{record: marked(time.Hour)}, keep},
 		"a grace was kept in memory, and lost at a fail-over":     {observation{sight: gone(noon), record: marked(time.Minute)}, hold},
 		"a grace was shared between two backends":                 {observation{sight: other, anyCluster: true, record: marked(time.Hour)}, hold},
-		"nothing limited deletions":                               {observation{sight: gone(noon), record: recordOf(state{content: 7, health: notListed, present: presentFalse, bound: boundNone, mark: markAt(ago(time.Minute))}), tripped: true}, hold},
+		"nothing limited deletions":                               {observation{sight: gone(noon), record: recordOf(state.Summary{Content: 7, Health: state.NotListed, Present: state.PresentFalse, Bound: state.BoundNone, Mark: state.MarkAt(ago(time.Minute))}), tripped: true}, hold},
 		"an object that a hand deleted came back after a restart": {observation{sight: seen(noon), pv: pvBound()}, save},
 		"what was flagged once was never looked at again":         {observation{sight: seen(noon), pv: pvBound(), record: marked(time.Hour)}, save},
 	} {
@@ -154,24 +155,24 @@ func TestQuestions(t *testing.T) {
 	t.Parallel()
 	listed := []string{"a", "b", "c"}
 	for name, tc := range map[string]struct {
-		recordState *recordState
-		pv          string // the namespace that it names
-		want        []question
+		record *state.Record
+		pv     string // the namespace that it names
+		want   []question
 	}{
-		"in the record's namespace":            {&recordState{labelID: "v", statusID: "v", namespaceID: share("b")}, "", []question{{"b", "v"}}},
-		"once, if both name it":                {&recordState{labelID: "v", namespaceID: share("b")}, "b", []question{{"b", "v"}}},
-		"in both":                              {&recordState{labelID: "v", namespaceID: share("b")}, "c", []question{{"b", "v"}, {"c", "v"}}},
-		"in one that has vanished":             {&recordState{labelID: "v", namespaceID: share("gone")}, "", []question{{"gone", "v"}}},
-		"in the PersistentVolume's":            {&recordState{labelID: "v"}, "c", []question{{"c", "v"}}},
-		"everywhere, if none is named":         {&recordState{statusID: "v"}, "", []question{{"a", "v"}, {"b", "v"}, {"c", "v"}}},
-		"everywhere, if it was never listed":   {&recordState{labelID: "v", namespaceID: share("x")}, "a", []question{{"x", "v"}, {"a", "v"}, {"b", "v"}, {"c", "v"}}},
-		"for both IDs, if a hand has made two": {&recordState{labelID: "v", statusID: "w", namespaceID: share("b")}, "", []question{{"b", "v"}, {"b", "w"}}},
+		"in the record's namespace":            {&state.Record{LabelID: "v", StatusID: "v", NamespaceID: state.Intern("b")}, "", []question{{"b", "v"}}},
+		"once, if both name it":                {&state.Record{LabelID: "v", NamespaceID: state.Intern("b")}, "b", []question{{"b", "v"}}},
+		"in both":                              {&state.Record{LabelID: "v", NamespaceID: state.Intern("b")}, "c", []question{{"b", "v"}, {"c", "v"}}},
+		"in one that has vanished":             {&state.Record{LabelID: "v", NamespaceID: state.Intern("gone")}, "", []question{{"gone", "v"}}},
+		"in the PersistentVolume's":            {&state.Record{LabelID: "v"}, "c", []question{{"c", "v"}}},
+		"everywhere, if none is named":         {&state.Record{StatusID: "v"}, "", []question{{"a", "v"}, {"b", "v"}, {"c", "v"}}},
+		"everywhere, if it was never listed":   {&state.Record{LabelID: "v", NamespaceID: state.Intern("x")}, "a", []question{{"x", "v"}, {"a", "v"}, {"b", "v"}, {"c", "v"}}},
+		"for both IDs, if a hand has made two": {&state.Record{LabelID: "v", StatusID: "w", NamespaceID: state.Intern("b")}, "", []question{{"b", "v"}, {"b", "w"}}},
 	} {
-		var pv *persistentVolume
+		var pv *state.PV
 		if tc.pv != "" {
-			pv = &persistentVolume{namespaceID: share(tc.pv)}
+			pv = &state.PV{NamespaceID: state.Intern(tc.pv)}
 		}
-		got := questions(tc.recordState, pv, listed, func(ns string) bool { return ns != "x" })
+		got := questions(tc.record, pv, listed, func(ns string) bool { return ns != "x" })
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -30,7 +31,7 @@ type write struct {
 	id       string
 	content  *record.Content // nil: the content is right as it is
 	specHash uint64
-	state    state
+	state    state.Summary
 	cluster  string // "" leaves it as it is
 	unsure   bool   // it may say already what the cache does not know of
 	now      metav1.Time
@@ -50,7 +51,7 @@ func (w *write) apply(r *v1.Volume) {
 	if w.cluster != "" {
 		metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, w.cluster)
 	}
-	w.state.apply(r, w.now.Time)
+	w.state.Apply(r, w.now.Time)
 }
 
 // save creates the record of a volume or writes what it should say.
@@ -71,19 +72,19 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	}
 	w := &write{id: id, content: c, state: d.want, unsure: d.track.unanswered.was != nil, now: metav1.NewTime(o.now), patient: !o.track.wait.over}
 	if o.pv != nil {
-		w.pvName = o.pv.name
+		w.pvName = o.pv.Name
 	}
 	if o.sight.presence == present {
 		w.cluster = o.sight.cluster
 	}
 	if c != nil {
-		is, spec := digestContent(*c)
+		is, spec := state.DigestContent(*c)
 		w.specHash = spec
-		w.state.health, d.want.health = is.health, is.health
-		if is.content != d.want.content {
+		w.state.Health, d.want.Health = is.Health, is.Health
+		if is.Content != d.want.Content {
 			// It has changed since it was listed: what is written now is looked at
 			// again when the next listing has shown it, or has not.
-			d.want.content = is.content
+			d.want.Content = is.Content
 			r.waiting.add(id)
 		}
 	}
@@ -97,7 +98,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	}
 	r.replaced(id, was, after, o.now)
 	if err != nil && was != nil {
-		r.unanswered(id, o.now, was, after, d.want.health, err)
+		r.unanswered(id, o.now, was, after, d.want.Health, err)
 	}
 	if w.awaits != "" {
 		r.awaitName(id, w, o, raw)
@@ -113,7 +114,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, cmp.Or(err, lacks))
 	}
-	if was == nil || was.resourceVersion != after.ResourceVersion {
+	if was == nil || was.ResourceVersion != after.ResourceVersion {
 		r.metrics.SaveDuration.Observe(time.Since(begun))
 	}
 	r.saved(id, o, d, was, after)
@@ -123,11 +124,11 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 // write brings a record to what it should say. It returns what the record was before
 // and is after; both are nil if there was nothing that could be written now: the
 // record's own event will bring its ID back.
-func (r *Reconciler) write(ctx context.Context, w *write, known *recordState) (was *recordState, after *v1.Volume, err error) {
+func (r *Reconciler) write(ctx context.Context, w *write, known *state.Record) (was *state.Record, after *v1.Volume, err error) {
 	if known == nil {
 		return r.create(ctx, w)
 	}
-	version := known.resourceVersion
+	version := known.ResourceVersion
 	if w.unsure {
 		version = ""
 	}
@@ -137,7 +138,7 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *recordState) (w
 			return nil, nil, err
 		}
 		if !p.empty() {
-			after, err := r.patch(ctx, known.name, known.resourceVersion, p)
+			after, err := r.patch(ctx, known.Name, known.ResourceVersion, p)
 			if after != nil || !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 				return known, after, err
 			}
@@ -146,14 +147,14 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *recordState) (w
 	}
 	// Not older than what is known will do: the API server then need not ask etcd.
 	// Should it be older than what is stored, the patch is refused.
-	live, err := r.records.StorageOSV1().Volumes().Get(ctx, known.name, metav1.GetOptions{ResourceVersion: version})
+	live, err := r.records.StorageOSV1().Volumes().Get(ctx, known.Name, metav1.GetOptions{ResourceVersion: version})
 	if apierrors.IsNotFound(err) {
 		return nil, nil, nil // the cache is behind
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading record %s: %w", known.name, err)
+		return nil, nil, fmt.Errorf("reading record %s: %w", known.Name, err)
 	}
-	if live.ResourceVersion != known.resourceVersion && w.state.mark != "" && live.Annotations[v1.AnnotationAbsentSince] == "" {
+	if live.ResourceVersion != known.ResourceVersion && w.state.Mark != "" && live.Annotations[v1.AnnotationAbsentSince] == "" {
 		// It may name another judge than the record that was decided on: what is to be
 		// marked is looked at again when the cache has it.
 		r.waiting.add(w.id)
@@ -163,13 +164,13 @@ func (r *Reconciler) write(ctx context.Context, w *write, known *recordState) (w
 }
 
 // writeLive brings a record that was read to what it should say, if it is the volume's.
-func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (was *recordState, after *v1.Volume, err error) {
+func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (was *state.Record, after *v1.Volume, err error) {
 	if !r.isOurs(live, w.id) {
 		return nil, nil, nil
 	}
-	was = newRecordState(live)
-	if w.content == nil && w.state.present == presentTrue {
-		w.state.health = was.copies // these copies stay, and they may be others than were decided on
+	was = state.NewRecord(live)
+	if w.content == nil && w.state.Present == state.PresentTrue {
+		w.state.Health = was.Copies // these copies stay, and they may be others than were decided on
 	}
 	p, err := w.patches(live, nil)
 	if err != nil {
@@ -184,12 +185,12 @@ func (r *Reconciler) writeLive(ctx context.Context, w *write, live *v1.Volume) (
 
 // isOurs tells whether a record is the volume's and may be written.
 func (r *Reconciler) isOurs(live *v1.Volume, id string) bool {
-	return live.DeletionTimestamp == nil && newRecordState(live).identity(r.view.lists) == id
+	return live.DeletionTimestamp == nil && state.NewRecord(live).Identity(r.view.lists) == id
 }
 
 // create makes a record under the first name that is free. A record that is the volume's
 // own is written instead: the cache was behind.
-func (r *Reconciler) create(ctx context.Context, w *write) (was *recordState, after *v1.Volume, err error) {
+func (r *Reconciler) create(ctx context.Context, w *write) (was *state.Record, after *v1.Volume, err error) {
 	if err := r.listAnew(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -226,8 +227,8 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *recordState, af
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading record %s, whose name is taken: %w", name, err)
 		}
-		holder := newRecordState(live)
-		if holder.identity(r.view.lists) == w.id {
+		holder := state.NewRecord(live)
+		if holder.Identity(r.view.lists) == w.id {
 			return r.writeLive(ctx, w, live)
 		}
 		if w.holder = r.holds(holder, w.id); n == 0 && w.patient && w.holder.leaving {
@@ -249,7 +250,7 @@ func (r *Reconciler) createOne(ctx context.Context, id string, record *v1.Volume
 		}
 		return nil, err
 	}
-	r.creations.made(id, creation{created.Name, packUID(created.UID)})
+	r.creations.made(id, creation{created.Name, state.PackUID(created.UID)})
 	r.wrote(metrics.VerbCreate, created.Name)
 	klog.FromContext(ctx).V(2).Info("Created record", "record", created.Name)
 	return created, nil
@@ -318,13 +319,13 @@ func (r *Reconciler) wrote(verb, record string) {
 }
 
 // saved remembers and says what a save has changed.
-func (r *Reconciler) saved(id string, o observation, d decision, was *recordState, after *v1.Volume) {
-	is := newRecordState(after)
+func (r *Reconciler) saved(id string, o observation, d decision, was *state.Record, after *v1.Volume) {
+	is := state.NewRecord(after)
 	quiet, said, settled := false, unanswered{}, settle(d, was, is)
 	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
 		quiet, said = t.quiet != 0, t.unanswered
 		t.unanswered = unanswered{}
-		if was != nil && !d.content && said.health != "" && !was.whole() {
+		if was != nil && !d.content && said.health != "" && !was.Whole() {
 			t.unanswered.health = said.health // half of it is there still
 		}
 		if !d.lacking {
@@ -335,7 +336,7 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *recordStat
 		t.written = nil
 		// Of a record that the cache does not know, or has as it is now, what was
 		// written is of no use: a first start would remember every record by it.
-		if newest(is, r.cachedRecord(is.name)) == is {
+		if newest(is, r.cachedRecord(is.Name)) == is {
 			t.written = is
 		}
 		if d.content {
@@ -353,10 +354,10 @@ func (r *Reconciler) saved(id string, o observation, d decision, was *recordStat
 	}
 	r.kept(id, is, settled == settlement{})
 	if pending := said.health; was != nil && !quiet {
-		said.health = cmp.Or(said.health, was.copies.get().Health)
+		said.health = cmp.Or(said.health, was.Copies.Value().Health)
 		r.say(said.tell(was)...) // by the write that was not answered
-		if d.content || was.whole() || pending == "" {
-			r.say(healthEvent(is.ref(), said.health, is.copies.get())...)
+		if d.content || was.Whole() || pending == "" {
+			r.say(healthEvent(is.Ref(), said.health, is.Copies.Value())...)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -24,7 +25,7 @@ type track struct {
 	quiet        uint64 // what the next save changes was so when this process began
 	unanswered   unanswered
 	settled      settlement
-	written      *recordState // as our last write has left it, while the cache is behind
+	written      *state.Record // as our last write has left it, while the cache is behind
 	before       before
 	levels       levels
 }
@@ -50,8 +51,8 @@ const refusedPause = time.Minute
 // newest is what is known of a record: what the cache says, or what our last write has left
 // if the cache is behind that. It learns of it by the watch: in a moment, or not for minutes
 // if the watch has gone quiet. What came between may be told first.
-func newest(written, cached *recordState) *recordState {
-	if written != nil && cached != nil && cached.uid == written.uid && cached.olderThan(written) {
+func newest(written, cached *state.Record) *state.Record {
+	if written != nil && cached != nil && cached.UID == written.UID && cached.OlderThan(written) {
 		return written
 	}
 	return cached
@@ -75,22 +76,22 @@ type since struct {
 // API server dropped fields that its CRD does not know, or a host name that nobody
 // tells any more was kept. Writing the same again would change nothing.
 type settlement struct {
-	want state // what was written
-	got  state // what the record said after it
+	want state.Summary // what was written
+	got  state.Summary // what the record said after it
 }
 
 // settle tells what a save has settled: nothing if the record now says what it
 // should, or if its content was not written and turned out to be another than
 // the cache knew. Somebody has edited it meanwhile: that edit's own event brings
 // the ID back.
-func settle(d decision, before, after *recordState) settlement {
+func settle(d decision, before, after *state.Record) settlement {
 	switch {
-	case after.state == d.want:
+	case after.Summary == d.want:
 		return settlement{}
-	case !d.content && before.state.content != d.want.content:
+	case !d.content && before.Summary.Content != d.want.Content:
 		return settlement{}
 	default:
-		return settlement{want: d.want, got: after.state}
+		return settlement{want: d.want, got: after.Summary}
 	}
 }
 
@@ -176,10 +177,10 @@ func (t *tracks) hold(why string, n int) {
 // deleting takes note that Kubernetes is asked to delete the record of a volume: from
 // now on an unexplained one counts as deleted, whatever the caches say.
 // It tells whether that was asked for the first time.
-func (t *tracks) deleting(id string, rec *recordState, kind absenceKind, now time.Time) (first bool) {
+func (t *tracks) deleting(id string, rec *state.Record, kind absenceKind, now time.Time) (first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	first = t.breaker.asked[rec.uid] == nil
+	first = t.breaker.asked[rec.UID] == nil
 	if kind == explained {
 		return first
 	}
@@ -193,7 +194,7 @@ func (t *tracks) deleting(id string, rec *recordState, kind absenceKind, now tim
 }
 
 // notDeleted takes note that it was not done.
-func (t *tracks) notDeleted(rec *recordState) {
+func (t *tracks) notDeleted(rec *state.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.notDeleted(rec)
@@ -216,7 +217,7 @@ func (t *tracks) names(namespaceID string) bool {
 }
 
 // recordChanged counts the records.
-func (t *tracks) recordChanged(old, obj *recordState) {
+func (t *tracks) recordChanged(old, obj *state.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.recordChanged(old, obj)
@@ -224,10 +225,10 @@ func (t *tracks) recordChanged(old, obj *recordState) {
 
 // cached forgets what was written to a record when the cache has it: nobody may decide
 // about its volume for long.
-func (t *tracks) cached(rec *recordState) {
+func (t *tracks) cached(rec *state.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, id := range rec.ids() {
+	for _, id := range rec.IDs() {
 		if tr := t.all[id]; tr.written != nil && newest(tr.written, rec) == rec {
 			tr.written = nil
 			t.set(id, time.Now(), tr)

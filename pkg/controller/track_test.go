@@ -1,18 +1,22 @@
 package controller
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
 
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	right := rightState()
 	pruned, edited := right, right
-	pruned.content, edited.content = 5, 6
+	pruned.Content, edited.Content = 5, 6
 	unjoined := edited
-	unjoined.join = join{}
+	unjoined.PV = state.PVSummary{}
 	for name, tc := range map[string]struct {
-		content bool   // the content was written
-		before  *state // nil: the record was made
-		after   state
+		content bool           // the content was written
+		before  *state.Summary // nil: the record was made
+		after   state.Summary
 		want    settlement
 	}{
 		"the record says what it should":                    {true, &edited, right, settlement{}},
@@ -22,7 +26,7 @@ func TestSettle(t *testing.T) {
 		"somebody edited what was not written":              {false, &unjoined, edited, settlement{}},
 		"somebody edited it, and the cache had been behind": {false, &edited, right, settlement{}},
 	} {
-		var before *recordState
+		var before *state.Record
 		if tc.before != nil {
 			before = recordOf(*tc.before)
 		}
@@ -35,10 +39,12 @@ func TestSettle(t *testing.T) {
 // What was written counts until the cache has heard of it, or of what came later.
 func TestNewest(t *testing.T) {
 	t.Parallel()
-	at := func(uid uid, version string) *recordState { return &recordState{uid: uid, resourceVersion: version} }
+	at := func(uid state.UID, version string) *state.Record {
+		return &state.Record{UID: uid, ResourceVersion: version}
+	}
 	ours := at("u", "10")
 	for name, tc := range map[string]struct {
-		written, cached *recordState
+		written, cached *state.Record
 		ours            bool
 	}{
 		"nothing was written":                        {nil, at("u", "5"), false},

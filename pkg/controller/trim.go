@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // trimPersistentVolume is the transform of the informer. What is known of the
@@ -13,13 +14,13 @@ func (r *Reconciler) trimPersistentVolume(obj any) (any, error) {
 	if !ok {
 		return obj, nil // trimmed before, or a tombstone
 	}
-	p := newPersistentVolume(pv, r.settings.CSIDriver)
+	p := state.NewPV(pv, r.settings.CSIDriver)
 	if known, ok, _ := r.pvInformer.GetStore().GetByKey(pv.Name); ok {
-		q := known.(*persistentVolume)
-		reuse(q.name, &p.name)
-		reuse(string(q.uid), (*string)(&p.uid))
-		reuse(q.volumeID, &p.volumeID)
-		reuse(q.claimName, &p.claimName)
+		q := known.(*state.PV)
+		state.Reuse(q.Name, &p.Name)
+		state.Reuse(string(q.UID), (*string)(&p.UID))
+		state.Reuse(q.VolumeID, &p.VolumeID)
+		state.Reuse(q.ClaimName, &p.ClaimName)
 	}
 	return p, nil
 }
@@ -31,22 +32,22 @@ func (r *Reconciler) trimRecord(obj any) (any, error) {
 	if !ok {
 		return obj, nil // trimmed before, or a tombstone
 	}
-	rec := newRecordState(v)
-	names := []*string{&rec.name, &rec.state.join.name}
-	ids := []*string{&rec.labelID, &rec.statusID}
+	rec := state.NewRecord(v)
+	names := []*string{&rec.Name, &rec.Summary.PV.Name}
+	ids := []*string{&rec.LabelID, &rec.StatusID}
 	if known, ok, _ := r.recordInformer.GetStore().GetByKey(v.Name); ok {
-		q := known.(*recordState)
-		reuse(q.name, names...)
-		reuse(string(q.uid), (*string)(&rec.uid))
-		reuse(q.labelID, ids...)
-		reuse(q.state.join.claimName, &rec.state.join.claimName)
+		q := known.(*state.Record)
+		state.Reuse(q.Name, names...)
+		state.Reuse(string(q.UID), (*string)(&rec.UID))
+		state.Reuse(q.LabelID, ids...)
+		state.Reuse(q.Summary.PV.ClaimName, &rec.Summary.PV.ClaimName)
 	}
-	for _, pv := range r.pvIndex.of(rec.labelID) {
-		reuse(pv.name, names...)
-		reuse(pv.volumeID, ids...)
-		reuse(pv.claimName, &rec.state.join.claimName)
+	for _, pv := range r.pvIndex.of(rec.LabelID) {
+		state.Reuse(pv.Name, names...)
+		state.Reuse(pv.VolumeID, ids...)
+		state.Reuse(pv.ClaimName, &rec.Summary.PV.ClaimName)
 	}
-	reuse(rec.name, names...)
-	reuse(rec.labelID, ids...)
+	state.Reuse(rec.Name, names...)
+	state.Reuse(rec.LabelID, ids...)
 	return rec, nil
 }

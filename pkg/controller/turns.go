@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // turns let so many do something at a time. Whoever has no room does not wait for it: the
@@ -110,7 +111,7 @@ func newWrites(workers int) *turns { return newTurns(max(1, workers/3)) }
 var errAside = errors.New("its turn has not come")
 
 // writeInTurn writes a record, if it is the turn of one that has failed before.
-func (r *Reconciler) writeInTurn(ctx context.Context, w *write, known *recordState) (was *recordState, after *v1.Volume, err error) {
+func (r *Reconciler) writeInTurn(ctx context.Context, w *write, known *state.Record) (was *state.Record, after *v1.Volume, err error) {
 	if r.queue.NumRequeues(w.id) > 0 {
 		if !r.writes.enter(w.id) {
 			return nil, nil, errAside

@@ -1,10 +1,10 @@
 package controller
 
 import (
-	"hash/maphash"
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // before is what a record said before our last write. Somebody may make it say so again as
@@ -20,22 +20,14 @@ type before struct {
 // firstUndone is the first of the pauses; the longest is that of a retry.
 const firstUndone = time.Second
 
-// said is a hash of all by which it is decided whether a record is written.
-func (r *recordState) said() uint64 {
-	return max(maphash.Comparable(hashSeed, struct {
-		state
-		cluster shared[string]
-	}{r.state, r.clusterID}), 1)
-}
-
 // replaced takes note of what a record said before it was written, be it by half. If only
 // sync progress was, it says the same and there is nothing to undo.
-func (r *Reconciler) replaced(id string, was *recordState, after *v1.Volume, now time.Time) {
-	if was == nil || after == nil || was.resourceVersion == after.ResourceVersion {
+func (r *Reconciler) replaced(id string, was *state.Record, after *v1.Volume, now time.Time) {
+	if was == nil || after == nil || was.ResourceVersion == after.ResourceVersion {
 		return
 	}
-	is := before{was.said(), now, firstUndone}
-	if newRecordState(after).said() == is.said {
+	is := before{was.Said(), now, firstUndone}
+	if state.NewRecord(after).Said() == is.said {
 		return
 	}
 	r.tracks.update(id, now, func(t track, _ *breaker) track {
@@ -55,7 +47,7 @@ func (d *decision) pace(o *observation) {
 		return
 	}
 	left := b.at.Add(b.pause).Sub(o.now)
-	undone := d.verdict == save && o.record != nil && o.record.said() == b.said
+	undone := d.verdict == save && o.record != nil && o.record.Said() == b.said
 	switch {
 	case left > 0:
 		d.nextListing = true

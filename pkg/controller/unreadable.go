@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // unreadable are the PersistentVolumes of the driver whose handle names no volume, by
@@ -15,23 +17,23 @@ type unreadable struct {
 
 // change takes note that a PersistentVolume has taken the place of another. It tells
 // whether there is one more.
-func (u *unreadable) change(old, obj *persistentVolume) (more bool) {
-	was, is := old != nil && old.unreadable, obj != nil && obj.unreadable
+func (u *unreadable) change(old, obj *state.PV) (more bool) {
+	was, is := old != nil && old.Unreadable, obj != nil && obj.Unreadable
 	if !was && !is {
 		return false
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if was {
-		delete(u.names, old.name)
+		delete(u.names, old.Name)
 	}
 	if is {
 		if u.names == nil {
 			u.names = map[string]struct{}{}
 		}
-		u.names[obj.name] = struct{}{}
+		u.names[obj.Name] = struct{}{}
 	}
-	return is && (!was || old.uid != obj.uid)
+	return is && (!was || old.UID != obj.UID)
 }
 
 func (u *unreadable) len() int {
@@ -42,7 +44,7 @@ func (u *unreadable) len() int {
 
 // handleChanged counts the handles that cannot be read, and says so of one that has come
 // since this process leads.
-func (r *Reconciler) handleChanged(old, obj *persistentVolume) {
+func (r *Reconciler) handleChanged(old, obj *state.PV) {
 	more := r.unreadable.change(old, obj)
 	if !r.leading.Load() {
 		return

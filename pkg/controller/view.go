@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -87,12 +88,12 @@ type body struct {
 // listed is what the view keeps of one volume.
 type listed struct {
 	id string
-	digest
-	raw     uint64         // hash of its JSON as listed; 0 if it is to be decoded again
-	invalid shared[string] // why it cannot be recorded, "" if it can
-	body    *body          // that showed it last; nil once it has gone
-	other   *body          // another one that showed it too, or did so before; nil if there is none
-	agreed  *listing       // what body.agreed is before that is known
+	state.Digest
+	raw     uint64                 // hash of its JSON as listed; 0 if it is to be decoded again
+	invalid state.Interned[string] // why it cannot be recorded, "" if it can
+	body    *body                  // that showed it last; nil once it has gone
+	other   *body                  // another one that showed it too, or did so before; nil if there is none
+	agreed  *listing               // what body.agreed is before that is known
 }
 
 // presence says whether StorageOS has a volume.
@@ -108,7 +109,7 @@ const (
 type sight struct {
 	presence    presence
 	namespaceID string
-	digest      digest
+	digest      state.Digest
 	invalid     string
 	moved       bool      // it may be listed in two namespaces
 	seen        time.Time // begin of the last listing that showed it
@@ -158,8 +159,8 @@ func (v *view) look(id string) sight {
 	if l, ok := v.volumes[id]; ok {
 		s.presence = present
 		s.namespaceID = l.body.space.id
-		s.digest = l.digest
-		s.invalid = l.invalid.get()
+		s.digest = l.Digest
+		s.invalid = l.invalid.Value()
 		s.moved = v.doubt[id]
 		s.seen = l.body.shown.begun
 		s.settling = !v.seen[s.namespaceID]
@@ -336,9 +337,9 @@ func (v *view) change(e *listed, fn func()) {
 func (v *view) count(e *listed, n int) {
 	switch {
 	case e.body == nil: // not there yet, or no more
-	case e.invalid.get() != "":
+	case e.invalid.Value() != "":
 		v.health[v1.HealthUnknown] += n
 	default:
-		v.health[e.health.get().Health] += n
+		v.health[e.Health.Value().Health] += n
 	}
 }

@@ -125,7 +125,7 @@ func TestModelView(t *testing.T) {
 						continue
 					}
 					healths[v1.HealthHealthy]++
-					if got.digest.content != s.raw || got.namespaceID != where[id] || got.moved {
+					if got.digest.Content != s.raw || got.namespaceID != where[id] || got.moved {
 						t.Fatalf("%s in %s with %d is %+v", id, where[id], s.raw, got)
 					}
 				}

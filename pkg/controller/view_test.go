@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -34,7 +35,7 @@ func tell(v *view, l *listing, namespaceID string, list []shown, stop int) (deco
 		}
 		if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
 			decoded++
-			r.store(s.id, s.raw, digest{content: s.raw, health: share(record.HealthStatus{Health: v1.HealthHealthy})}, "")
+			r.store(s.id, s.raw, state.Digest{Content: s.raw, Health: state.Intern(record.HealthStatus{Health: v1.HealthHealthy})}, "")
 		}
 	}
 	if stop >= 0 {
@@ -175,7 +176,7 @@ func TestViewShownAtOnce(t *testing.T) {
 	if one.show("a", 1) != changed || two.show("a", 2) != changed {
 		t.Fatal("it is new to both")
 	}
-	if !one.store("a", 1, digest{content: 1}, "") || two.store("a", 2, digest{content: 2}, "") {
+	if !one.store("a", 1, state.Digest{Content: 1}, "") || two.store("a", 2, state.Digest{Content: 2}, "") {
 		t.Error("the second was stored over the first")
 	}
 	v.end(l, true)
@@ -261,7 +262,7 @@ func TestReadingOrder(t *testing.T) {
 			for _, s := range list {
 				if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
 					decoded++
-					r.store(s.id, s.raw, digest{content: s.raw}, "")
+					r.store(s.id, s.raw, state.Digest{Content: s.raw}, "")
 				}
 			}
 			if decoded != tc.decoded || (r.byRaw != nil) != tc.another {

@@ -1,4 +1,4 @@
-package controller
+package state
 
 import (
 	"encoding/json"
@@ -10,20 +10,20 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// digest is a content, small enough to be kept for every volume.
-type digest struct {
-	content  uint64 // hash of the content without sync progress; never 0
+// Digest is a content, small enough to be kept for every volume.
+type Digest struct {
+	Content  uint64 // hash of the content without sync progress; never 0
 	basic    uint64 // the same of what an older CRD keeps of it
-	progress uint64 // hash of the sync progress
-	health   well   // not a part of the content: that of an absent volume is the same
+	Progress uint64 // hash of the sync progress
+	Health   Health // not a part of the content: that of an absent volume is the same
 }
 
 // hashSeed makes the hashes of this process comparable with each other.
 var hashSeed = maphash.MakeSeed()
 
-// digestContent gives the digest of a content, and the hash of its spec alone.
-func digestContent(c record.Content) (d digest, spec uint64) {
-	d.health = share(c.HealthStatus())
+// DigestContent gives the digest of a content, and the hash of its spec alone.
+func DigestContent(c record.Content) (d Digest, spec uint64) {
+	d.Health = Intern(c.HealthStatus())
 	c.Status.Health, c.Status.Ready = "", ""
 	// The API lists them in any order.
 	replicas := slices.SortedStableFunc(slices.Values(c.Status.Replicas), func(a, b v1.Replica) int { return strings.Compare(a.ID, b.ID) })
@@ -43,8 +43,8 @@ func digestContent(c record.Content) (d digest, spec uint64) {
 		record.Content
 		Spec uint64
 	}{c, spec})
-	d.content = withCapacity(d.basic, capacity)
-	d.progress = hashOf(progress)
+	d.Content = withCapacity(d.basic, capacity)
+	d.Progress = hashOf(progress)
 	return d, spec
 }
 

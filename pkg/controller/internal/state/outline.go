@@ -1,4 +1,4 @@
-package controller
+package state
 
 import (
 	"math"
@@ -29,26 +29,26 @@ func timesOf(r *v1.Volume) times {
 // conditionTypes are in the order of times.
 var conditionTypes = []string{v1.ConditionHealthy, v1.ConditionPresent, v1.ConditionBound}
 
-// outline is a record as far as the cache knows it: our label and annotations, its
+// Outline is a record as far as the cache knows it: our label and annotations, its
 // PersistentVolume and our conditions.
-func (r *recordState) outline() *v1.Volume {
+func (r *Record) Outline() *v1.Volume {
 	v := &v1.Volume{}
-	if r.labelID != "" {
-		metav1.SetMetaDataLabel(&v.ObjectMeta, v1.LabelVolumeID, r.labelID)
+	if r.LabelID != "" {
+		metav1.SetMetaDataLabel(&v.ObjectMeta, v1.LabelVolumeID, r.LabelID)
 	}
 	for key, value := range map[string]string{
-		v1.AnnotationNamespaceID: r.namespaceID.get(),
-		v1.AnnotationClusterID:   r.clusterID.get(),
-		v1.AnnotationAbsentSince: string(r.state.mark),
+		v1.AnnotationNamespaceID: r.NamespaceID.Value(),
+		v1.AnnotationClusterID:   r.ClusterID.Value(),
+		v1.AnnotationAbsentSince: string(r.Summary.Mark),
 	} {
 		if value != "" {
 			metav1.SetMetaDataAnnotation(&v.ObjectMeta, key, value)
 		}
 	}
-	v.Status.PersistentVolume = r.state.join.persistentVolume()
-	health := r.state.health.get()
+	v.Status.PersistentVolume = r.Summary.PV.Status()
+	health := r.Summary.Health.Value()
 	v.Status.Health, v.Status.Ready = health.Health, health.Ready
-	for i, c := range []record.Condition{health.Condition, r.state.present.get(), r.state.bound.get()} {
+	for i, c := range []record.Condition{health.Condition, r.Summary.Present.Value(), r.Summary.Bound.Value()} {
 		c.Apply(v, conditionTypes[i], time.Unix(int64(r.times[i]), 0))
 	}
 	return v

@@ -1,0 +1,105 @@
+package state
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/record"
+)
+
+// PV is what the cache keeps of a PersistentVolume: what a
+// reconcile reads of it and nothing else, in few bytes. One of another driver
+// keeps only its name.
+type PV struct {
+	PVSummary
+	UID             UID
+	ResourceVersion string
+	Created         int64 // Unix seconds
+
+	NamespaceID Interned[string] // of StorageOS, from the handle
+	VolumeID    string           // "" if it is not ours
+	Terminating bool
+	Unreadable  bool // its handle names no volume, though it is of the driver
+}
+
+// GetObjectMeta gives client-go's cache the little that it asks for: the key
+// and the resource version.
+func (p *PV) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{Name: p.Name, ResourceVersion: p.ResourceVersion}
+}
+
+func (p *PV) Key() string { return p.Name }
+
+func (p *PV) IDs() []string {
+	if p.VolumeID == "" {
+		return nil
+	}
+	return []string{p.VolumeID}
+}
+
+// Same tells whether two states of one PersistentVolume are the same to a
+// reconcile.
+func (p *PV) Same(q *PV) bool {
+	a, b := *p, *q
+	a.ResourceVersion, b.ResourceVersion = "", ""
+	return a == b
+}
+
+// Deletes tells whether the volume behind the PersistentVolume is meant to go:
+// it is terminating, or was released by a claim with policy Delete.
+func (p *PV) Deletes() bool {
+	return p.Terminating ||
+		p.Phase.Value() == corev1.VolumeReleased && p.ReclaimPolicy.Value() == corev1.PersistentVolumeReclaimDelete
+}
+
+// Ref names the PersistentVolume in an event.
+func (p *PV) Ref() *corev1.ObjectReference {
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.Name, UID: p.UID.Unpack()}
+}
+
+// NewPV takes down what the cache keeps of a PersistentVolume.
+func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
+	p := &PV{PVSummary: PVSummary{Name: pv.Name}, UID: PackUID(pv.UID), ResourceVersion: pv.ResourceVersion}
+	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver {
+		return p
+	}
+	namespaceID, volumeID, ok := record.ParseHandle(pv.Spec.CSI.VolumeHandle)
+	if !ok {
+		p.Unreadable = true
+		return p
+	}
+	p.NamespaceID, p.VolumeID = Intern(namespaceID), strings.Clone(volumeID) // not the whole handle
+	p.Created = pv.CreationTimestamp.Unix()
+	p.Phase = Intern(pv.Status.Phase)
+	p.ReclaimPolicy = Intern(pv.Spec.PersistentVolumeReclaimPolicy)
+	p.Terminating = pv.DeletionTimestamp != nil
+	if claim := pv.Spec.ClaimRef; claim != nil {
+		p.ClaimNamespace, p.ClaimName = Intern(claim.Namespace), claim.Name
+	}
+	return p
+}
+
+// ChoosePV picks the one that counts out of all that have one
+// handle: the bound one, then the oldest, then the first by name. Nil if there
+// is none.
+func ChoosePV(all []*PV) *PV {
+	var best *PV
+	for _, p := range all {
+		if best == nil || precedes(p, best) {
+			best = p
+		}
+	}
+	return best
+}
+
+func precedes(p, q *PV) bool {
+	if pb, qb := p.Phase.Value() == corev1.VolumeBound, q.Phase.Value() == corev1.VolumeBound; pb != qb {
+		return pb
+	}
+	if p.Created != q.Created {
+		return p.Created < q.Created
+	}
+	return p.Name < q.Name
+}

@@ -1,0 +1,30 @@
+package state
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestChoosePV(t *testing.T) {
+	t.Parallel()
+	at := func(name string, age time.Duration, phase corev1.PersistentVolumePhase) *PV {
+		return &PV{PVSummary: PVSummary{Name: name, Phase: Intern(phase)}, Created: -int64(age.Seconds())}
+	}
+	for name, tc := range map[string]struct {
+		all  []*PV
+		want string
+	}{
+		"the bound one": {[]*PV{at("a", time.Hour, corev1.VolumeReleased), at("b", 0, corev1.VolumeBound)}, "b"},
+		"the oldest":    {[]*PV{at("a", 0, corev1.VolumeBound), at("b", time.Hour, corev1.VolumeBound)}, "b"},
+		"by name":       {[]*PV{at("b", 0, ""), at("a", 0, "")}, "a"},
+	} {
+		if got := ChoosePV(tc.all); got.Name != tc.want {
+			t.Errorf("%s: %s, want %s", name, got.Name, tc.want)
+		}
+	}
+	if ChoosePV(nil) != nil {
+		t.Error("one was chosen out of none")
+	}
+}
