@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -123,11 +124,11 @@ func (r *Reconciler) complete(now time.Time) {
 // it was before: while API servers may not go by a new CRD yet, the watch of one may still
 // drop what is stored. Its volume need not be asked for. Where no listing comes to its end
 // nothing is left to the next: what Kubernetes tells is recorded all the same.
-func (r *Reconciler) leftToListing(o *observation) bool {
-	if !o.sight.whole || o.record == nil || o.record.Summary.Complete() || o.record.Said() != o.track.before.said || !r.crdLags(o.now) {
+func (r *Reconciler) leftToListing(o *policy.Observation) bool {
+	if !o.Source.LastComplete || o.Record == nil || o.Record.Summary.Complete() || o.Record.Said() != o.Memory.Before.Said || !r.crdLags(o.Now) {
 		return false
 	}
-	r.completion.want(o.now)
+	r.completion.want(o.Now)
 	return true
 }
 
@@ -143,7 +144,7 @@ func (r *Reconciler) soon(now, last time.Time) time.Time {
 	if r.crdLags(now) {
 		return now
 	}
-	return last.Add(refusedPause)
+	return last.Add(policy.RefusedPause)
 }
 
 // incomplete are the IDs of the volumes whose records may lack what is kept now: those
@@ -185,12 +186,6 @@ func (v *view) decodeAgain(ids []string) (rest []string) {
 	return rest
 }
 
-// pruned tells whether the API server has dropped what was added to the CRD.
-func (s settlement) pruned() bool {
-	lost := func(want, got state.Condition) bool { return want != state.Condition{} && got == state.Condition{} }
-	return lost(s.want.Present, s.got.Present) || lost(s.want.Bound, s.got.Bound)
-}
-
 // pruned is how many records lack something that was dropped.
 func (t *tracks) pruned() int {
 	t.mu.Lock()
@@ -204,7 +199,7 @@ func (t *tracks) anySettled() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, tr := range t.all {
-		if tr.settled != (settlement{}) {
+		if tr.Applied != (policy.Applied{}) {
 			return []string{id}
 		}
 	}
@@ -216,7 +211,7 @@ func (t *tracks) settled() (ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, tr := range t.all {
-		if tr.settled != (settlement{}) {
+		if tr.Applied != (policy.Applied{}) {
 			ids = append(ids, id)
 		}
 	}
@@ -230,7 +225,7 @@ func (t *tracks) unsettle(ids []string) {
 	now := time.Now()
 	for _, id := range ids {
 		tr := t.all[id]
-		tr.settled = settlement{}
+		tr.Applied = policy.Applied{}
 		t.set(id, now, tr)
 	}
 }

@@ -33,13 +33,13 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 	}
 	r.tracks.mu.Lock()
 	for id, t := range r.tracks.all {
-		l := t.levels
+		l := t.Gauges
 		for kind, is := range map[string]bool{
-			metrics.OrphanUnclaimed: l.unclaimed, metrics.OrphanMissing: l.missing, metrics.OrphanRecord: l.orphan,
-			ConcernHeld: l.held != "", ConcernInvalid: l.invalid || l.leftAlone > 0,
+			metrics.OrphanUnclaimed: l.Unclaimed, metrics.OrphanMissing: l.Missing, metrics.OrphanRecord: l.Orphan,
+			ConcernHeld: l.Held != "", ConcernInvalid: l.Invalid || l.LeftAlone > 0,
 		} {
 			if is {
-				concerns = append(concerns, Concern{Kind: kind, VolumeID: id, Why: l.held})
+				concerns = append(concerns, Concern{Kind: kind, VolumeID: id, Why: l.Held})
 			}
 		}
 	}
@@ -68,7 +68,7 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 // whyInvalid says what cannot be made of a volume, or which record is left alone.
 func (r *Reconciler) whyInvalid(c *Concern) {
 	_, copies := state.ChooseRecord(r.recordsOf(c.VolumeID))
-	switch why := r.view.look(c.VolumeID).invalid; {
+	switch why := r.view.look(c.VolumeID).Invalid; {
 	case why != "":
 		c.Why = why
 	case len(copies) > 0:

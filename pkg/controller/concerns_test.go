@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
@@ -23,12 +24,12 @@ func TestConcerns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, l := range map[string]levels{
-		"a": {unclaimed: true}, "b": {missing: true, held: heldMass}, "c": {orphan: true}, "d": {},
+	for id, l := range map[string]policy.Gauges{
+		"a": {Unclaimed: true}, "b": {Missing: true, Held: policy.HeldMass}, "c": {Orphan: true}, "d": {},
 	} {
-		r.tracks.update(id, time.Now(), func(old track, _ *breaker) track {
-			old.levels = l
-			old.reported = "so that there is a track"
+		r.tracks.update(id, time.Now(), func(old policy.Memory, _ *policy.Breaker) policy.Memory {
+			old.Gauges = l
+			old.Reported = "so that there is a track"
 			return old
 		})
 	}
@@ -39,7 +40,7 @@ func TestConcerns(t *testing.T) {
 	}
 	r.leading.Store(true)
 	want := []Concern{
-		{Kind: ConcernHeld, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", Why: heldMass},
+		{Kind: ConcernHeld, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", Why: policy.HeldMass},
 		{Kind: metrics.OrphanMissing, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b"},
 		{Kind: metrics.OrphanRecord, VolumeID: "c"},
 		{Kind: metrics.OrphanUnclaimed, VolumeID: "a", Record: "record-a"},

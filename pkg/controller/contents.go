@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -71,7 +72,7 @@ func (c *contents) take(id string) []byte {
 // queued it, or asked for by ID; and the JSON that says so, which is kept again if it
 // cannot be written. Nil if the volume has gone or cannot be recorded: the next listing
 // will show it.
-func (r *Reconciler) content(ctx context.Context, id string, o observation, raw []byte) (*record.Content, []byte, error) {
+func (r *Reconciler) content(ctx context.Context, id string, o policy.Observation, raw []byte) (*record.Content, []byte, error) {
 	if raw == nil {
 		if !r.mayTry(id) {
 			return nil, nil, errNoWrites
@@ -81,7 +82,7 @@ func (r *Reconciler) content(ctx context.Context, id string, o observation, raw 
 		}
 		defer r.left(r.reads)
 	}
-	raw, v, err := r.volume(ctx, id, o.sight.namespaceID, raw)
+	raw, v, err := r.volume(ctx, id, o.Source.NamespaceID, raw)
 	if storageos.IsNotFound(err) {
 		r.waiting.add(id)
 		return nil, nil, nil
@@ -89,7 +90,7 @@ func (r *Reconciler) content(ctx context.Context, id string, o observation, raw 
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := record.FromVolume(v, o.sight.namespaceID, r.view.nodeNames())
+	c, err := record.FromVolume(v, o.Source.NamespaceID, r.view.nodeNames())
 	if err != nil {
 		r.waiting.add(id)
 		return nil, nil, nil //nolint:nilerr // the listing reports it

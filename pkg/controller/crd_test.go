@@ -26,6 +26,7 @@ import (
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/yaml"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
@@ -550,10 +551,10 @@ func TestHistoryOlderCRDEvents(t *testing.T) {
 		was, is, master string
 		want            spoken
 	}{
-		"degraded":         {replicas("ready", "ready"), replicas("ready", "failed"), "online", spoken{EventDegraded: {"only 2/3 copies are usable"}}},
-		"healthy":          {replicas("ready", "failed"), replicas("ready", "ready"), "online", spoken{EventHealthy: {"3/3 copies are usable"}}},
-		"offline":          {replicas("ready", "ready"), replicas("ready", "ready"), "offline", spoken{EventOffline: {"the master is offline, 2/3 copies are usable"}}},
-		"a label too few":  {replicas("ready"), `"replicas":[{"id":"r","health":"failed"}]`, "online", spoken{EventDegraded: {"only 1/2 copies are usable"}}},
+		"degraded":         {replicas("ready", "ready"), replicas("ready", "failed"), "online", spoken{policy.EventDegraded: {"only 2/3 copies are usable"}}},
+		"healthy":          {replicas("ready", "failed"), replicas("ready", "ready"), "online", spoken{policy.EventHealthy: {"3/3 copies are usable"}}},
+		"offline":          {replicas("ready", "ready"), replicas("ready", "ready"), "offline", spoken{policy.EventOffline: {"the master is offline, 2/3 copies are usable"}}},
+		"a label too few":  {replicas("ready"), `"replicas":[{"id":"r","health":"failed"}]`, "online", spoken{policy.EventDegraded: {"only 1/2 copies are usable"}}},
 		"nothing to speak": {replicas("ready"), replicas("ready"), "online", spoken{}},
 	} {
 		for _, older := range []bool{true, false} {

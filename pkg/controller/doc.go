@@ -5,27 +5,23 @@
 // learns in the view; shared informers keep PersistentVolumes and records.
 // Whatever changes in one of the three puts the ID of its volume into a
 // workqueue. A worker takes an ID, looks it up in the three (observe), decides
-// what is to be done (decide, a pure function) and does it (save, remove).
+// what is to be done (policy) and does it (save, remove).
 //
-// Below it is internal/state: a record, a PersistentVolume and the content of a volume in
-// few bytes, comparable.
+// Below it are internal/state, a record, a PersistentVolume and the content of a volume in
+// few bytes, comparable; and internal/policy, the decision, the rules of deletion and the
+// breaker, which are pure.
 //
 //	poller.go     when StorageOS is listed
 //	lists.go      what a listing asks for, finding what changed
 //	reading.go    one list of volumes, read into the view
 //	view.go       what this process knows of StorageOS
 //	cluster.go    which cluster answers
-//	watch.go      watched time
 //	movement.go   when a request of a listing last began or ended
 //	contents.go   volumes as listed or asked for, until a worker has recorded them
 //	informers.go  what fills the caches of records and PersistentVolumes (trim.go), and counts them (counts.go)
 //	index.go      finding what they hold by volume ID
 //	unreadable.go PersistentVolumes whose handle names no volume
-//	decide.go     the three together -> what to do
-//	orphans.go    what is said of volumes and PersistentVolumes without each other
-//	rules.go      when a record may be deleted
-//	breaker.go    when too many would be deleted at once
-//	track.go      what is remembered of a volume between two decisions
+//	track.go      what is remembered of the volumes between two decisions
 //	save.go       creating and patching a record (names.go, partial.go, patch.go)
 //	refuse.go     what the API server will not take
 //	unanswered.go finding out what a write has left whose answer did not come

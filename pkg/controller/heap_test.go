@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -76,7 +77,7 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 	}
 	r.view.end(l, true)
 	for _, id := range r.everyID() {
-		if _, d := r.decide(id, false); d.verdict != keep {
+		if _, d := r.decide(id, false); d.Verdict != policy.Keep {
 			t.Fatalf("the record of %s does not say what it should: %+v", id, d)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -128,8 +129,8 @@ func TestHistoryUnclaimedToldOnce(t *testing.T) {
 					h.polls(12)
 				}
 			})
-			if events[EventUnclaimed] != tc.want {
-				t.Errorf("events %v, want %d %s", events, tc.want, EventUnclaimed)
+			if events[policy.EventUnclaimed] != tc.want {
+				t.Errorf("events %v, want %d %s", events, tc.want, policy.EventUnclaimed)
 			}
 		})
 	}
@@ -179,13 +180,13 @@ func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
 				}
 				meanwhile(h)
 				h.provision(12)
-				if n := h.events[EventUnclaimed]; n != 0 {
+				if n := h.events[policy.EventUnclaimed]; n != 0 {
 					t.Errorf("it was said %d times while others came", n)
 				}
 				h.polls(24)
 			})
-			if events[EventUnclaimed] != 1 {
-				t.Errorf("events %v, want one %s", events, EventUnclaimed)
+			if events[policy.EventUnclaimed] != 1 {
+				t.Errorf("events %v, want one %s", events, policy.EventUnclaimed)
 			}
 		})
 	}
@@ -237,12 +238,12 @@ func TestHistoryUnclaimedAgain(t *testing.T) {
 				}
 				h.setPV(nil, boundPV("last", "v3"))
 				h.polls(3)
-				if tr := h.leader.tracks.all["v3"]; tr != (track{}) {
+				if tr := h.leader.tracks.all["v3"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered when it is claimed at last: %+v", tr)
 				}
 			})
-			if events[EventUnclaimed] != 2 {
-				t.Errorf("events %v, want two %s", events, EventUnclaimed)
+			if events[policy.EventUnclaimed] != 2 {
+				t.Errorf("events %v, want two %s", events, policy.EventUnclaimed)
 			}
 		})
 	}
@@ -282,8 +283,8 @@ func TestHistoryUnclaimedNews(t *testing.T) {
 						t.Errorf("%d are counted", n)
 					}
 				})
-				if events[EventUnclaimed] != tc.want {
-					t.Errorf("events %v, want %d %s", events, tc.want, EventUnclaimed)
+				if events[policy.EventUnclaimed] != tc.want {
+					t.Errorf("events %v, want %d %s", events, tc.want, policy.EventUnclaimed)
 				}
 			})
 		}
@@ -298,8 +299,8 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 		tell func(*history)
 		want string
 	}{
-		"its mark is refused":        {39, func(h *history) { h.records.fail = func(string) error { return refuse } }, heldNotWritten},
-		"its mark cannot be written": {39, func(h *history) { h.records.fail = func(string) error { return errDown } }, heldNotWritten},
+		"its mark is refused":        {39, func(h *history) { h.records.fail = func(string) error { return refuse } }, policy.HeldNotWritten},
+		"its mark cannot be written": {39, func(h *history) { h.records.fail = func(string) error { return errDown } }, policy.HeldNotWritten},
 		"somebody takes its mark away at once": {39, func(h *history) {
 			h.records.after = func(string) {
 				old := h.records.records["v39"]
@@ -307,19 +308,19 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 				delete(obj.Annotations, v1.AnnotationAbsentSince)
 				h.records.store(old, obj)
 			}
-		}, heldNotWritten},
-		"its turn to be asked for does not come": {39, func(h *history) { h.leader.proofs = newTurns(0) }, heldNotAsked},
+		}, policy.HeldNotWritten},
+		"its turn to be asked for does not come": {39, func(h *history) { h.leader.proofs = newTurns(0) }, policy.HeldNotAsked},
 		"one of many, whose marks are refused": {10, func(h *history) {
 			h.records.fail = func(string) error { return refuse }
-		}, heldMass},
+		}, policy.HeldMass},
 		"one of many, whose marks have to wait": {10, func(h *history) {
 			h.leader.marks = newTurns(0)
-		}, heldMass},
-		"another cluster answers": {0, func(h *history) { h.api.cluster = "other" }, heldOtherCluster},
+		}, policy.HeldMass},
+		"another cluster answers": {0, func(h *history) { h.api.cluster = "other" }, policy.HeldOtherCluster},
 		"StorageOS fails": {39, func(h *history) {
 			h.polls(2)
 			h.api.fail = func(string, int) error { return errDown }
-		}, heldNotWatched},
+		}, policy.HeldNotWatched},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

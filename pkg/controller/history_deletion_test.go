@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -396,11 +397,11 @@ func TestHistoryOneNamespaceSilent(t *testing.T) {
 		before, then string
 		want         counted
 	}{
-		"offline":           {"v0 1", "v0 1 offline", counted{EventOffline: 1}},
+		"offline":           {"v0 1", "v0 1 offline", counted{policy.EventOffline: 1}},
 		"offline before":    {"v0 1 offline", "v0 2 offline", counted{}},
-		"online":            {"v0 1 offline", "v0 1", counted{EventHealthy: 1}},
-		"degraded":          {"v0 1", "v0 1 online n1 7", counted{EventDegraded: 1}},
-		"it cannot be read": {"v0 1", "v0 18446744073709551615", counted{EventInvalid: 1}},
+		"online":            {"v0 1 offline", "v0 1", counted{policy.EventHealthy: 1}},
+		"degraded":          {"v0 1", "v0 1 online n1 7", counted{policy.EventDegraded: 1}},
+		"it cannot be read": {"v0 1", "v0 18446744073709551615", counted{policy.EventInvalid: 1}},
 	} {
 		for _, call := range []string{"volumes two", "cluster"} {
 			t.Run(name+", "+call+" fails", func(t *testing.T) {

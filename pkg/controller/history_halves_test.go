@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -253,7 +254,7 @@ func healthAtRandom(t *testing.T, h *history, random *rand.Rand) {
 	if is := health(); last != is {
 		t.Errorf("said %v, and it is %s", said, is)
 	}
-	if kept := h.leader.tracks.all["v0"]; kept != (track{}) {
+	if kept := h.leader.tracks.all["v0"]; kept != (policy.Memory{}) {
 		t.Errorf("remembered: %+v", kept)
 	}
 }

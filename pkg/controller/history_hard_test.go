@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -40,7 +41,7 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 			h.api.hidden = nil
 			h.polls(4)
 		})
-		if want := (counted{EventMissing: 1, EventFound: 1}); !maps.Equal(events, want) {
+		if want := (counted{policy.EventMissing: 1, policy.EventFound: 1}); !maps.Equal(events, want) {
 			t.Errorf("events %v, want %v", events, want)
 		}
 	})
@@ -66,7 +67,7 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 			h.api.fail = nil
 			h.polls(4)
 		})
-		if events[EventMissing] != 1 || events[EventFound] != 1 {
+		if events[policy.EventMissing] != 1 || events[policy.EventFound] != 1 {
 			t.Errorf("events %v, want one Missing, one Found", events)
 		}
 	})
@@ -137,11 +138,11 @@ func TestHistoryLostDeletionIsNotCounted(t *testing.T) {
 				if n := len(h.records.records); n != 31 {
 					t.Fatalf("%d records", n)
 				}
-				t.Logf("counted deletions: %d, want 9", len(h.leader.tracks.breaker.deletions))
+				t.Logf("counted deletions: %d, want 9", len(h.leader.tracks.breaker.Deletions))
 				h.keepVolumes(22) // 18 of 40 within a minute: more than 10, more than 20 %
 				lag(6)
 				if n := len(h.records.records); n != 31 {
-					t.Errorf("%d records: the breaker has not held the second nine (%q)", n, h.leader.tracks.breaker.why)
+					t.Errorf("%d records: the breaker has not held the second nine (%q)", n, h.leader.tracks.breaker.Why)
 				}
 			})
 		})
@@ -164,7 +165,7 @@ func TestHistoryQuietLosesEvent(t *testing.T) {
 			t.Errorf("it is %s", got)
 		}
 	})
-	if want := (counted{EventOffline: 1}); !maps.Equal(events, want) {
+	if want := (counted{policy.EventOffline: 1}); !maps.Equal(events, want) {
 		t.Errorf("events %v, want %v", events, want)
 	}
 }
@@ -213,7 +214,7 @@ func TestHistoryUnclaimedTooEarly(t *testing.T) {
 			t.Errorf("Bound says %s, 5 s after its PersistentVolume went", c.Reason)
 		}
 	})
-	if events[EventUnclaimed] > 0 {
+	if events[policy.EventUnclaimed] > 0 {
 		t.Errorf("events %v", events)
 	}
 }
@@ -257,7 +258,7 @@ func TestHistoryHeldInTurn(t *testing.T) {
 		}
 		h.api.cluster = "cluster"
 	})
-	if events[EventHeld] > 2 || events[EventResumed] > 2 {
+	if events[policy.EventHeld] > 2 || events[policy.EventResumed] > 2 {
 		t.Errorf("events %v in ten minutes; the record was never free to go", events)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -40,12 +41,12 @@ func TestHistoryAbsentIsNotWell(t *testing.T) {
 		events  counted
 	}{
 		"healthy":                  {"v39 1", "v39 1", 39, well, well, counted{}},
-		"with all others":          {"v39 1", "v39 1", 0, well, well, counted{EventHeld: 1, EventResumed: 1}},
+		"with all others":          {"v39 1", "v39 1", 0, well, well, counted{policy.EventHeld: 1, policy.EventResumed: 1}},
 		"offline":                  {"v39 1 offline", "v39 1 offline", 39, `Offline "0/1" False Offline`, `Offline "0/1" False Offline`, counted{}},
 		"degraded":                 {"v39 1 online n1 5", "v39 1 online n1 5", 39, `Degraded "1/2" False Degraded`, `Degraded "1/2" False Degraded`, counted{}},
-		"offline, when it is back": {"v39 1", "v39 1 offline", 39, well, `Offline "0/1" False Offline`, counted{EventOffline: 1}},
+		"offline, when it is back": {"v39 1", "v39 1 offline", 39, well, `Offline "0/1" False Offline`, counted{policy.EventOffline: 1}},
 		"another size":             {"v39 1", "v39 2", 39, well, well, counted{}},
-		"it cannot be read":        {"v39 1", "v39 18446744073709551615", 39, well, well, counted{EventInvalid: 1}},
+		"it cannot be read":        {"v39 1", "v39 18446744073709551615", 39, well, well, counted{policy.EventInvalid: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -199,11 +200,11 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		tell func(*history)
 		want counted
 	}{
-		"it is not lost": {func(h *history) { becomes(h, "offline") }, counted{EventOffline: 1}},
+		"it is not lost": {func(h *history) { becomes(h, "offline") }, counted{policy.EventOffline: 1}},
 		"it is lost": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"it is lost, and the watch is late": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
@@ -211,7 +212,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.work(h.leader, 10)
 			h.sleep(time.Second)
 			h.work(h.leader, 10) // tried again
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"it is lost, and the PersistentVolume is released": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
@@ -220,13 +221,13 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			pv := *h.pvs["v0"]
 			pv.Phase = state.Intern(corev1.VolumeReleased)
 			h.setPV(h.pvs["v0"], &pv)
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"it is lost, and the volume is well again": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
 			h.polls(2)
 			becomes(h, "online")
-		}, counted{EventOffline: 1, EventHealthy: 1}},
+		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
 		"it is lost, and the volume is well again before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
@@ -235,7 +236,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			becomes(h, "online")
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
-		}, counted{EventOffline: 1, EventHealthy: 1}},
+		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
 		"it is lost, and the volume is well again on another node before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			for _, health := range []string{"offline", "online n2"} {
@@ -243,7 +244,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 			}
-		}, counted{EventOffline: 1, EventHealthy: 1}},
+		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
 		"it is lost, and the volume is well again, larger and then not, before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			for _, is := range []string{"v0 1 offline", "v0 7 online", "v0 7 offline"} {
@@ -251,7 +252,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 			}
-		}, counted{EventOffline: 2, EventHealthy: 1}},
+		}, counted{policy.EventOffline: 2, policy.EventHealthy: 1}},
 		"it is lost, and the volume is well again and not, before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			for _, health := range []string{"offline", "online", "offline"} {
@@ -259,7 +260,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 			}
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"an earlier write is lost, which changes no health, and then it is": {func(h *history) {
 			h.records.lost = func(string) error { return errDown }
 			for _, is := range []string{"v0 7", "v0 7 offline"} {
@@ -268,7 +269,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				h.work(h.leader, 10)
 			}
 			h.records.lost = nil
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"two writes are lost, and the second has read what the first left": {func(h *history) {
 			h.records.lost = func(string) error { return errDown }
 			for _, health := range []string{"offline", "online n2"} {
@@ -277,7 +278,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				h.work(h.leader, 10)
 			}
 			h.records.lost = nil
-		}, counted{EventOffline: 1, EventHealthy: 1}},
+		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
 		"it is lost, and two writes that have read it fail": {func(h *history) {
 			h.records.lost = once(errDown)
 			for _, health := range []string{"offline", "online n2", "offline n3"} {
@@ -287,19 +288,19 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				h.records.fail = func(string) error { return errDown }
 			}
 			h.records.fail = nil
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"the first half tells it, and the second is written": {func(h *history) {
 			halves(h, &h.records.fail, nil)
-		}, counted{EventDegraded: 1}},
+		}, counted{policy.EventDegraded: 1}},
 		"the first half tells it, and the second fails": {func(h *history) {
 			halves(h, &h.records.fail, errDown)
-		}, counted{EventDegraded: 1}},
+		}, counted{policy.EventDegraded: 1}},
 		"the first half tells it, and the second is lost": {func(h *history) {
 			halves(h, &h.records.lost, errDown)
-		}, counted{EventDegraded: 1}},
+		}, counted{policy.EventDegraded: 1}},
 		"the first half tells it, and the second conflicts": {func(h *history) {
 			halves(h, &h.records.fail, apierrors.NewConflict(volumesResource, "v0", errDown))
-		}, counted{EventDegraded: 1}},
+		}, counted{policy.EventDegraded: 1}},
 		"the first half tells it, the second fails, and the volume is well again": {func(h *history) {
 			halves(h, &h.records.fail, errDown)
 			_ = h.leader.poller.poll(h.ctx)
@@ -328,11 +329,11 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		}, counted{}},
 		"the first half tells that it is well, and the second that it is offline": {func(h *history) {
 			between(h, replicated(2, 1, "online"), replicated(1, 1, "offline"), &h.records.fail, errDown)
-		}, counted{EventOffline: 1}},
-		"the record is new to the watch": {func(h *history) { newcomer(h, nil) }, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
+		"the record is new to the watch": {func(h *history) { newcomer(h, nil) }, counted{policy.EventOffline: 1}},
 		"the record is new to the watch, and it is lost": {func(h *history) {
 			newcomer(h, once(errDown))
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"the write fails, a hand edits the record, and the volume is well again": {func(h *history) {
 			h.records.fail = func(string) error { return errDown }
 			becomes(h, "offline")
@@ -355,7 +356,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.work(h.leader, 10)
 			h.tell(h.leader, 1)
 			h.work(h.leader, 10)
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"it is lost, and the volume is away for a while": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
@@ -364,36 +365,36 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.api.hidden = map[string]bool{"v0": true}
 			h.polls(2)
 			h.api.hidden = nil
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"the watch is behind, and Kubernetes takes no writes": {func(h *history) {
 			behind(h, "offline")
 			h.records.fail = func(string) error { return errDown }
 			h.leader.queue.Add("v0")
 			h.work(h.leader, 10)
 			h.records.fail = nil
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"the watch is behind, and what is read too": {func(h *history) {
 			behind(h, "offline n2")
 			h.records.stale = h.records.history[len(h.records.history)-2].obj
 			h.leader.queue.Add("v0")
 			h.work(h.leader, 10)
 			h.records.stale = nil
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"the watch is behind, and the volume is well again": {func(h *history) {
 			behind(h, "offline")
 			becomes(h, "online")
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
-		}, counted{EventOffline: 1, EventHealthy: 1}},
-		"the answer is overtaken": {overtaken, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
+		"the answer is overtaken": {overtaken, counted{policy.EventOffline: 1}},
 		"the answer is overtaken, and lost": {func(h *history) {
 			h.records.lost = once(errDown)
 			overtaken(h)
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"the answer is overtaken, and the volume is well again": {func(h *history) {
 			overtaken(h)
 			becomes(h, "online")
-		}, counted{EventOffline: 1, EventHealthy: 1}},
+		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
 		"it is lost, and a listing ends before a worker knows what the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
@@ -401,7 +402,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.work(h.leader, 10)
 			h.tell(h.leader, -1)
 			_ = h.leader.poller.poll(h.ctx)
-		}, counted{EventOffline: 1}},
+		}, counted{policy.EventOffline: 1}},
 		"who led before has written and said it, and what is read is behind": {func(h *history) {
 			h.records.stale = h.records.records["v0"]
 			h.edit("v0", func(r *v1.Volume) { r.Status.Master.Health = "offline" })
@@ -424,7 +425,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			events := told(t, 40, nil, func(h *history) {
 				tc.tell(h)
 				h.polls(6)
-				if tr := h.leader.tracks.all["v0"]; tr != (track{}) {
+				if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered: %+v", tr)
 				}
 			})

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -43,7 +44,7 @@ func TestHistoryInvalidOutlivesPV(t *testing.T) {
 		h.api.volumes["one"] = h.api.volumes["one"][invalid:]
 		h.polls(12)
 		if n := len(h.records.records); n != 40 {
-			t.Errorf("%d records: the loss of %d of 40 volumes whose PersistentVolumes went before was taken for explained (%q)", n, invalid, h.leader.tracks.breaker.why)
+			t.Errorf("%d records: the loss of %d of 40 volumes whose PersistentVolumes went before was taken for explained (%q)", n, invalid, h.leader.tracks.breaker.Why)
 		}
 	})
 }
@@ -107,7 +108,7 @@ func TestHistoryInvalidBeforePV(t *testing.T) {
 					t.Errorf("%s are counted", n)
 				}
 			})
-			if events[EventInvalid] != 1 {
+			if events[policy.EventInvalid] != 1 {
 				t.Errorf("events %v", events)
 			}
 		})
@@ -172,7 +173,7 @@ func TestHistoryInvalidToldOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if events := told(t, 1, nil, tell); events[EventInvalid] != 1 {
+			if events := told(t, 1, nil, tell); events[policy.EventInvalid] != 1 {
 				t.Errorf("events %v", events)
 			}
 		})
@@ -201,7 +202,7 @@ func TestHistoryTwiceUntilNamespaceGoes(t *testing.T) {
 				h.api.volumes[left] = []string{"v0 7 offline"}
 				h.polls(3)
 				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 || r.Status.Health != v1.HealthOffline {
-					t.Errorf("its record says size %d, %s; invalid: %q", r.Spec.SizeBytes, r.Status.Health, h.leader.view.look("v0").invalid)
+					t.Errorf("its record says size %d, %s; invalid: %q", r.Spec.SizeBytes, r.Status.Health, h.leader.view.look("v0").Invalid)
 				}
 			})
 		})
@@ -225,11 +226,11 @@ func TestHistoryTwiceTheSame(t *testing.T) {
 				h.api.volumes["one"] = []string{"v0 7", "v0 7"}
 				h.polls(4)
 				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 {
-					t.Errorf("the record says size %d (%q)", r.Spec.SizeBytes, h.leader.view.look("v0").invalid)
+					t.Errorf("the record says size %d (%q)", r.Spec.SizeBytes, h.leader.view.look("v0").Invalid)
 				}
 				h.api.volumes["one"] = []string{"v0 7", "v0 8"}
 				h.polls(3)
-				if why := h.leader.view.look("v0").invalid; why != listedTwice {
+				if why := h.leader.view.look("v0").Invalid; why != listedTwice {
 					t.Errorf("listed with different content again, it is %q", why)
 				}
 			})

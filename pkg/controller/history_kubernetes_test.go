@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 )
@@ -332,7 +333,7 @@ func TestHistoryNotDeleted(t *testing.T) {
 					if n, most := h.askedByID()-asked, int(5*time.Minute/grace); n == 0 || n > most {
 						t.Errorf("it was asked for %d times in five minutes", n)
 					}
-					if n := h.leader.tracks.held[heldNotDeleted]; n != 1 {
+					if n := h.leader.tracks.held[policy.HeldNotDeleted]; n != 1 {
 						t.Errorf("held: %v", h.leader.tracks.held)
 					}
 					h.records.fail = nil

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -62,7 +63,7 @@ func TestHistoryMassHeldBeforeMarked(t *testing.T) {
 		if marked == volumes {
 			t.Fatal("all are marked")
 		}
-		if n := h.leader.tracks.held[heldMass]; n != volumes {
+		if n := h.leader.tracks.held[policy.HeldMass]; n != volumes {
 			t.Errorf("%d of %d records past their grace are counted as held, %d are marked", n, volumes, marked)
 		}
 	})
@@ -230,7 +231,7 @@ func TestHistoryMassOutlived(t *testing.T) {
 				h.records.fail = nil
 				h.polls(12)
 				if n := len(h.records.records); n != 40 {
-					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.why)
+					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.Why)
 				}
 			})
 		})
@@ -281,7 +282,7 @@ func TestHistoryMassOutlivedByOneListing(t *testing.T) {
 				h.api.volumes["one"] = h.api.volumes["one"][30:]
 				h.polls(12)
 				if n := len(h.records.records); n != 40 {
-					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.why)
+					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.Why)
 				}
 			})
 		})
@@ -301,7 +302,7 @@ func TestHistoryMassExplainedBeforeLeading(t *testing.T) {
 		h.lead()
 		h.polls(12)
 		if n := len(h.records.records); n != 10 {
-			t.Errorf("%d records a minute after 30 of 40 volumes and their PersistentVolumes went (%q)", n, h.leader.tracks.breaker.why)
+			t.Errorf("%d records a minute after 30 of 40 volumes and their PersistentVolumes went (%q)", n, h.leader.tracks.breaker.Why)
 		}
 	})
 }

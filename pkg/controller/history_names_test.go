@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -82,7 +83,7 @@ func TestHistoryNames(t *testing.T) {
 				}
 				h.polls(3)
 			},
-			map[string]string{"a": "pvc-x", "b": "b"}, counted{EventNameConflict: 1},
+			map[string]string{"a": "pvc-x", "b": "b"}, counted{policy.EventNameConflict: 1},
 		},
 		"its PersistentVolume comes late": {
 			func(h *history) {
@@ -93,7 +94,7 @@ func TestHistoryNames(t *testing.T) {
 				h.setPV(nil, boundPV("pvc-x", "b"))
 				h.polls(2)
 			},
-			map[string]string{"a": "pvc-x", "b": "b", "c": "pvc-y"}, counted{EventNameConflict: 1},
+			map[string]string{"a": "pvc-x", "b": "b", "c": "pvc-y"}, counted{policy.EventNameConflict: 1},
 		},
 		"the handle counts, not the label": {
 			func(h *history) {
@@ -134,7 +135,7 @@ func TestHistoryNames(t *testing.T) {
 				}
 				h.polls(40)
 			},
-			map[string]string{"b": "pvc-a"}, counted{EventHeld: 1},
+			map[string]string{"b": "pvc-a"}, counted{policy.EventHeld: 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,7 +150,7 @@ func TestHistoryNames(t *testing.T) {
 					t.Errorf("%d creations are remembered", n)
 				}
 			})
-			delete(events, EventUnclaimed)
+			delete(events, policy.EventUnclaimed)
 			if !maps.Equal(events, tc.events) {
 				t.Errorf("events %v, want %v", events, tc.events)
 			}
@@ -287,42 +288,6 @@ func TestHistoryOneRecord(t *testing.T) {
 					t.Errorf("%d creations are remembered", n)
 				}
 			})
-		})
-	}
-}
-
-// Until when a volume waits for the name of its record.
-func TestWaits(t *testing.T) {
-	t.Parallel()
-	type step struct {
-		at       time.Duration
-		listings int
-		holder   nameHolder
-		waits    bool
-	}
-	leaving, held := nameHolder{leaving: true}, nameHolder{leaving: true, held: true}
-	for name, tc := range map[string]struct {
-		grace time.Duration
-		steps []step
-	}{
-		"nobody has it":         {15 * time.Second, []step{{0, 1, nameHolder{}, false}}},
-		"the grace and two":     {15 * time.Second, []step{{0, 1, leaving, true}, {10 * time.Second, 3, leaving, true}, {15 * time.Second, 4, leaving, true}, {20 * time.Second, 5, leaving, true}, {25 * time.Second, 6, leaving, false}}},
-		"no grace, and two":     {0, []step{{0, 1, leaving, true}, {5 * time.Second, 2, leaving, true}, {10 * time.Second, 3, leaving, false}}},
-		"no listing completes":  {15 * time.Second, []step{{0, 1, leaving, true}, {15 * time.Second, 1, leaving, true}, {time.Hour, 1, leaving, true}}},
-		"it becomes free":       {15 * time.Second, []step{{0, 1, leaving, true}, {5 * time.Second, 2, nameHolder{}, false}}},
-		"it is held, then goes": {0, []step{{0, 1, held, true}, {time.Hour, 700, held, true}, {time.Hour, 701, leaving, true}, {time.Hour, 702, leaving, true}, {time.Hour, 703, leaving, false}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := DefaultSettings()
-			s.OrphanGracePeriod = tc.grace
-			w := nameWait{name: "x", since: noon}
-			for n, step := range tc.steps {
-				var waits bool
-				if w, waits = s.waits(w, step.holder, noon.Add(step.at), step.listings); waits != step.waits {
-					t.Errorf("step %d: %v, want %v", n, waits, step.waits)
-				}
-			}
 		})
 	}
 }

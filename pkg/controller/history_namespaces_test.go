@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -19,10 +20,10 @@ func TestHistoryNewNamespace(t *testing.T) {
 		other bool
 		want  counted
 	}{
-		"its volume cannot be recorded":              {"x large", true, false, counted{EventInvalid: 1}},
-		"nobody claims its volume":                   {"x 1", false, false, counted{EventUnclaimed: 1}},
-		"that of another cluster cannot be recorded": {"x large", true, true, counted{EventHeld: 1}},
-		"nobody claims that of another cluster":      {"x 1", false, true, counted{EventHeld: 1}},
+		"its volume cannot be recorded":              {"x large", true, false, counted{policy.EventInvalid: 1}},
+		"nobody claims its volume":                   {"x 1", false, false, counted{policy.EventUnclaimed: 1}},
+		"that of another cluster cannot be recorded": {"x large", true, true, counted{policy.EventHeld: 1}},
+		"nobody claims that of another cluster":      {"x 1", false, true, counted{policy.EventHeld: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -40,7 +41,7 @@ func TestHistoryNewNamespace(t *testing.T) {
 				}
 				h.polls(60)
 			})
-			delete(events, EventMissing) // of those that the other cluster does not have
+			delete(events, policy.EventMissing) // of those that the other cluster does not have
 			if diff := cmp.Diff(tc.want, events); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -326,7 +327,7 @@ func TestHistoryContentLater(t *testing.T) {
 			h.tell(h.leader, -1)
 			h.work(h.leader, 10)
 			h.records.fail = func(string) error { return refuse }
-		}, counted{EventInvalid: 1}},
+		}, counted{policy.EventInvalid: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

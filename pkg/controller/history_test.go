@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -127,7 +128,7 @@ func TestHistoryEvents(t *testing.T) {
 	}{
 		"a volume goes": {
 			tell: func(h *history) { h.keepVolumes(39); h.polls(minute) },
-			want: counted{EventMissing: 1},
+			want: counted{policy.EventMissing: 1},
 		},
 		"a volume goes and is back": {
 			tell: func(h *history) {
@@ -137,7 +138,7 @@ func TestHistoryEvents(t *testing.T) {
 				h.api.volumes["one"] = all
 				h.polls(minute)
 			},
-			want: counted{EventMissing: 1, EventFound: 1},
+			want: counted{policy.EventMissing: 1, policy.EventFound: 1},
 		},
 		"a volume goes and a PersistentVolume, and every ID is compared at each poll": {
 			resync: time.Second,
@@ -146,7 +147,7 @@ func TestHistoryEvents(t *testing.T) {
 				h.setPV(h.pvs["v3"], nil)
 				h.polls(minute)
 			},
-			want: counted{EventMissing: 1, EventUnclaimed: 1},
+			want: counted{policy.EventMissing: 1, policy.EventUnclaimed: 1},
 		},
 		"a volume that nobody claims is not listed for a while": {
 			tell: func(h *history) {
@@ -157,14 +158,14 @@ func TestHistoryEvents(t *testing.T) {
 				h.api.hidden = nil
 				h.polls(minute)
 			},
-			want: counted{EventUnclaimed: 1},
+			want: counted{policy.EventUnclaimed: 1},
 		},
 		"a volume is made by hand while PersistentVolumes come all the time": {
 			tell: func(h *history) {
 				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
 				h.provision(3 * 60 * minute / 2)
 			},
-			want: counted{EventUnclaimed: 1},
+			want: counted{policy.EventUnclaimed: 1},
 		},
 		"the PersistentVolume of a volume comes after those of many others": {
 			tell: func(h *history) {
@@ -183,11 +184,11 @@ func TestHistoryEvents(t *testing.T) {
 				h.api.volumes["one"] = all
 				h.polls(minute)
 			},
-			want: counted{EventHeld: 1, EventResumed: 1},
+			want: counted{policy.EventHeld: 1, policy.EventResumed: 1},
 		},
 		"most volumes go and stay away": {
 			tell: func(h *history) { h.keepVolumes(10); h.polls(25 * minute) },
-			want: counted{EventHeld: 1, EventResumed: 1, EventMissing: 30},
+			want: counted{policy.EventHeld: 1, policy.EventResumed: 1, policy.EventMissing: 30},
 		},
 		"another process leads while deletions are held": {
 			tell: func(h *history) {
@@ -196,7 +197,7 @@ func TestHistoryEvents(t *testing.T) {
 				h.lead()
 				h.polls(minute)
 			},
-			want: counted{EventHeld: 1},
+			want: counted{policy.EventHeld: 1},
 		},
 		"most volumes go while nobody leads": {
 			tell: func(h *history) {
@@ -204,7 +205,7 @@ func TestHistoryEvents(t *testing.T) {
 				h.lead()
 				h.polls(minute)
 			},
-			want: counted{EventHeld: 1},
+			want: counted{policy.EventHeld: 1},
 		},
 		"one goes, and most of the others while nobody leads": {
 			tell: func(h *history) {
@@ -214,7 +215,7 @@ func TestHistoryEvents(t *testing.T) {
 				h.lead()
 				h.polls(minute)
 			},
-			want: counted{EventHeld: 1},
+			want: counted{policy.EventHeld: 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -446,7 +447,7 @@ func TestHistoryFirstRecords(t *testing.T) {
 			t.Errorf("%d records, want 100", made)
 		}
 		for id, is := range h.leader.tracks.all {
-			if is.written != nil {
+			if is.Written != nil {
 				t.Errorf("what was written for volume %s is remembered", id)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -127,7 +128,7 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 				}
 				reads := h.records.reads
 				h.polls(4)
-				if tr := h.leader.tracks.all["v0"]; tr != (track{}) || h.records.reads != reads {
+				if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) || h.records.reads != reads {
 					t.Errorf("it is read %d times more, and remembered: %+v", h.records.reads-reads, tr)
 				}
 			})
@@ -338,8 +339,8 @@ func TestHistoryUnansweredAtRest(t *testing.T) {
 		if n := h.askedByID() - asked; n > 12 {
 			t.Errorf("in half an hour StorageOS was asked %d times for a volume whose record is right", n)
 		}
-		if tr := h.leader.tracks.all["v0"]; tr != (track{}) {
-			t.Errorf("and what is remembered is %+v", tr.unanswered)
+		if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) {
+			t.Errorf("and what is remembered is %+v", tr.Unanswered)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -57,7 +58,7 @@ func TestHistoryUndoneAtOnce(t *testing.T) {
 					t.Errorf("two polls later it says\n%+v, want\n%+v", got, want)
 				}
 				h.listings(2)
-				if tr := h.leader.tracks.all["v0"]; tr != (track{}) {
+				if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered: %+v", tr)
 				}
 			})
@@ -119,7 +120,7 @@ func TestHistoryListedWhileUndone(t *testing.T) {
 		h.round()
 		h.leader.queue.Add("v0") // something else about it
 		h.work(h.leader, 10)
-		h.sleep(2 * firstUndone)
+		h.sleep(2 * policy.FirstUndone)
 		h.work(h.leader, 10)
 		if got := h.records.records["v0"].Spec.SizeBytes; got != 3 {
 			t.Errorf("its record says %d bytes, want 3", got)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -73,7 +74,7 @@ func TestHistoryHandle(t *testing.T) {
 					t.Errorf("%s are invalid when it is gone", n)
 				}
 			})
-			if diff := cmp.Diff(tc.want, got[EventInvalid]); diff != "" {
+			if diff := cmp.Diff(tc.want, got[policy.EventInvalid]); diff != "" {
 				t.Errorf("events (-want +got):\n%s\n%v", diff, got)
 			}
 		})
@@ -116,7 +117,7 @@ func TestHistoryHandleReplaced(t *testing.T) {
 					t.Errorf("%s are invalid, want %s", n, tc.invalid)
 				}
 			})
-			if got[EventInvalid] != tc.events {
+			if got[policy.EventInvalid] != tc.events {
 				t.Errorf("events %v, want %d", got, tc.events)
 			}
 		})

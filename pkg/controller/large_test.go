@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // A volume that is too large to be read counts as present and keeps its record; an event
@@ -18,10 +19,10 @@ func TestHistoryLargeEntry(t *testing.T) {
 		want  counted
 		moved int // the metric, at most
 	}{
-		"it becomes large": {func(h *history) { h.api.volumes["one"][3] = "v3 large" }, counted{EventInvalid: 1}, 1},
-		"two do":           {func(h *history) { h.api.volumes["one"][3], h.api.volumes["one"][39] = "v3 large", "v39 large" }, counted{EventInvalid: 2}, 2},
+		"it becomes large": {func(h *history) { h.api.volumes["one"][3] = "v3 large" }, counted{policy.EventInvalid: 1}, 1},
+		"two do":           {func(h *history) { h.api.volumes["one"][3], h.api.volumes["one"][39] = "v3 large", "v39 large" }, counted{policy.EventInvalid: 2}, 2},
 		"a new one is":     {func(h *history) { h.api.volumes["one"] = append(h.api.volumes["one"], "new large") }, counted{}, 1},
-		"large and small":  {func(h *history) { h.api.volumes["one"] = append(h.api.volumes["one"], "v3 large") }, counted{EventInvalid: 1}, 60}, // an ID that is listed twice is an error of each poll
+		"large and small":  {func(h *history) { h.api.volumes["one"] = append(h.api.volumes["one"], "v3 large") }, counted{policy.EventInvalid: 1}, 60}, // an ID that is listed twice is an error of each poll
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

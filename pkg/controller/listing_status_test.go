@@ -3,6 +3,8 @@ package controller
 import (
 	"testing"
 	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // What is said of the listings: only a complete one moves the time and the cluster, and
@@ -21,8 +23,8 @@ func TestListing(t *testing.T) {
 	}
 	r.listingNoted(&listing{cluster: "c"}, nil, end)
 	r.listingNoted(&listing{cluster: "other"}, errBroken, end.Add(time.Minute))
-	r.tracks.update("v1", end, func(t track, _ *breaker) track {
-		t.levels.held = "why"
+	r.tracks.update("v1", end, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		t.Gauges.Held = "why"
 		return t
 	})
 	if got, want := r.Listing(), (Listing{Completed: end, Cluster: "c", Failing: "broken", Held: 1}); got != want {

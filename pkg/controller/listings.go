@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // considerAll decides about many volumes at once. The breaker counts them all
@@ -21,11 +23,11 @@ func (r *Reconciler) considerAll(ids []string) {
 // count lets the breaker know of a volume that is absent, or is no longer.
 func (r *Reconciler) count(id string) {
 	o := r.observe(id)
-	r.tracks.update(id, o.now, func(t track, b *breaker) track {
-		o.heeds(t, b)
-		of := r.settings.decide(o).track.levels.counted()
-		t.levels.absence, t.levels.copies, t.levels.namespace = of.absence, of.copies, of.namespace
-		if o.sight.settling && o.record != nil && o.record.Summary.Mark != "" {
+	r.tracks.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
+		o.Heeds(t, b)
+		of := r.rules.Decide(o).Memory.Gauges.BreakerInput()
+		t.Gauges.Absence, t.Gauges.Copies, t.Gauges.Namespace = of.Absence, of.Copies, of.Namespace
+		if o.Source.InitialSync && o.Record != nil && o.Record.Summary.Mark != "" {
 			r.inherited[id] = of
 		}
 		return t
@@ -141,31 +143,31 @@ func (r *Reconciler) announce(first bool) {
 		if first && r.saidBefore(why) {
 			return
 		}
-		r.sayOnLease(corev1.EventTypeWarning, EventHeld, "deletions of records are held: "+why)
+		r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+why)
 	case was != "" && why != "" && !sameHold(was, why):
 		r.logger.Error(nil, "Deletions of records are held for another reason", "why", why)
 	case was != "" && why == "":
 		r.logger.Info("Deletions of records are no longer held")
-		r.sayOnLease(corev1.EventTypeNormal, EventResumed, "deletions of records are no longer held")
+		r.sayOnLease(corev1.EventTypeNormal, policy.EventResumed, "deletions of records are no longer held")
 	}
 }
 
 // sameHold tells whether two reasons are one with other numbers.
 func sameHold(a, b string) bool {
-	mass := func(why string) bool { return why != heldOtherCluster && why != heldNoCluster }
+	mass := func(why string) bool { return why != policy.HeldOtherCluster && why != policy.HeldNoCluster }
 	return a == b || mass(a) && mass(b)
 }
 
 // saidBefore tells whether who led before has said why deletions are held: the marks
 // that it left were reason enough.
 func (r *Reconciler) saidBefore(why string) bool {
-	if why == heldOtherCluster || why == heldNoCluster {
+	if why == policy.HeldOtherCluster || why == policy.HeldNoCluster {
 		return len(r.inherited) > 0
 	}
 	absent := map[string]int{}
 	for _, l := range r.inherited {
-		if l.absence == unexplained {
-			absent[l.namespace]++
+		if l.Absence == policy.Unexplained {
+			absent[l.Namespace]++
 		}
 	}
 	return r.tracks.tripsBy(absent)
@@ -173,7 +175,7 @@ func (r *Reconciler) saidBefore(why string) bool {
 
 func (r *Reconciler) sayOnLease(kind, reason, message string) {
 	if r.lease != nil {
-		r.say(event{r.lease, kind, reason, message})
+		r.say(policy.Event{On: r.lease, Kind: kind, Reason: reason, Message: message})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -297,7 +298,7 @@ func (m *model) check() {
 	}
 	// A mark that was refused is written when the pause is over, and the hold
 	// begins with the mark.
-	patience := refusedPause + m.settings.MassOrphanHold + m.settings.OrphanGracePeriod
+	patience := policy.RefusedPause + m.settings.MassOrphanHold + m.settings.OrphanGracePeriod
 	if m.upgraded {
 		patience += m.settings.ResyncInterval
 	}
@@ -327,14 +328,14 @@ func (m *model) check() {
 func (m *model) remembered() {
 	for id, t := range m.leader.tracks.all {
 		o := m.leader.observe(id)
-		if t.written != nil && newest(t.written, o.record) == o.record {
-			m.violated(ruleRest, "volume %s: what was written last is remembered, and known: %+v, cached %+v", id, t.written, o.record)
+		if t.Written != nil && policy.Newest(t.Written, o.Record) == o.Record {
+			m.violated(ruleRest, "volume %s: what was written last is remembered, and known: %+v, cached %+v", id, t.Written, o.Record)
 		}
-		if o.sight.presence == present && (t.levels.invalid || t.reported != "" || t.refused != (refusal{})) {
+		if o.Source.Presence == policy.Present && (t.Gauges.Invalid || t.Reported != "" || t.Refused != (policy.Refusal{})) {
 			m.violated(ruleRest, "volume %s: it cannot be recorded or was refused, and nothing is wrong with it: %+v", id, t)
 		}
-		if t.settled != (settlement{}) && o.record != nil && o.record.Summary == t.settled.want {
-			m.violated(ruleRest, "volume %s: it is remembered as settled, and is right: %+v", id, t.settled)
+		if t.Applied != (policy.Applied{}) && o.Record != nil && o.Record.Summary == t.Applied.Desired {
+			m.violated(ruleRest, "volume %s: it is remembered as settled, and is right: %+v", id, t.Applied)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // A volume that has moved to another namespace is followed there, also while a list
@@ -101,8 +102,8 @@ func TestPollFollowsMoved(t *testing.T) {
 					t.Error("the listing is whole")
 				}
 			}
-			if s := p.view.look("a"); s.invalid != tc.invalid || s.invalid == "" && s.digest.Health.Value().Health != tc.want || s.presence != present {
-				t.Errorf("it is %s (%s), moved: %t", s.digest.Health.Value().Health, s.invalid, s.moved)
+			if s := p.view.look("a"); s.Invalid != tc.invalid || s.Invalid == "" && s.Digest.Health.Value().Health != tc.want || s.Presence != policy.Present {
+				t.Errorf("it is %s (%s), moved: %t", s.Digest.Health.Value().Health, s.Invalid, s.Moved)
 			}
 			if n := len(p.view.doubt); n != tc.doubt {
 				t.Errorf("%d IDs may be in two lists, want %d", n, tc.doubt)
@@ -141,8 +142,8 @@ func TestListedInThree(t *testing.T) {
 					api.fail = nil
 					api.volumes[stays], api.volumes[third] = []string{"a 1"}, nil
 					listings()
-					if s := p.view.look("a"); s.presence != present || s.namespaceID != stays || s.invalid != "" || len(p.view.doubt) > 0 {
-						t.Errorf("it is %v in %q (%s), in doubt are %v", s.presence, s.namespaceID, s.invalid, p.view.doubt)
+					if s := p.view.look("a"); s.Presence != policy.Present || s.NamespaceID != stays || s.Invalid != "" || len(p.view.doubt) > 0 {
+						t.Errorf("it is %v in %q (%s), in doubt are %v", s.Presence, s.NamespaceID, s.Invalid, p.view.doubt)
 					}
 				})
 			}
@@ -160,18 +161,18 @@ func TestListedTwiceThenOnce(t *testing.T) {
 	for name, tc := range map[string]struct {
 		failing string
 		then    map[string][]string
-		want    presence
+		want    policy.Presence
 		in      string
 	}{
-		"the other list fails":              {"volumes two", leaves, present, "two"},
-		"a third list fails":                {"volumes three", leaves, present, "two"},
-		"the cluster fails":                 {"cluster", leaves, present, "two"},
-		"its namespace goes":                {"volumes two", removed, present, "two"},
-		"its namespace goes, a third fails": {"volumes three", removed, present, "two"},
-		"the first namespace that was read": {"volumes one", map[string][]string{"one": {"a 1"}, "two": nil, "three": nil}, present, "one"},
-		"both let it go":                    {"volumes three", map[string][]string{"one": nil, "two": nil, "three": nil}, unknown, ""},
-		"one lets it go, the other goes":    {"volumes three", map[string][]string{"one": nil, "three": nil}, unknown, ""},
-		"both namespaces go":                {"volumes three", map[string][]string{"three": nil}, unknown, ""},
+		"the other list fails":              {"volumes two", leaves, policy.Present, "two"},
+		"a third list fails":                {"volumes three", leaves, policy.Present, "two"},
+		"the cluster fails":                 {"cluster", leaves, policy.Present, "two"},
+		"its namespace goes":                {"volumes two", removed, policy.Present, "two"},
+		"its namespace goes, a third fails": {"volumes three", removed, policy.Present, "two"},
+		"the first namespace that was read": {"volumes one", map[string][]string{"one": {"a 1"}, "two": nil, "three": nil}, policy.Present, "one"},
+		"both let it go":                    {"volumes three", map[string][]string{"one": nil, "two": nil, "three": nil}, policy.Unknown, ""},
+		"one lets it go, the other goes":    {"volumes three", map[string][]string{"one": nil, "three": nil}, policy.Unknown, ""},
+		"both namespaces go":                {"volumes three", map[string][]string{"three": nil}, policy.Unknown, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -191,17 +192,17 @@ func TestListedTwiceThenOnce(t *testing.T) {
 				api.hidden = map[string]bool{"a": true} // that list is cut before it
 			}
 			listings(1)
-			if is := p.view.look("a").presence; is != tc.want {
+			if is := p.view.look("a").Presence; is != tc.want {
 				t.Errorf("after a listing that was not complete it is %v, want %v", is, tc.want)
 			}
 			api.fail, api.hidden = nil, nil
 			listings(2) // what is no longer listed twice is decoded by the second
 			s := p.view.look("a")
-			if want := map[presence]presence{present: present, unknown: absent}[tc.want]; s.presence != want {
-				t.Errorf("after complete ones it is %v, want %v", s.presence, want)
+			if want := map[policy.Presence]policy.Presence{policy.Present: policy.Present, policy.Unknown: policy.Absent}[tc.want]; s.Presence != want {
+				t.Errorf("after complete ones it is %v, want %v", s.Presence, want)
 			}
-			if s.namespaceID != tc.in || s.invalid != "" || s.moved || len(p.view.doubt) > 0 {
-				t.Errorf("it is in %q (%s), moved %t, in doubt are %v; want it in %q", s.namespaceID, s.invalid, s.moved, p.view.doubt, tc.in)
+			if s.NamespaceID != tc.in || s.Invalid != "" || s.Moved || len(p.view.doubt) > 0 {
+				t.Errorf("it is in %q (%s), moved %t, in doubt are %v; want it in %q", s.NamespaceID, s.Invalid, s.Moved, p.view.doubt, tc.in)
 			}
 		})
 	}
@@ -283,10 +284,10 @@ func TestModelViewCut(t *testing.T) {
 					for _, s := range lists[ns] {
 						got := v.look(s.id)
 						if places[s.id] > 1 {
-							if got.presence != present || got.invalid != listedTwice {
+							if got.Presence != policy.Present || got.Invalid != listedTwice {
 								t.Fatalf("%s is listed %d times and is %+v", s.id, places[s.id], got)
 							}
-						} else if got.digest.Content != s.raw || got.namespaceID != ns || got.moved || got.invalid != "" {
+						} else if got.Digest.Content != s.raw || got.NamespaceID != ns || got.Moved || got.Invalid != "" {
 							t.Fatalf("%s in %s with %d is %+v", s.id, ns, s.raw, got)
 						}
 					}

@@ -1,92 +1,26 @@
 package controller
 
 import (
-	"fmt"
-	"time"
-
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// nameWait is that a volume waits for the name that its record should have: another
-// record has it, and is about to go.
-type nameWait struct {
-	name  string    // "" if it does not wait
-	since time.Time // when it was first seen to, or the holder was last held back
-	until int       // the complete listing with which it ends; 0: the grace is not over
-	over  bool      // it takes another name
-}
-
-// nameHolder is the record that has the name.
-type nameHolder struct {
-	leaving bool // it is terminating, or its volume is absent
-	held    bool // too many are absent, so it has to stay
-}
-
-// waitListings is how many complete listings a volume waits for a name when the grace is
-// over: time for the question and the deletion.
-const waitListings = 2
-
-// waits tells whether a volume goes on waiting for its name, after so many complete
-// listings.
-func (s *Settings) waits(w nameWait, holder nameHolder, now time.Time, listings int) (nameWait, bool) {
-	switch {
-	case !holder.leaving:
-		return w, false
-	case holder.held:
-		w.since, w.until = now, 0
-	case now.Sub(w.since) < s.OrphanGracePeriod:
-	case w.until == 0:
-		w.until = listings + waitListings
-	case listings >= w.until:
-		w.over = true
-	}
-	return w, !w.over
-}
-
-// decideName decides about the name of a record that is not there yet. True if its volume
-// waits for it.
-func (s *Settings) decideName(o *observation, d *decision) bool {
-	w := o.track.wait
-	if w.name == "" || w.over || o.pv != nil && o.pv.Name != w.name {
-		return false
-	}
-	var waits bool
-	if d.track.wait, waits = s.waits(w, o.holder, o.now, o.sight.listings); waits {
-		d.track.levels.invalid, d.nextListing = true, true
-	}
-	return waits
-}
-
-// tellName tells a PersistentVolume that the record of its volume had to be called
-// otherwise.
-func (d *decision) tellName(o *observation) {
-	t := &d.track
-	had := o.pv.Name != o.record.Name && (o.nameTaken || t.wait.name == o.pv.Name)
-	if had && !t.nameTold && !o.sight.settling {
-		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventNameConflict,
-			fmt.Sprintf("the record of its volume is called %s: when it was made, another record had the name %s", o.record.Name, o.pv.Name)))
-	}
-	t.nameTold, t.wait = had, nameWait{}
-}
-
 // holder is who has a name that the record of a volume should have.
-func (r *Reconciler) holder(name, id string) nameHolder {
+func (r *Reconciler) holder(name, id string) policy.NameHolder {
 	known, ok, _ := r.recordInformer.GetStore().GetByKey(name)
 	if !ok {
-		return nameHolder{}
+		return policy.NameHolder{}
 	}
 	return r.holds(known.(*state.Record), id)
 }
 
-func (r *Reconciler) holds(rec *state.Record, id string) nameHolder {
+func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
 	owner := rec.Identity(r.view.lists)
 	if owner == id {
-		return nameHolder{leaving: rec.Terminating}
+		return policy.NameHolder{Leaving: rec.Terminating}
 	}
-	absent := owner != "" && r.view.look(owner).presence == absent
-	return nameHolder{leaving: rec.Terminating || absent, held: absent && r.tracks.heldInMass(owner)}
+	absent := owner != "" && r.view.look(owner).Presence == policy.Absent
+	return policy.NameHolder{Leaving: rec.Terminating || absent, Held: absent && r.tracks.heldInMass(owner)}
 }
 
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.
@@ -103,14 +37,14 @@ func (r *Reconciler) othersPersistentVolume(name, id string) bool {
 }
 
 // awaitName remembers that a volume waits for a name, and keeps what was listed of it.
-func (r *Reconciler) awaitName(id string, w *write, o observation, raw []byte) {
+func (r *Reconciler) awaitName(id string, w *write, o policy.Observation, raw []byte) {
 	waits := false
-	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		if t.wait.name != w.awaits {
-			t.wait = nameWait{name: w.awaits, since: o.now}
+	r.tracks.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		if t.Wait.Name != w.awaits {
+			t.Wait = policy.NameWait{Name: w.awaits, Since: o.Now}
 		}
-		t.wait, waits = r.settings.waits(t.wait, w.holder, o.now, o.sight.listings)
-		t.levels.invalid = true
+		t.Wait, waits = r.rules.Waits(t.Wait, w.holder, o.Now, o.Source.Listings)
+		t.Gauges.Invalid = true
 		return t
 	})
 	r.contents.putBack(id, raw)
@@ -125,7 +59,7 @@ func (r *Reconciler) awaitName(id string, w *write, o observation, raw []byte) {
 func (t *tracks) waitsFor(id string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.all[id].wait.name
+	return t.all[id].Wait.Name
 }
 
 // heldInMass tells whether the record of a volume stays because too many are absent, and
@@ -133,9 +67,9 @@ func (t *tracks) waitsFor(id string) string {
 func (t *tracks) heldInMass(id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.all[id].levels
-	if l.held != "" || l.orphan {
-		return l.held == heldMass
+	l := t.all[id].Gauges
+	if l.Held != "" || l.Orphan {
+		return l.Held == policy.HeldMass
 	}
-	return t.breaker.why != "" && l.absence == unexplained
+	return t.breaker.Why != "" && l.Absence == policy.Unexplained
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -107,17 +108,17 @@ func TestPoll(t *testing.T) {
 					t.Errorf("found and gone (-want +got):\n%s", diff)
 				}
 				// What a whole list does not show is absent only if the listing was complete.
-				is := map[bool]presence{true: absent, false: unknown}[tc.complete]
+				is := map[bool]policy.Presence{true: policy.Absent, false: policy.Unknown}[tc.complete]
 				for _, id := range tc.gone {
-					if s := p.view.look(id); s.presence != is {
-						t.Errorf("%s is %v", id, s.presence)
+					if s := p.view.look(id); s.Presence != is {
+						t.Errorf("%s is %v", id, s.Presence)
 					}
 				}
 				if tc.complete {
 					return
 				}
 				for _, id := range []string{"a", "b", "c"} {
-					if s := p.view.look(id); s.presence != present && !slices.Contains(tc.gone, id) || s.whole {
+					if s := p.view.look(id); s.Presence != policy.Present && !slices.Contains(tc.gone, id) || s.LastComplete {
 						t.Errorf("after an incomplete listing, %s is %+v", id, s)
 					}
 				}
@@ -170,7 +171,7 @@ func TestPollNodes(t *testing.T) {
 			{map[string]string{"n1": "worker-1"}, nil, false},
 			{map[string]string{"n1": "worker-9"}, []string{"a"}, true},
 		} {
-			before := p.view.look("a").digest
+			before := p.view.look("a").Digest
 			api.nodes = tc.nodes
 			if err := p.poll(t.Context()); err != nil {
 				t.Fatal(err)
@@ -178,7 +179,7 @@ func TestPollNodes(t *testing.T) {
 			if !slices.Equal(p.found, tc.found) {
 				t.Errorf("nodes %v: found %v, want %v", tc.nodes, p.found, tc.found)
 			}
-			if after := p.view.look("a").digest; before.Content != 0 && (after != before) != tc.host {
+			if after := p.view.look("a").Digest; before.Content != 0 && (after != before) != tc.host {
 				t.Errorf("nodes %v: the digest changed: %v, want %v", tc.nodes, after != before, tc.host)
 			}
 		}

@@ -248,7 +248,7 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	if complete {
 		v.complete = l
 		v.listings++
-		v.clock.completed(l)
+		v.clock.Completed(l.begun, l.ended, l.cluster)
 	}
 	changed, twice = v.resolve(l, complete)
 	for _, s := range v.spaces {

@@ -8,26 +8,27 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
 // observe looks a volume up in the three local views.
-func (r *Reconciler) observe(id string) observation {
-	o := observation{now: time.Now(), sight: r.view.look(id), anyCluster: r.counts.named.Load() > 0}
-	o.provisioned = time.Unix(0, r.provisioned.Load())
-	o.pv = state.ChoosePV(r.pvIndex.of(id))
-	o.aside = r.proofs.waits(id)
-	o.older = r.crd.capability() == crdOlder
+func (r *Reconciler) observe(id string) policy.Observation {
+	o := policy.Observation{Now: time.Now(), Source: r.view.look(id), AnyCluster: r.counts.named.Load() > 0}
+	o.Provisioned = time.Unix(0, r.provisioned.Load())
+	o.PV = state.ChoosePV(r.pvIndex.of(id))
+	o.Aside = r.proofs.waits(id)
+	o.Older = r.crd.capability() == crdOlder
 	var copies []*state.Record
-	o.record, copies = state.ChooseRecord(r.recordsOf(id))
-	o.leftAlone = len(copies)
+	o.Record, copies = state.ChooseRecord(r.recordsOf(id))
+	o.LeftAlone = len(copies)
 	for _, c := range copies {
-		if !c.Terminating && c.NamespaceID == o.record.NamespaceID {
-			o.copies++
+		if !c.Terminating && c.NamespaceID == o.Record.NamespaceID {
+			o.Copies++
 		}
 	}
-	r.reportCopies(id, copies, o.sight.settling)
+	r.reportCopies(id, copies, o.Source.InitialSync)
 	return o
 }
 
@@ -49,39 +50,30 @@ func (r *Reconciler) cachedRecord(name string) *state.Record {
 // decide observes a volume, decides what is to be done about it and remembers
 // what has to be remembered. The poller does so beside a worker that may be
 // writing the record.
-func (r *Reconciler) decide(id string, polled bool) (o observation, d decision) {
+func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d policy.Decision) {
 	o = r.observe(id)
-	o.polled = polled
-	if o.record == nil {
+	o.Polled = polled
+	if o.Record == nil {
 		if name := r.tracks.waitsFor(id); name != "" {
-			o.holder = r.holder(name, id)
+			o.Holder = r.holder(name, id)
 		}
-	} else if o.pv != nil && o.pv.Name != o.record.Name {
-		o.nameTaken = r.nameTaken(id, o.pv)
+	} else if o.PV != nil && o.PV.Name != o.Record.Name {
+		o.NameTaken = r.nameTaken(id, o.PV)
 	}
-	r.tracks.update(id, o.now, func(t track, b *breaker) track {
-		if is := newest(t.written, o.record); is == o.record {
-			t.written = nil // the cache has it, or knows better
+	r.tracks.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
+		if is := policy.Newest(t.Written, o.Record); is == o.Record {
+			t.Written = nil // the cache has it, or knows better
 		} else {
-			o.record = is
+			o.Record = is
 		}
-		o.heeds(t, b)
-		d = r.settings.decide(o)
-		return d.track
+		o.Heeds(t, b)
+		d = r.rules.Decide(o)
+		return d.Memory
 	})
-	if o.sight.presence == present && o.record != nil && o.sight.agreed && !o.sight.vouched {
-		r.view.vouch(o.sight.cluster)
+	if o.Source.Presence == policy.Present && o.Record != nil && o.Source.ClusterVerified && !o.Source.Vouched {
+		r.view.vouch(o.Source.Cluster)
 	}
 	return o, d
-}
-
-// heeds adds what is remembered of the volume, and what the breaker knows.
-func (o *observation) heeds(t track, b *breaker) {
-	o.track, o.tripped = t, b.why != ""
-	if o.sight.presence == absent && o.sight.generation < t.returned {
-		o.sight.presence = unknown // whoever was faster has seen it come back
-	}
-	o.deleting = o.record != nil && b.asked[o.record.UID] != nil
 }
 
 // consider decides about a volume and leaves what is to be done to a worker. In
@@ -89,8 +81,8 @@ func (o *observation) heeds(t track, b *breaker) {
 func (r *Reconciler) consider(id string, cy *cycle) {
 	o, d := r.decide(id, true)
 	r.follow(id, o, d)
-	if d.verdict != save && d.verdict != ask {
-		if !d.nextListing || o.sight.presence != present {
+	if d.Verdict != policy.Save && d.Verdict != policy.Verify {
+		if !d.NextListing || o.Source.Presence != policy.Present {
 			r.contents.take(id) // nobody will ask for it
 		}
 		return
@@ -103,16 +95,16 @@ func (r *Reconciler) consider(id string, cy *cycle) {
 
 // follow does what every decision asks for, whoever made it: it speaks and sets
 // the time of another look.
-func (r *Reconciler) follow(id string, o observation, d decision) {
-	r.say(d.reports...)
-	if d.after > 0 {
-		r.queue.AddAfter(id, d.after)
+func (r *Reconciler) follow(id string, o policy.Observation, d policy.Decision) {
+	r.say(d.Reports...)
+	if d.After > 0 {
+		r.queue.AddAfter(id, d.After)
 	}
-	if d.nextListing {
+	if d.NextListing {
 		r.waiting.add(id)
 	}
-	if d.verdict == hold && o.track.levels.held == "" && !o.tripped {
-		r.logger.Info("A deletion is held back", "volumeID", id, "record", o.record.Name, "why", d.why)
+	if d.Verdict == policy.Hold && o.Memory.Gauges.Held == "" && !o.Tripped {
+		r.logger.Info("A deletion is held back", "volumeID", id, "record", o.Record.Name, "why", d.Why)
 	}
 }
 
@@ -122,20 +114,20 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	o, d := r.decideInTurn(id)
 	// What is written of a volume that is listed is compared with what there is. All else is
 	// for the record that was decided on.
-	if u := d.track.unanswered; u.was != nil && (d.verdict != save || o.sight.presence != present) {
+	if u := d.Memory.Unanswered; u.Was != nil && (d.Verdict != policy.Save || o.Source.Presence != policy.Present) {
 		if err := r.findOut(ctx, id, u); err != nil {
 			r.contents.putBack(id, raw)
 			return r.failed(ctx, metrics.StageSave, err)
 		}
 		o, d = r.decideInTurn(id)
 	}
-	switch d.verdict {
-	case ask:
+	switch d.Verdict {
+	case policy.Verify:
 		return r.remove(ctx, id, o)
-	case save:
+	case policy.Save:
 		return r.save(ctx, id, o, d, raw)
 	default:
-		if d.nextListing {
+		if d.NextListing {
 			r.contents.putBack(id, raw) // its turn is yet to come
 		}
 		return nil
@@ -143,27 +135,13 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 }
 
 // decideInTurn decides for a worker. One of too many absences is marked in its turn.
-func (r *Reconciler) decideInTurn(id string) (observation, decision) {
+func (r *Reconciler) decideInTurn(id string) (policy.Observation, policy.Decision) {
 	o, d := r.decide(id, false)
 	r.follow(id, o, d)
-	if o.marksInMass(d) && !r.mayMark(id) {
-		d.withoutMark(&o)
+	if o.MarksInMass(d) && !r.mayMark(id) {
+		d.WithoutMark(&o)
 	}
 	return o, d
-}
-
-// marksInMass tells whether a save marks one of too many unexplained absences.
-func (o *observation) marksInMass(d decision) bool {
-	return d.verdict == save && o.tripped && d.track.levels.absence == unexplained && d.want.Mark != o.record.Summary.Mark
-}
-
-// withoutMark takes from a save the mark, which has to wait. What else has changed is
-// written: what Kubernetes tells waits for nothing.
-func (d *decision) withoutMark(o *observation) {
-	has := o.record.Summary
-	d.want.Mark, d.want.Present, d.want.Health = has.Mark, has.Present, has.Health
-	d.verdict = keep
-	d.compare(o)
 }
 
 // reportCopies says of each record that describes a volume which an older
@@ -177,7 +155,7 @@ func (r *Reconciler) reportCopies(id string, copies []*state.Record, quiet bool)
 		if quiet {
 			continue
 		}
-		r.say(onRecord(c, corev1.EventTypeWarning, EventNameConflict,
+		r.say(policy.OnRecord(c, corev1.EventTypeWarning, policy.EventNameConflict,
 			fmt.Sprintf("an older record describes the volume %s: this one is left alone", id)))
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -66,6 +67,7 @@ func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
 // Reconciler keeps the records true. One Reconciler is for one run.
 type Reconciler struct {
 	settings Settings
+	rules    policy.Rules
 	api      storageos.Lister
 	records  versioned.Interface
 	events   EventRecorder
@@ -115,11 +117,11 @@ type Reconciler struct {
 	caching   context.Context // theirs
 	current   *cycle          // of the listing that is under way; the poller's own
 	waiting   waiting
-	holding   string            // why deletions are held, as last announced; the poller's own
-	inherited map[string]levels // of the volumes that were marked absent before this process began, by ID; the poller's own
-	resynced  time.Time         // when every ID was last compared; the poller's own
-	compared  int               // with which span of the view that was done; the poller's own
-	attempt   atomic.Int64      // see LastAttempt, Unix nanoseconds
+	holding   string                   // why deletions are held, as last announced; the poller's own
+	inherited map[string]policy.Gauges // of the volumes that were marked absent before this process began, by ID; the poller's own
+	resynced  time.Time                // when every ID was last compared; the poller's own
+	compared  int                      // with which span of the view that was done; the poller's own
+	attempt   atomic.Int64             // see LastAttempt, Unix nanoseconds
 	listed    atomic.Pointer[Listing]
 }
 
@@ -139,6 +141,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	}
 	r := &Reconciler{
 		settings:  o.Settings,
+		rules:     o.Settings.rules(),
 		api:       o.StorageOS,
 		records:   o.Records,
 		events:    o.Events,
@@ -147,11 +150,10 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		onWrite:   o.OnWrite,
 		logger:    klog.Background(),
 		view:      newView(),
-		tracks:    newTracks(&o.Settings, o.Metrics),
 		contents:  newContents(maxContents),
 		cycles:    newCycles(o.Metrics.SyncDuration.Observe),
 		copies:    newOnce(),
-		inherited: map[string]levels{},
+		inherited: map[string]policy.Gauges{},
 		creations: newCreations(),
 		proofs:    newProofs(o.Settings.Workers),
 		reads:     newReads(o.Settings.Workers),
@@ -165,6 +167,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}
+	r.tracks = newTracks(&r.rules, o.Metrics)
 	r.poller = &poller{
 		api: movement{o.StorageOS, r.moved}, view: r.view, metrics: o.Metrics,
 		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval, parallel: parallelLists,
@@ -178,7 +181,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		return nil, err
 	}
 	r.contents.lists = r.view.lists
-	r.view.clock.interval = o.Settings.PollInterval
+	r.view.clock.Interval = o.Settings.PollInterval
 	r.view.named = r.tracks.names
 	r.view.cares = func(id string) bool { return len(r.pvIndex.of(id))+len(r.recordIndex.of(id)) > 0 }
 	r.completion.most = mostCompleted

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -34,25 +35,25 @@ func (r *Reconciler) tried(err error) {
 
 // refuse takes note that the API server does not take the record of a volume as
 // it is: it is not tried again for a while, unless the volume changes.
-func (r *Reconciler) refuse(ctx context.Context, id string, o observation, err error) {
+func (r *Reconciler) refuse(ctx context.Context, id string, o policy.Observation, err error) {
 	r.metrics.Error(metrics.StageSave)
 	r.trouble.log(ctx, "refused", err)
 	first := false
-	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		t.refused.at = o.now
-		t.levels.invalid = o.sight.presence == present
-		if !t.levels.invalid {
+	r.tracks.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		t.Refused.At = o.Now
+		t.Gauges.Invalid = o.Source.Presence == policy.Present
+		if !t.Gauges.Invalid {
 			return t // it does not count, and what was said of the volume as it was listed holds
 		}
-		is := o.sight.digest.Content
-		told := o.sight.settling || t.quiet != 0 && t.quiet == is || t.refused.told && t.refused.content == is
-		first = !told && (o.record != nil || o.pv != nil)
-		t.refused.content, t.refused.told = is, told || first
+		is := o.Source.Digest.Content
+		told := o.Source.InitialSync || t.Quiet != 0 && t.Quiet == is || t.Refused.Told && t.Refused.Content == is
+		first = !told && (o.Record != nil || o.PV != nil)
+		t.Refused.Content, t.Refused.Told = is, told || first
 		return t
 	})
-	r.queue.AddAfter(id, refusedPause)
+	r.queue.AddAfter(id, policy.RefusedPause)
 	if first {
-		r.say(onRecordOr(o.record, o.pv, corev1.EventTypeWarning, EventInvalid,
+		r.say(policy.OnRecordOr(o.Record, o.PV, corev1.EventTypeWarning, policy.EventInvalid,
 			"the record of the volume cannot be written: "+err.Error())...)
 	}
 }

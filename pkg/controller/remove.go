@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -22,7 +23,7 @@ const parallelQuestions = 16
 
 // remove asks StorageOS for the volume and deletes its record if that proves
 // that the volume is gone.
-func (r *Reconciler) remove(ctx context.Context, id string, o observation) error {
+func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation) error {
 	if !r.proofs.enter(id) {
 		return errAside
 	}
@@ -30,7 +31,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
 	asked := r.questions(o)
-	gone, err := r.gone(ctx, o.sight.cluster, asked)
+	gone, err := r.gone(ctx, o.Source.Cluster, asked)
 	if !gone {
 		r.unproven(ctx, id, err)
 		return nil
@@ -39,27 +40,27 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	// for, as it was then.
 	is, d := r.decide(id, false)
 	r.follow(id, is, d)
-	if d.verdict != ask || is.record.UID != o.record.UID || is.record.ResourceVersion != o.record.ResourceVersion ||
-		is.sight.cluster != o.sight.cluster || !slices.Equal(r.questions(is), asked) {
+	if d.Verdict != policy.Verify || is.Record.UID != o.Record.UID || is.Record.ResourceVersion != o.Record.ResourceVersion ||
+		is.Source.Cluster != o.Source.Cluster || !slices.Equal(r.questions(is), asked) {
 		r.waiting.add(id)
 		return nil
 	}
-	r.tracks.update(id, is.now, func(t track, _ *breaker) track {
-		t.proven, t.asked = o.record.ResourceVersion, time.Time{}
-		t.levels.orphan, t.levels.held = true, ""
+	r.tracks.update(id, is.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		t.Proven, t.Asked = o.Record.ResourceVersion, time.Time{}
+		t.Gauges.Orphan, t.Gauges.Held = true, ""
 		return t
 	})
 	if !r.settings.DeleteOrphans {
-		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.record.Name)
+		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.Record.Name)
 		return nil
 	}
-	first := r.tracks.deleting(id, o.record, d.track.levels.absence, time.Now())
-	uid := o.record.UID.Unpack()
-	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.record.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.record.ResourceVersion},
+	first := r.tracks.deleting(id, o.Record, d.Memory.Gauges.Absence, time.Now())
+	uid := o.Record.UID.Unpack()
+	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.Record.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.Record.ResourceVersion},
 	})
 	if first && notDone(err) {
-		r.tracks.notDeleted(o.record) // one that was asked for before may have been done then
+		r.tracks.notDeleted(o.Record) // one that was asked for before may have been done then
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		r.waiting.add(id) // somebody was faster: decided again on what the record says then
@@ -68,16 +69,16 @@ func (r *Reconciler) remove(ctx context.Context, id string, o observation) error
 	if err != nil {
 		// StorageOS is not asked again each time that this is tried. Whatever stands in the
 		// way, a right or a policy, may go, but not at once.
-		r.tracks.update(id, time.Now(), func(t track, _ *breaker) track {
-			t.asked = time.Now()
+		r.tracks.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+			t.Asked = time.Now()
 			return t
 		})
-		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.record.Name, err))
+		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.Record.Name, err))
 	}
 	r.tracks.deleted(id, time.Now())
-	r.wrote(metrics.VerbDelete, o.record.Name)
+	r.wrote(metrics.VerbDelete, o.Record.Name)
 	r.metrics.DeleteDuration.Observe(time.Since(begun))
-	logger.Info("Deleted record: its volume is gone", "record", o.record.Name)
+	logger.Info("Deleted record: its volume is gone", "record", o.Record.Name)
 	return nil
 }
 
@@ -191,8 +192,8 @@ func questions(rec *state.Record, pv *state.PV, listed []string, seen func(names
 	return all
 }
 
-func (r *Reconciler) questions(o observation) []question {
-	return questions(o.record, o.pv, r.view.namespaceIDs(), r.view.hasSeen)
+func (r *Reconciler) questions(o policy.Observation) []question {
+	return questions(o.Record, o.PV, r.view.namespaceIDs(), r.view.hasSeen)
 }
 
 // unproven takes note that StorageOS did not prove a volume gone. It is asked
@@ -203,8 +204,8 @@ func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
 		r.trouble.log(ctx, metrics.StageDelete, err)
 	}
 	now := time.Now()
-	r.tracks.update(id, now, func(t track, _ *breaker) track {
-		t.asked, t.proven = now, ""
+	r.tracks.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		t.Asked, t.Proven = now, ""
 		return t
 	})
 	o, d := r.decide(id, false)

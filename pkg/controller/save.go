@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -40,7 +41,7 @@ type write struct {
 	pvName  string // the name of its PersistentVolume, "" if there is none
 	patient bool   // it waits for its name, if who has that is about to go
 	awaits  string // the name that it waits for, "" if it does not
-	holder  nameHolder
+	holder  policy.NameHolder
 }
 
 // apply changes a record to what it should say.
@@ -55,40 +56,40 @@ func (w *write) apply(r *v1.Volume) {
 }
 
 // save creates the record of a volume or writes what it should say.
-func (r *Reconciler) save(ctx context.Context, id string, o observation, d decision, raw []byte) error {
-	if d.content && raw == nil && r.leftToListing(&o) {
+func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, d policy.Decision, raw []byte) error {
+	if d.Content && raw == nil && r.leftToListing(&o) {
 		return nil
 	}
 	begun := time.Now()
 	var c *record.Content
 	var lacks error // why, unless the next listing brings the ID back
-	if d.content {
+	if d.Content {
 		if c, raw, lacks = r.content(ctx, id, o, raw); c == nil {
-			d.withoutContent(&o) // what Kubernetes tells does not wait for it
+			d.WithoutContent(&o) // what Kubernetes tells does not wait for it
 		}
-		if d.verdict != save {
-			return r.failed(ctx, metrics.StageSave, errors.Join(lacks, r.findOut(ctx, id, d.track.unanswered)))
+		if d.Verdict != policy.Save {
+			return r.failed(ctx, metrics.StageSave, errors.Join(lacks, r.findOut(ctx, id, d.Memory.Unanswered)))
 		}
 	}
-	w := &write{id: id, content: c, state: d.want, unsure: d.track.unanswered.was != nil, now: metav1.NewTime(o.now), patient: !o.track.wait.over}
-	if o.pv != nil {
-		w.pvName = o.pv.Name
+	w := &write{id: id, content: c, state: d.Want, unsure: d.Memory.Unanswered.Was != nil, now: metav1.NewTime(o.Now), patient: !o.Memory.Wait.Over}
+	if o.PV != nil {
+		w.pvName = o.PV.Name
 	}
-	if o.sight.presence == present {
-		w.cluster = o.sight.cluster
+	if o.Source.Presence == policy.Present {
+		w.cluster = o.Source.Cluster
 	}
 	if c != nil {
 		is, spec := state.DigestContent(*c)
 		w.specHash = spec
-		w.state.Health, d.want.Health = is.Health, is.Health
-		if is.Content != d.want.Content {
+		w.state.Health, d.Want.Health = is.Health, is.Health
+		if is.Content != d.Want.Content {
 			// It has changed since it was listed: what is written now is looked at
 			// again when the next listing has shown it, or has not.
-			d.want.Content = is.Content
+			d.Want.Content = is.Content
 			r.waiting.add(id)
 		}
 	}
-	was, after, err := r.writeInTurn(ctx, w, o.record)
+	was, after, err := r.writeInTurn(ctx, w, o.Record)
 	if errors.Is(err, errAside) {
 		r.contents.putBack(id, raw)
 		return err
@@ -96,9 +97,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o observation, d decis
 	if err != nil || after != nil {
 		r.tried(err)
 	}
-	r.replaced(id, was, after, o.now)
+	r.replaced(id, was, after, o.Now)
 	if err != nil && was != nil {
-		r.unanswered(id, o.now, was, after, d.want.Health, err)
+		r.unanswered(id, o.Now, was, after, d.Want.Health, err)
 	}
 	if w.awaits != "" {
 		r.awaitName(id, w, o, raw)
@@ -231,7 +232,7 @@ func (r *Reconciler) create(ctx context.Context, w *write) (was *state.Record, a
 		if holder.Identity(r.view.lists) == w.id {
 			return r.writeLive(ctx, w, live)
 		}
-		if w.holder = r.holds(holder, w.id); n == 0 && w.patient && w.holder.leaving {
+		if w.holder = r.holds(holder, w.id); n == 0 && w.patient && w.holder.Leaving {
 			w.awaits = name
 			return nil, nil, nil
 		}
@@ -319,45 +320,45 @@ func (r *Reconciler) wrote(verb, record string) {
 }
 
 // saved remembers and says what a save has changed.
-func (r *Reconciler) saved(id string, o observation, d decision, was *state.Record, after *v1.Volume) {
+func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
 	is := state.NewRecord(after)
-	quiet, said, settled := false, unanswered{}, settle(d, was, is)
-	r.tracks.update(id, o.now, func(t track, _ *breaker) track {
-		quiet, said = t.quiet != 0, t.unanswered
-		t.unanswered = unanswered{}
-		if was != nil && !d.content && said.health != "" && !was.Whole() {
-			t.unanswered.health = said.health // half of it is there still
+	quiet, said, settled := false, policy.Unanswered{}, policy.AppliedBy(d, was, is)
+	r.tracks.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		quiet, said = t.Quiet != 0, t.Unanswered
+		t.Unanswered = policy.Unanswered{}
+		if was != nil && !d.Content && said.Health != "" && !was.Whole() {
+			t.Unanswered.Health = said.Health // half of it is there still
 		}
-		if !d.lacking {
-			t.quiet = 0
-			t.levels.invalid = o.sight.presence == present && o.sight.invalid != ""
+		if !d.Lacking {
+			t.Quiet = 0
+			t.Gauges.Invalid = o.Source.Presence == policy.Present && o.Source.Invalid != ""
 		}
-		t.settled = settled
-		t.written = nil
+		t.Applied = settled
+		t.Written = nil
 		// Of a record that the cache does not know, or has as it is now, what was
 		// written is of no use: a first start would remember every record by it.
-		if newest(is, r.cachedRecord(is.Name)) == is {
-			t.written = is
+		if policy.Newest(is, r.cachedRecord(is.Name)) == is {
+			t.Written = is
 		}
-		if d.content {
-			t.refused, t.progressed = refusal{}, time.Time{}
+		if d.Content {
+			t.Refused, t.Progressed = policy.Refusal{}, time.Time{}
 			if syncing(after) {
-				t.progressed = o.now
+				t.Progressed = o.Now
 			}
 		}
 		return t
 	})
-	if o.sight.presence == absent {
+	if o.Source.Presence == policy.Absent {
 		// Its deletion is decided next. The record's own event does not always
 		// bring the ID back: the API server may have dropped all that was written.
 		r.waiting.add(id)
 	}
-	r.kept(id, is, settled == settlement{})
-	if pending := said.health; was != nil && !quiet {
-		said.health = cmp.Or(said.health, was.Copies.Value().Health)
-		r.say(said.tell(was)...) // by the write that was not answered
-		if d.content || was.Whole() || pending == "" {
-			r.say(healthEvent(is.Ref(), said.health, is.Copies.Value())...)
+	r.kept(id, is, settled == policy.Applied{})
+	if pending := said.Health; was != nil && !quiet {
+		said.Health = cmp.Or(said.Health, was.Copies.Value().Health)
+		r.say(said.Tell(was)...) // by the write that was not answered
+		if d.Content || was.Whole() || pending == "" {
+			r.say(policy.HealthEvent(is.Ref(), said.Health, is.Copies.Value())...)
 		}
 	}
 }

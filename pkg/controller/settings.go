@@ -1,6 +1,10 @@
 package controller
 
-import "time"
+import (
+	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+)
 
 // Settings are what an operator can choose of the controller's behaviour. The
 // flags of the binary set them; DefaultSettings are the flags' defaults.
@@ -56,5 +60,19 @@ func DefaultSettings() Settings {
 		MassOrphanHold:    10 * time.Minute,
 		ProgressInterval:  30 * time.Second,
 		StopTimeout:       10 * time.Second,
+	}
+}
+
+// rules are those of them that decisions depend on.
+func (s *Settings) rules() policy.Rules {
+	return policy.Rules{
+		PollInterval:      s.PollInterval,
+		DeleteOrphans:     s.DeleteOrphans,
+		OrphanGracePeriod: s.OrphanGracePeriod,
+		MaxOrphanPercent:  s.MaxOrphanPercent,
+		MaxOrphanCount:    s.MaxOrphanCount,
+		MassOrphanHold:    s.MassOrphanHold,
+		AcceptClusterID:   s.AcceptClusterID,
+		ProgressInterval:  s.ProgressInterval,
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -51,7 +52,7 @@ func (r *Reconciler) handleChanged(old, obj *state.PV) {
 	}
 	r.tracks.setUnreadable(r.unreadable.len())
 	if more {
-		r.say(onPersistentVolume(obj, corev1.EventTypeWarning, EventInvalid, handleUnreadable))
+		r.say(policy.OnPersistentVolume(obj, corev1.EventTypeWarning, policy.EventInvalid, handleUnreadable))
 	}
 }
 

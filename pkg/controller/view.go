@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -28,7 +29,7 @@ type view struct {
 	generation int               // grows with each volume that comes and each listing that ends
 	whole      bool              // the last listing that has ended was complete
 	settledIn  int               // the span of the clock in which a complete listing was last compared, 0 before the first
-	clock      watchClock
+	clock      policy.WatchClock
 
 	// The namespaces that are listed, and those that were and that records name still.
 	// True: every volume of its first whole list was compared, or it is new.
@@ -96,44 +97,6 @@ type listed struct {
 	agreed  *listing               // what body.agreed is before that is known
 }
 
-// presence says whether StorageOS has a volume.
-type presence int
-
-const (
-	unknown presence = iota // no complete listing yet, and no listing has shown it
-	present
-	absent
-)
-
-// sight is what the view says of one volume at one moment.
-type sight struct {
-	presence    presence
-	namespaceID string
-	digest      state.Digest
-	invalid     string
-	moved       bool      // it may be listed in two namespaces
-	seen        time.Time // begin of the last listing that showed it
-
-	// The ID of the StorageOS cluster that has the volume or, if it is absent,
-	// of the one that does not list it. "" if that refuses to tell.
-	cluster string
-	// It is known which cluster that is, or that it refuses to tell.
-	agreed bool
-
-	completeBegun time.Time  // begin of the last complete listing
-	whole         bool       // the last listing that has ended was complete
-	watch         watchPoint // how far the cluster that answers was watched
-	vouched       bool       // it has listed a volume that some record describes
-	listings      int        // how many were complete
-	generation    int        // of the view
-	forgotten     bool       // a later listing may have shown what this one lacks
-
-	// What is so was so when this process began: of a volume that is listed, the first
-	// whole list of its namespace is not yet worked off; of another, the first complete
-	// listing.
-	settling bool
-}
-
 // maxVouched bounds the clusters that are remembered.
 const maxVouched = 100
 
@@ -147,29 +110,29 @@ func newView() *view {
 }
 
 // look tells what is known of a volume.
-func (v *view) look(id string) sight {
+func (v *view) look(id string) policy.Source {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := sight{whole: v.whole, settling: v.settledIn == 0, watch: v.clock.now(), listings: v.listings, generation: v.generation}
+	s := policy.Source{LastComplete: v.whole, InitialSync: v.settledIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
-		s.completeBegun = v.complete.begun
-		s.forgotten = !v.forgot.Before(v.complete.begun)
+		s.CompleteBegun = v.complete.begun
+		s.Forgotten = !v.forgot.Before(v.complete.begun)
 	}
 	if l, ok := v.volumes[id]; ok {
-		s.presence = present
-		s.namespaceID = l.body.space.id
-		s.digest = l.Digest
-		s.invalid = l.invalid.Value()
-		s.moved = v.doubt[id]
-		s.seen = l.body.shown.begun
-		s.settling = !v.seen[s.namespaceID]
+		s.Presence = policy.Present
+		s.NamespaceID = l.body.space.id
+		s.Digest = l.Digest
+		s.Invalid = l.invalid.Value()
+		s.Moved = v.doubt[id]
+		s.Seen = l.body.shown.begun
+		s.InitialSync = !v.seen[s.NamespaceID]
 		of = l.lastAgreed()
 	} else if _, unknown := v.unknown[id]; v.complete != nil && !unknown {
-		s.presence = absent
+		s.Presence = policy.Absent
 	}
 	if of != nil {
-		s.cluster, s.agreed, s.vouched = of.cluster, true, v.vouched[of.cluster]
+		s.Cluster, s.ClusterVerified, s.Vouched = of.cluster, true, v.vouched[of.cluster]
 	}
 	return s
 }
@@ -218,7 +181,7 @@ func (v *view) setNamespaces(l *listing, ids []string) {
 	seen := make(map[string]bool, len(ids))
 	// One that comes while the same cluster answers was made since. What another cluster
 	// has was so before it was heard of.
-	made := v.settledIn != 0 && v.settledIn == v.clock.span
+	made := v.settledIn != 0 && v.settledIn == v.clock.Span
 	for _, id := range ids {
 		settled, known := v.seen[id]
 		seen[id] = settled || made && !known
@@ -245,7 +208,7 @@ func (v *view) settle(l *listing, complete bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if complete {
-		v.settledIn = v.clock.span
+		v.settledIn = v.clock.Span
 	}
 	for id, s := range v.spaces {
 		if s.whole == l && !v.seen[id] {
@@ -265,14 +228,14 @@ func (v *view) settling() bool {
 func (v *view) heard(cluster string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.clock.heard(cluster)
+	v.clock.Heard(cluster)
 }
 
 // span is how many clusters have answered, one after the other.
 func (v *view) span() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.clock.span
+	return v.clock.Span
 }
 
 // vouch takes note that a cluster lists a volume that a record describes.

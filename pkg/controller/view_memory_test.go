@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // What is remembered of StorageOS is bounded by what it lists, whatever it lists and
@@ -104,11 +106,11 @@ func TestViewForgets(t *testing.T) {
 	p := newPolled(api)
 	p.view.named = func(id string) bool { return id == "two" }
 	p.view.cares = func(id string) bool { return id != "c" }
-	want := func(when string, presences map[string]presence, known map[string]bool) {
+	want := func(when string, presences map[string]policy.Presence, known map[string]bool) {
 		t.Helper()
-		got, seen := map[string]presence{}, map[string]bool{}
+		got, seen := map[string]policy.Presence{}, map[string]bool{}
 		for id := range presences {
-			got[id] = p.view.look(id).presence
+			got[id] = p.view.look(id).Presence
 		}
 		for ns := range known {
 			seen[ns] = p.view.hasSeen(ns)
@@ -124,16 +126,16 @@ func TestViewForgets(t *testing.T) {
 	api.namespaces = []string{"one"}
 	failing("cluster", errBroken)(api)
 	_ = p.poll(t.Context())
-	want("while the cluster fails", map[string]presence{"a": present, "b": unknown}, map[string]bool{"one": true, "two": true, "three": false})
+	want("while the cluster fails", map[string]policy.Presence{"a": policy.Present, "b": policy.Unknown}, map[string]bool{"one": true, "two": true, "three": false})
 	if len(p.view.unknown) != 1 {
 		t.Errorf("%d volumes are remembered to be unknown: of c nobody has heard", len(p.view.unknown))
 	}
 	api.namespaces = []string{"one", "two"}
 	_ = p.poll(t.Context())
-	want("back again", map[string]presence{"a": present, "b": present}, map[string]bool{"two": true})
+	want("back again", map[string]policy.Presence{"a": policy.Present, "b": policy.Present}, map[string]bool{"two": true})
 	api.fail, api.namespaces = nil, []string{"one"}
 	_ = p.poll(t.Context())
-	want("after a complete listing", map[string]presence{"a": present, "b": absent, "c": absent}, map[string]bool{"two": true})
+	want("after a complete listing", map[string]policy.Presence{"a": policy.Present, "b": policy.Absent, "c": policy.Absent}, map[string]bool{"two": true})
 	if len(p.view.unknown) != 0 {
 		t.Errorf("unknown still: %v", p.view.unknown)
 	}
@@ -144,16 +146,16 @@ func TestViewForgets(t *testing.T) {
 func TestViewLaterAnswer(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		listed bool          // before
-		asked  time.Duration // after the begin of the listing that lacks it
-		is     presence      // when that listing has ended
+		listed bool            // before
+		asked  time.Duration   // after the begin of the listing that lacks it
+		is     policy.Presence // when that listing has ended
 	}{
-		"shown before the listing":       {true, -time.Second, absent},
-		"shown while it was under way":   {true, time.Second, unknown},
-		"shown as it began":              {true, 0, unknown},
-		"absent, and shown before":       {false, -time.Second, absent},
-		"absent, and shown while it was": {false, time.Second, unknown},
-		"absent, and shown as it began":  {false, 0, unknown},
+		"shown before the listing":       {true, -time.Second, policy.Absent},
+		"shown while it was under way":   {true, time.Second, policy.Unknown},
+		"shown as it began":              {true, 0, policy.Unknown},
+		"absent, and shown before":       {false, -time.Second, policy.Absent},
+		"absent, and shown while it was": {false, time.Second, policy.Unknown},
+		"absent, and shown as it began":  {false, 0, policy.Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -181,11 +183,11 @@ func TestViewLaterAnswer(t *testing.T) {
 					v.shown("a", begun.Add(tc.asked))
 				}
 			})
-			if is := v.look("a").presence; is != tc.is {
+			if is := v.look("a").Presence; is != tc.is {
 				t.Errorf("it is %v, want %v", is, tc.is)
 			}
 			poll(begun.Add(time.Minute), nil, nil)
-			if is := v.look("a").presence; is != absent || len(v.unknown) > 0 {
+			if is := v.look("a").Presence; is != policy.Absent || len(v.unknown) > 0 {
 				t.Errorf("after the next listing it is %v, unknown are %v", is, v.unknown)
 			}
 		})
@@ -217,19 +219,19 @@ func TestWatchClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := watchClock{interval: 5 * time.Second}
+			c := policy.WatchClock{Interval: 5 * time.Second}
 			now := noon
-			from := watchPoint{}
+			from := policy.WatchPoint{}
 			for n, s := range steps {
 				if now = now.Add(s.pause); s.length < 0 {
-					c.heard(s.cluster)
+					c.Heard(s.cluster)
 				} else {
-					c.completed(&listing{begun: now.Add(-s.length), ended: now, cluster: s.cluster})
+					c.Completed(now.Add(-s.length), now, s.cluster)
 				}
-				if _, ok := c.now().since(from); !ok {
-					from = c.now()
+				if _, ok := c.Now().Since(from); !ok {
+					from = c.Now()
 				}
-				got, ok := c.now().since(from)
+				got, ok := c.Now().Since(from)
 				if !ok {
 					got = -1
 				}
@@ -273,8 +275,8 @@ func TestAnswersOfCluster(t *testing.T) {
 			if err := p.poll(t.Context()); (err == nil) != tc.complete {
 				t.Errorf("complete: %v, want %v", err == nil, tc.complete)
 			}
-			heard := p.view.clock.cluster
-			if p.view.clock.span == 0 {
+			heard := p.view.clock.Cluster
+			if p.view.clock.Span == 0 {
 				heard = "-"
 			}
 			if heard != tc.heard {

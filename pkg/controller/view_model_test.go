@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // Whatever is listed, in whatever order, and wherever lists are cut: after a
@@ -44,7 +45,7 @@ func TestModelView(t *testing.T) {
 					}
 				}
 				for _, id := range before {
-					if p := v.look(id).presence; !v.lists(id) && p != unknown {
+					if p := v.look(id).Presence; !v.lists(id) && p != policy.Unknown {
 						t.Fatalf("after an incomplete listing %s is %d", id, p)
 					}
 				}
@@ -117,7 +118,7 @@ func TestModelView(t *testing.T) {
 				healths := map[v1.Health]int{}
 				for id, s := range want {
 					got := v.look(id)
-					if twice[id] != (got.invalid == listedTwice) || got.presence != present || !got.agreed || got.cluster != fmt.Sprint(polls) {
+					if twice[id] != (got.Invalid == listedTwice) || got.Presence != policy.Present || !got.ClusterVerified || got.Cluster != fmt.Sprint(polls) {
 						t.Fatalf("%s, listed twice %v, is %+v after listing %d", id, twice[id], got, polls)
 					}
 					if twice[id] {
@@ -125,7 +126,7 @@ func TestModelView(t *testing.T) {
 						continue
 					}
 					healths[v1.HealthHealthy]++
-					if got.digest.Content != s.raw || got.namespaceID != where[id] || got.moved {
+					if got.Digest.Content != s.raw || got.NamespaceID != where[id] || got.Moved {
 						t.Fatalf("%s in %s with %d is %+v", id, where[id], s.raw, got)
 					}
 				}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -52,18 +53,18 @@ func at(n int) *listing { return &listing{begun: noon, agreed: true, cluster: fm
 func TestView(t *testing.T) {
 	t.Parallel()
 	v := newView()
-	if p := v.look("a").presence; p != unknown {
+	if p := v.look("a").Presence; p != policy.Unknown {
 		t.Errorf("before any listing: %v", p)
 	}
 	l := at(1)
 	if n := tell(v, l, "ns", []shown{{"a", 1}, {"b", 1}}, -1); n != 2 {
 		t.Errorf("%d of 2 new volumes were decoded", n)
 	}
-	if p := v.look("c").presence; p != unknown {
+	if p := v.look("c").Presence; p != policy.Unknown {
 		t.Errorf("before a complete listing: %v", p)
 	}
 	v.end(l, true)
-	if p := v.look("c").presence; p != absent {
+	if p := v.look("c").Presence; p != policy.Absent {
 		t.Errorf("after a complete listing: %v", p)
 	}
 	l = at(2)
@@ -84,7 +85,7 @@ func TestView(t *testing.T) {
 	if diff := cmp.Diff([]string{"b"}, gone); diff != "" {
 		t.Errorf("gone (-want +got):\n%s", diff)
 	}
-	if s := v.look("a"); s.presence != present || s.invalid != listedTwice {
+	if s := v.look("a"); s.Presence != policy.Present || s.Invalid != listedTwice {
 		t.Errorf("listed twice: %+v", s)
 	}
 }
@@ -99,7 +100,7 @@ func TestViewAgreed(t *testing.T) {
 	agreed := func(when string) {
 		t.Helper()
 		for _, id := range []string{"a", "b"} {
-			if s := v.look(id); !s.agreed || s.cluster != first.cluster {
+			if s := v.look(id); !s.ClusterVerified || s.Cluster != first.cluster {
 				t.Errorf("%s, volume %s: %+v", when, id, s)
 			}
 		}
@@ -162,7 +163,7 @@ func TestViewSameBytesElsewhere(t *testing.T) {
 	v.end(first, true)
 	tell(v, second, "two", []shown{{"a", 1}}, -1)
 	tell(v, second, "one", []shown{{"a", 1}, {"b", 2}}, -1)
-	if _, twice := v.end(second, true); twice != 0 || v.look("a").invalid != listedTwice {
+	if _, twice := v.end(second, true); twice != 0 || v.look("a").Invalid != listedTwice {
 		t.Errorf("%d were found to be listed twice in the end; it is %+v", twice, v.look("a"))
 	}
 }
@@ -180,7 +181,7 @@ func TestViewShownAtOnce(t *testing.T) {
 		t.Error("the second was stored over the first")
 	}
 	v.end(l, true)
-	if s := v.look("a"); s.invalid != listedTwice {
+	if s := v.look("a"); s.Invalid != listedTwice {
 		t.Errorf("it is %+v", s)
 	}
 }
@@ -209,14 +210,14 @@ func TestViewMoved(t *testing.T) {
 					tell(v, second, "one", tc.one, -1)
 				}
 				tell(v, second, "two", []shown{{"a", 2}}, -1)
-				if s := v.look("a"); !s.moved && s.invalid == "" {
+				if s := v.look("a"); !s.Moved && s.Invalid == "" {
 					t.Error("it has not moved")
 				}
 				if !before {
 					tell(v, second, "one", tc.one, -1)
 				}
 				v.end(second, true)
-				if s := v.look("a"); s.moved || (s.invalid == listedTwice) != tc.twice {
+				if s := v.look("a"); s.Moved || (s.Invalid == listedTwice) != tc.twice {
 					t.Errorf("it is %+v", s)
 				}
 			})

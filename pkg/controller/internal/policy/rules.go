@@ -1,6 +1,30 @@
-package controller
+package policy
 
 import "time"
+
+// Rules are what an operator can choose of what is decided.
+type Rules struct {
+	// PollInterval is the time from the begin of one listing to the next.
+	PollInterval time.Duration
+	// DeleteOrphans false: decide, count and report, but delete nothing.
+	DeleteOrphans bool
+	// OrphanGracePeriod is how long a volume must be watched to be absent before its
+	// record may go. It is the patience of reports as well.
+	OrphanGracePeriod time.Duration
+	// MaxOrphanPercent, MaxOrphanCount: when more than this percentage of the records and
+	// more than this many of them have lost their volumes, and nothing explains it, the
+	// breaker trips.
+	MaxOrphanPercent int
+	MaxOrphanCount   int
+	// MassOrphanHold is for how long absences are watched then before a record may go.
+	MassOrphanHold time.Duration
+	// AcceptClusterID names the StorageOS cluster that may also judge records that name
+	// another.
+	AcceptClusterID string
+	// ProgressInterval is how often at most the sync progress of replicas alone causes a
+	// write.
+	ProgressInterval time.Duration
+}
 
 // absence is what the rules of deletion look at: a record whose volume the last
 // complete listing did not show.
@@ -29,7 +53,7 @@ type world struct {
 type ruling struct {
 	// ask: nothing stands in the way of the question whose answer may be the
 	// proof.
-	ask bool
+	verify bool
 	// held: the grace is over and a rule holds the record back; why says
 	// which.
 	held bool
@@ -42,15 +66,15 @@ type ruling struct {
 // Why a record is held back.
 const (
 	heldIncomplete   = "the last listing of StorageOS was incomplete"
-	heldNotWritten   = "the record does not say yet what it should"
-	heldNotAsked     = "StorageOS is asked for other volumes first"
+	HeldNotWritten   = "the record does not say yet what it should"
+	HeldNotAsked     = "StorageOS is asked for other volumes first"
 	heldNotProven    = "StorageOS did not confirm that the volume is gone"
-	heldNotDeleted   = "Kubernetes does not delete the record"
-	heldNotWatched   = "the volume was not watched to be absent for long enough"
-	heldOtherCluster = "another StorageOS cluster answers than the one that the record names"
-	heldNoCluster    = "StorageOS does not tell which cluster answers"
-	heldMass         = "too many records have lost their volumes at once and nothing explains it"
-	heldNotVouched   = "too many records have lost their volumes at once, and nothing shows that the StorageOS cluster that answers ever had those that name no cluster"
+	HeldNotDeleted   = "Kubernetes does not delete the record"
+	HeldNotWatched   = "the volume was not watched to be absent for long enough"
+	HeldOtherCluster = "another StorageOS cluster answers than the one that the record names"
+	HeldNoCluster    = "StorageOS does not tell which cluster answers"
+	HeldMass         = "too many records have lost their volumes at once and nothing explains it"
+	HeldNotVouched   = "too many records have lost their volumes at once, and nothing shows that the StorageOS cluster that answers ever had those that name no cluster"
 )
 
 // rule applies the rules of deletion to a record whose volume is absent and whose
@@ -66,11 +90,11 @@ const (
 //
 // Each "no" makes a record wait. No line looks at the mark: what a process has not
 // watched itself permits nothing.
-func (s *Settings) rule(a absence) ruling {
+func (s *Rules) rule(a absence) ruling {
 	why, after := s.forbids(a)
 	switch {
 	case why == "":
-		return ruling{ask: true}
+		return ruling{verify: true}
 	case s.early(a):
 		return ruling{}
 	default:
@@ -80,22 +104,22 @@ func (s *Settings) rule(a absence) ruling {
 
 // forbids tells why the question may not be asked now, "" if it may, and in which time
 // that will be otherwise, 0 if only a listing can tell.
-func (s *Settings) forbids(a absence) (why string, after time.Duration) {
+func (s *Rules) forbids(a absence) (why string, after time.Duration) {
 	mass := a.tripped && !a.explained
 	switch {
 	case !s.judges(a.answering, a.clusterID, a.anyCluster):
 		if a.answering == "" {
-			return heldNoCluster, 0
+			return HeldNoCluster, 0
 		}
-		return heldOtherCluster, 0
+		return HeldOtherCluster, 0
 	case !a.watching || a.watched < s.OrphanGracePeriod:
-		return heldNotWatched, 0
+		return HeldNotWatched, 0
 	case !a.whole:
 		return heldIncomplete, 0
 	case mass && a.watched < s.MassOrphanHold:
-		return heldMass, 0
+		return HeldMass, 0
 	case mass && a.clusterID == "" && !a.vouched && (a.answering == "" || a.answering != s.AcceptClusterID):
-		return heldNotVouched, 0
+		return HeldNotVouched, 0
 	case !a.asked.IsZero() && a.now.Sub(a.asked) < s.OrphanGracePeriod:
 		return a.inVain(), s.OrphanGracePeriod - a.now.Sub(a.asked)
 	default:
@@ -106,7 +130,7 @@ func (s *Settings) forbids(a absence) (why string, after time.Duration) {
 // inVain tells why a record is still there though its volume was asked for.
 func (a absence) inVain() string {
 	if a.proven {
-		return heldNotDeleted
+		return HeldNotDeleted
 	}
 	return heldNotProven
 }
@@ -119,7 +143,7 @@ func (a absence) inVain() string {
 //	a         none                   yes
 //	a         a                      yes
 //	a         b                      if a is accepted
-func (s *Settings) judges(answering, named string, anyCluster bool) bool {
+func (s *Rules) judges(answering, named string, anyCluster bool) bool {
 	switch {
 	case answering == "":
 		return named == "" && !anyCluster
@@ -133,7 +157,7 @@ func (s *Settings) judges(answering, named string, anyCluster bool) bool {
 // early tells whether the grace of an absence is not over yet: a record that is kept does
 // not count as held. A mark is cut to whole seconds: the second that it may have lost is
 // added.
-func (s *Settings) early(a absence) bool {
+func (s *Rules) early(a absence) bool {
 	grace := s.OrphanGracePeriod
 	if grace > 0 {
 		grace += time.Second

@@ -1,4 +1,4 @@
-package controller
+package policy
 
 import (
 	"time"
@@ -13,17 +13,17 @@ import (
 // watchReferred takes note since when no PersistentVolume refers to a volume, whether or
 // not that is listed: if a listing begun since then shows it, it has outlived the last
 // one. A new leader looks before its first listing begins.
-func (d *decision) watchReferred(o *observation) {
-	t := &d.track
+func (d *Decision) watchReferred(o *Observation) {
+	t := &d.Memory
 	switch {
-	case o.pv != nil:
-		t.unreferenced = since{claimed: o.record.SaysUnclaimed()}
-	case t.unreferenced.at.IsZero() && (o.record != nil || o.sight.presence == present):
-		said := o.record.SaysUnclaimed() && !t.unreferenced.claimed // said of the time before that
-		t.unreferenced = since{at: o.now, unlisted: true, pending: o.record == nil, said: said}
+	case o.PV != nil:
+		t.unreferenced = Onset{claimed: o.Record.SaysUnclaimed()}
+	case t.unreferenced.at.IsZero() && (o.Record != nil || o.Source.Presence == Present):
+		said := o.Record.SaysUnclaimed() && !t.unreferenced.claimed // said of the time before that
+		t.unreferenced = Onset{at: o.Now, unlisted: true, pending: o.Record == nil, said: said}
 	}
-	if t.unreferenced.unlisted && o.sight.presence == present {
-		t.unreferenced.unlisted, t.unreferenced.quiet = false, o.sight.settling
+	if t.unreferenced.unlisted && o.Source.Presence == Present {
+		t.unreferenced.unlisted, t.unreferenced.quiet = false, o.Source.InitialSync
 	}
 }
 
@@ -33,75 +33,75 @@ func (d *decision) watchReferred(o *observation) {
 const longestPending = time.Hour
 
 // decideUnreferenced: no PersistentVolume refers to a volume that is there.
-func (s *Settings) decideUnreferenced(o *observation, d *decision) {
-	t := &d.track
-	d.want.Bound = state.BoundNone
+func (s *Rules) decideUnreferenced(o *Observation, d *Decision) {
+	t := &d.Memory
+	d.Want.Bound = state.BoundNone
 
 	// The last PersistentVolume stays in the record until a listing begun after it went has
 	// shown that the volume outlived it. From then on it explains nothing, though it may not
 	// be possible to write that.
-	if o.sight.seen.Before(t.unreferenced.at) {
-		d.nextListing = true
+	if o.Source.Seen.Before(t.unreferenced.at) {
+		d.NextListing = true
 	} else {
 		t.unreferenced.outlived = true
-		d.want.PV = state.PVSummary{}
+		d.Want.PV = state.PVSummary{}
 	}
 
 	due := t.unreferenced.at.Add(s.OrphanGracePeriod)
 	switch {
 	case t.unreferenced.said:
-	case o.now.Before(due):
-		d.later(due.Sub(o.now))
+	case o.Now.Before(due):
+		d.later(due.Sub(o.Now))
 		return
-	case o.sight.seen.Before(due):
-		d.nextListing = true
+	case o.Source.Seen.Before(due):
+		d.NextListing = true
 		return
 	}
-	t.levels.unclaimed = true
-	d.want.Bound = state.BoundUnclaimed
-	if o.record == nil || t.unreferenced.said || t.unreferenced.quiet {
+	t.Gauges.Unclaimed = true
+	d.Want.Bound = state.BoundUnclaimed
+	if o.Record == nil || t.unreferenced.said || t.unreferenced.quiet {
 		return
 	}
 	// By default csi-provisioner makes five requests a second, and some for each
 	// claim: the last of many claims that are made at once waits for minutes. While
 	// PersistentVolumes go on coming, so may the one of a new volume, but not for ever.
-	left := min(o.provisioned.Add(s.OrphanGracePeriod).Sub(o.now), t.unreferenced.at.Add(longestPending).Sub(o.now))
+	left := min(o.Provisioned.Add(s.OrphanGracePeriod).Sub(o.Now), t.unreferenced.at.Add(longestPending).Sub(o.Now))
 	if t.unreferenced.pending && left > 0 {
 		d.later(left)
 		return
 	}
 	t.unreferenced.said = true
-	d.reports = append(d.reports, onRecord(o.record, corev1.EventTypeWarning, EventUnclaimed,
+	d.Reports = append(d.Reports, OnRecord(o.Record, corev1.EventTypeWarning, EventUnclaimed,
 		state.BoundUnclaimed.Value().Message))
 }
 
 // decideMissing: a PersistentVolume refers to a volume that is not there.
-func (s *Settings) decideMissing(o *observation, d *decision) {
-	t := &d.track
-	if o.pv == nil || o.pv.Deletes() {
-		t.missing = since{}
+func (s *Rules) decideMissing(o *Observation, d *Decision) {
+	t := &d.Memory
+	if o.PV == nil || o.PV.Deletes() {
+		t.missing = Onset{}
 		return
 	}
 	if t.missing.at.IsZero() {
-		t.missing = since{at: o.now, quiet: o.sight.settling}
+		t.missing = Onset{at: o.Now, quiet: o.Source.InitialSync}
 	}
 	due := t.missing.at.Add(s.OrphanGracePeriod)
 	switch {
-	case o.now.Before(due):
-		d.later(due.Sub(o.now))
+	case o.Now.Before(due):
+		d.later(due.Sub(o.Now))
 		return
-	case !o.sight.completeBegun.After(t.missing.at) && !o.track.levels.missing:
-		d.nextListing = true
+	case !o.Source.CompleteBegun.After(t.missing.at) && !o.Memory.Gauges.Missing:
+		d.NextListing = true
 		return
 	}
-	t.levels.missing = true
+	t.Gauges.Missing = true
 	switch {
 	case t.missing.said || t.missing.quiet:
-	case o.tripped:
-		d.nextListing = true // not one event for each of so many
+	case o.Tripped:
+		d.NextListing = true // not one event for each of so many
 	default:
 		t.missing.said = true
-		d.reports = append(d.reports, onPersistentVolume(o.pv, corev1.EventTypeWarning, EventMissing,
+		d.Reports = append(d.Reports, OnPersistentVolume(o.PV, corev1.EventTypeWarning, EventMissing,
 			"StorageOS does not have the volume that this PersistentVolume refers to"))
 	}
 }

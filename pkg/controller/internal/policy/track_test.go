@@ -1,4 +1,4 @@
-package controller
+package policy
 
 import (
 	"testing"
@@ -17,20 +17,20 @@ func TestSettle(t *testing.T) {
 		content bool           // the content was written
 		before  *state.Summary // nil: the record was made
 		after   state.Summary
-		want    settlement
+		want    Applied
 	}{
-		"the record says what it should":                    {true, &edited, right, settlement{}},
-		"a new record was pruned":                           {true, nil, pruned, settlement{right, pruned}},
-		"a record was pruned":                               {true, &edited, pruned, settlement{right, pruned}},
-		"what is not content was pruned":                    {false, &right, pruned, settlement{right, pruned}},
-		"somebody edited what was not written":              {false, &unjoined, edited, settlement{}},
-		"somebody edited it, and the cache had been behind": {false, &edited, right, settlement{}},
+		"the record says what it should":                    {true, &edited, right, Applied{}},
+		"a new record was pruned":                           {true, nil, pruned, Applied{right, pruned}},
+		"a record was pruned":                               {true, &edited, pruned, Applied{right, pruned}},
+		"what is not content was pruned":                    {false, &right, pruned, Applied{right, pruned}},
+		"somebody edited what was not written":              {false, &unjoined, edited, Applied{}},
+		"somebody edited it, and the cache had been behind": {false, &edited, right, Applied{}},
 	} {
 		var before *state.Record
 		if tc.before != nil {
 			before = recordOf(*tc.before)
 		}
-		if got := settle(decision{want: right, content: tc.content}, before, recordOf(tc.after)); got != tc.want {
+		if got := AppliedBy(Decision{Want: right, Content: tc.content}, before, recordOf(tc.after)); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
 	}
@@ -60,7 +60,7 @@ func TestNewest(t *testing.T) {
 		if tc.ours {
 			want = ours
 		}
-		if got := newest(tc.written, tc.cached); got != want {
+		if got := Newest(tc.written, tc.cached); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}

@@ -1,0 +1,42 @@
+package policy
+
+import (
+	"testing"
+	"time"
+)
+
+// Until when a volume waits for the name of its record.
+func TestWaits(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		at       time.Duration
+		listings int
+		holder   NameHolder
+		waits    bool
+	}
+	leaving, held := NameHolder{Leaving: true}, NameHolder{Leaving: true, Held: true}
+	for name, tc := range map[string]struct {
+		grace time.Duration
+		steps []step
+	}{
+		"nobody has it":         {15 * time.Second, []step{{0, 1, NameHolder{}, false}}},
+		"the grace and two":     {15 * time.Second, []step{{0, 1, leaving, true}, {10 * time.Second, 3, leaving, true}, {15 * time.Second, 4, leaving, true}, {20 * time.Second, 5, leaving, true}, {25 * time.Second, 6, leaving, false}}},
+		"no grace, and two":     {0, []step{{0, 1, leaving, true}, {5 * time.Second, 2, leaving, true}, {10 * time.Second, 3, leaving, false}}},
+		"no listing completes":  {15 * time.Second, []step{{0, 1, leaving, true}, {15 * time.Second, 1, leaving, true}, {time.Hour, 1, leaving, true}}},
+		"it becomes free":       {15 * time.Second, []step{{0, 1, leaving, true}, {5 * time.Second, 2, NameHolder{}, false}}},
+		"it is held, then goes": {0, []step{{0, 1, held, true}, {time.Hour, 700, held, true}, {time.Hour, 701, leaving, true}, {time.Hour, 702, leaving, true}, {time.Hour, 703, leaving, false}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := defaultRules()
+			s.OrphanGracePeriod = tc.grace
+			w := NameWait{Name: "x", Since: noon}
+			for n, step := range tc.steps {
+				var waits bool
+				if w, waits = s.Waits(w, step.holder, noon.Add(step.at), step.listings); waits != step.waits {
+					t.Errorf("step %d: %v, want %v", n, waits, step.waits)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,45 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+// Presence says whether StorageOS has a volume.
+type Presence int
+
+const (
+	Unknown Presence = iota // no complete listing yet, and no listing has shown it
+	Present
+	Absent
+)
+
+// Source is what the view says of one volume at one moment.
+type Source struct {
+	Presence    Presence
+	NamespaceID string
+	Digest      state.Digest
+	Invalid     string
+	Moved       bool      // it may be listed in two namespaces
+	Seen        time.Time // begin of the last listing that showed it
+
+	// The ID of the StorageOS cluster that has the volume or, if it is absent,
+	// of the one that does not list it. "" if that refuses to tell.
+	Cluster string
+	// It is known which cluster that is, or that it refuses to tell.
+	ClusterVerified bool
+
+	CompleteBegun time.Time  // begin of the last complete listing
+	LastComplete  bool       // the last listing that has ended was complete
+	Watch         WatchPoint // how far the cluster that answers was watched
+	Vouched       bool       // it has listed a volume that some record describes
+	Listings      int        // how many were complete
+	Generation    int        // of the view
+	Forgotten     bool       // a later listing may have shown what this one lacks
+
+	// What is so was so when this process began: of a volume that is listed, the first
+	// whole list of its namespace is not yet worked off; of another, the first complete
+	// listing.
+	InitialSync bool
+}

@@ -1,0 +1,27 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return noon.Add(-d) }
+
+func ptr[T any](v T) *T { return &v }
+
+func defaultRules() policy.Rules {
+	s := DefaultSettings()
+	return s.rules()
+}
+
+// aRecord is a record that says nothing of its volume.
+func aRecord() *state.Record {
+	return &state.Record{
+		Name: "rec", UID: "rec-uid", LabelID: "vol", StatusID: "vol",
+		NamespaceID: state.Intern("ns"), ClusterID: state.Intern("cluster"), ResourceVersion: "7",
+	}
+}
