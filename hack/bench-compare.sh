@@ -16,7 +16,7 @@ git worktree add --quiet --detach "$work/base" "$base"
 
 bench() { # in a folder, into a file; in turn, so that the machine's moods are shared
 	(cd "$1" && go test -run '^$' -bench '^Benchmark(List|DecodeVolume|Decide|Content|Patch|TrimRecord|WireEvent|Frames)$' \
-		-benchtime "${BENCH_TIME:-200ms}" ./pkg/storageos ./pkg/controller) | grep -E '^(Benchmark|goos|goarch|pkg|cpu)' >> "$2"
+		-benchtime "${BENCH_TIME:-200ms}" ./pkg/storageos ./pkg/controller/...) | grep -E '^(Benchmark|goos|goarch|pkg|cpu)' >> "$2"
 }
 for ((round = 1; round <= rounds; round++)); do
 	echo "bench-compare: round $round of $rounds"

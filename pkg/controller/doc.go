@@ -5,11 +5,11 @@
 // learns in the view; shared informers keep PersistentVolumes and records.
 // Whatever changes in one of the three puts the ID of its volume into a
 // workqueue. A worker takes an ID, looks it up in the three (observe), decides
-// what is to be done (policy) and does it (save, remove).
+// what is to be done (policy) and has it done (save, remove).
 //
 // Below it are internal/state, a record, a PersistentVolume and the content of a volume in
 // few bytes, comparable; and internal/policy, the decision, the rules of deletion and the
-// breaker, which are pure.
+// breaker, which are pure; and internal/writer, which creates, patches and deletes records.
 //
 //	poller.go     when StorageOS is listed
 //	lists.go      what a listing asks for, finding what changed
@@ -22,13 +22,13 @@
 //	index.go      finding what they hold by volume ID
 //	unreadable.go PersistentVolumes whose handle names no volume
 //	track.go      what is remembered of the volumes between two decisions
-//	save.go       creating and patching a record (names.go, partial.go, patch.go)
+//	save.go       having a record written
+//	caches.go     what the writer asks of the caches
 //	refuse.go     what the API server will not take
 //	unanswered.go finding out what a write has left whose answer did not come
 //	undone.go     waiting where somebody undoes what is written
 //	turns.go      what only so many volumes may do at a time
 //	namewait.go   waiting for the name that a record should have
-//	creations.go  records that the cache does not have yet
 //	remove.go     proving that a volume is gone, deleting its record
 //	crd.go        whether the CRD knows what was added (crdfields.go)
 //	completion.go completing records when it has come to know it

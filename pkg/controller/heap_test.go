@@ -2,7 +2,6 @@ package controller
 
 import (
 	"encoding/json"
-	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -12,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/recordtest"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -57,7 +56,7 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 		ns := string(uuid.NewUUID())
 		reading := r.view.read(l, ns)
 		for i := range volumes / namespaces {
-			raw := listedVolume(ns, n, i)
+			raw := recordtest.Listed(ns, n, i)
 			v, err := storageos.DecodeVolume(raw)
 			if err != nil {
 				t.Fatal(err)
@@ -68,7 +67,7 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 			}
 			pv := cached[*state.PV](t, r.trimPersistentVolume, persistentVolumeOf(v))
 			r.caches(t, pv, nil)
-			r.caches(t, nil, cached[*state.Record](t, r.trimRecord, writtenRecord(c, l.cluster, pv)))
+			r.caches(t, nil, cached[*state.Record](t, r.trimRecord, recordtest.Written(c, l.cluster, pv)))
 			hash := uint64(n*volumes + i + 1)
 			reading.show(v.Id, hash)
 			reading.store(v.Id, hash, digestOf(c), "")
@@ -93,15 +92,6 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// listedVolume is a volume as StorageOS lists it.
-func listedVolume(namespaceID string, n, i int) []byte {
-	name := "pvc-" + string(uuid.NewUUID())
-	return fmt.Appendf(nil, `{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":5368709120,"fsType":"ext4",
-		"labels":{"csi.storage.k8s.io/pv/name":%q,"csi.storage.k8s.io/pvc/name":"data-postgres-%d","csi.storage.k8s.io/pvc/namespace":"team-%d","storageos.com/replicas":"1"},
-		"master":{"id":%q,"nodeID":%q,"health":"online"},"replicas":[{"id":%q,"nodeID":%q,"health":"ready"}]}`,
-		uuid.NewUUID(), name, namespaceID, name, i, n, uuid.NewUUID(), uuid.NewUUID(), uuid.NewUUID(), uuid.NewUUID())
-}
-
 func persistentVolumeOf(v *storageos.Volume) *corev1.PersistentVolume {
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: v.Name, UID: uuid.NewUUID(), ResourceVersion: "1234567", CreationTimestamp: metav1.Now()},
@@ -116,17 +106,6 @@ func persistentVolumeOf(v *storageos.Volume) *corev1.PersistentVolume {
 		},
 		Status: corev1.PersistentVolumeStatus{Phase: corev1.VolumeBound},
 	}
-}
-
-// writtenRecord is the record of a volume as the controller leaves it.
-func writtenRecord(c record.Content, cluster string, pv *state.PV) *v1.Volume {
-	r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
-		Name: pv.Name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.Now(),
-	}}
-	w := write{id: c.VolumeID, content: &c, cluster: cluster, now: metav1.Now()}
-	w.state = state.Summary{Health: state.Intern(c.HealthStatus()), PV: pv.PVSummary, Bound: state.BoundOf(pv), Present: state.PresentTrue}
-	w.apply(r)
-	return r
 }
 
 // cached is what the cache keeps of an object that was sent by the API server:

@@ -77,7 +77,7 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 func TestHistoryCreationsGrow(t *testing.T) {
 	t.Parallel()
 	told(t, 3, nil, func(h *history) {
-		h.leader.creations.most = 50
+		h.leader.writer.MaxUncertain = 50
 		h.records.fail = func(string) error { return errDown }
 		all := h.api.volumes["one"]
 		for n := range 30 {
@@ -93,7 +93,7 @@ func TestHistoryCreationsGrow(t *testing.T) {
 		h.api.volumes["one"] = all
 		h.records.fail = nil
 		h.polls(60)
-		if n := len(h.leader.creations.all); n > 100 {
+		if n := h.leader.writer.Uncached(); n > 100 {
 			t.Errorf("%d creations are remembered, StorageOS lists %d volumes", n, len(all))
 		}
 	})
@@ -119,7 +119,7 @@ func TestHistoryLostDeletionIsNotCounted(t *testing.T) {
 			t.Parallel()
 			told(t, 40, nil, func(h *history) {
 				if lost {
-					h.leader.records = losing{h.records}
+					h.leader.writesTo(losing{h.records})
 				}
 				lag := func(n int) {
 					for range n {

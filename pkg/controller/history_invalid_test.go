@@ -158,7 +158,7 @@ func TestHistoryInvalidToldOnce(t *testing.T) {
 			away(h)
 		},
 		"only its size is refused, and it is not listed for a while, again and again": func(h *history) {
-			h.leader.records = sizeless{h.records}
+			h.leader.writesTo(sizeless{h.records})
 			h.api.volumes["one"][0] = "v0 7"
 			h.polls(12)
 			away(h)

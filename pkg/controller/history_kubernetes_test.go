@@ -143,11 +143,11 @@ func TestHistoryWritesFailForSome(t *testing.T) {
 			told(t, volumes, nil, func(h *history) {
 				h.leader.contents.limit = tc.kept
 				taken := func(n int) bool { return (n%tc.of == 0) == tc.taken }
-				h.leader.records = &picky{memory: h.records, takes: func(name string) bool {
+				h.leader.writesTo(&picky{memory: h.records, takes: func(name string) bool {
 					n := 0
 					_, _ = fmt.Sscanf(name, "v%d", &n)
 					return taken(n)
-				}}
+				}})
 				for i := range h.api.volumes["one"] {
 					h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
 				}
@@ -267,11 +267,11 @@ func TestHistoryWritesHang(t *testing.T) {
 			told(t, volumes, nil, func(h *history) {
 				h.manyWorkers(func(pass func(polls int), is *guarded) {
 					var ended atomic.Bool
-					h.leader.records = &hanging{guarded: is, hangs: func(verb, name string) bool {
+					h.leader.writesTo(&hanging{guarded: is, hangs: func(verb, name string) bool {
 						n := volumes
 						_, _ = fmt.Sscanf(name[1:], "%d", &n)
 						return n < many && slices.Contains(tc.verbs, verb) && !ended.Load()
-					}}
+					}})
 					h.leader.contents.limit = tc.kept
 					listed := tc.tell(h, slices.Clone(h.api.volumes["one"]))
 					h.lists(listed)

@@ -16,11 +16,12 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 )
 
 // labelled is a volume as csi-provisioner makes it for a PersistentVolume.
 func labelled(id, pvName string) string {
-	return `{"id":"` + id + `","name":"` + id + `","namespaceID":"one","sizeBytes":1,"master":{"health":"online","nodeID":"n1"},"labels":{"` + labelPersistentVolume + `":"` + pvName + `"}}`
+	return `{"id":"` + id + `","name":"` + id + `","namespaceID":"one","sizeBytes":1,"master":{"health":"online","nodeID":"n1"},"labels":{"` + writer.LabelPV + `":"` + pvName + `"}}`
 }
 
 // names are those of the records, by volume.
@@ -146,7 +147,7 @@ func TestHistoryNames(t *testing.T) {
 				if diff := cmp.Diff(tc.want, h.names()); diff != "" {
 					t.Errorf("records (-want +got):\n%s", diff)
 				}
-				if n := len(h.leader.creations.all); n > 0 {
+				if n := h.leader.writer.Uncached(); n > 0 {
 					t.Errorf("%d creations are remembered", n)
 				}
 			})
@@ -266,7 +267,8 @@ func TestHistoryOneRecord(t *testing.T) {
 			h.leader.queue.ShutDown()
 			free(h, "v7")
 			change(h)
-			next.events, next.mayLack = h.events, true
+			next.events = h.events
+			next.writer.Distrust()
 			h.leader = next
 			round()
 		},
@@ -284,7 +286,7 @@ func TestHistoryOneRecord(t *testing.T) {
 				if len(ours) != 1 {
 					t.Errorf("%d records", len(ours))
 				}
-				if n := len(h.leader.creations.all); n > 0 {
+				if n := h.leader.writer.Uncached(); n > 0 {
 					t.Errorf("%d creations are remembered", n)
 				}
 			})

@@ -25,7 +25,8 @@ import (
 // its time by pass.
 func (h *history) manyWorkers(tell func(pass func(polls int), is *guarded)) {
 	is := &guarded{memory: h.records}
-	h.leader.records, h.leader.asking = is, make(chan struct{}, parallelQuestions)
+	h.leader.writesTo(is)
+	h.leader.asking = make(chan struct{}, parallelQuestions)
 	h.leader.events = &oneAtATime{to: h.events}
 	ctx, cancel := context.WithCancel(h.ctx)
 	var wg sync.WaitGroup

@@ -55,7 +55,7 @@ func (r *Reconciler) recordChanged(old, obj *state.Record) {
 	r.recordIndex.change(old, obj)
 	r.heard.Store(time.Now().UnixNano())
 	if obj != nil {
-		r.creations.cached(obj)
+		r.writer.Cached(obj)
 	}
 	if old != nil && (obj == nil || obj.UID != old.UID) { // another may have its name
 		r.copies.forget(string(old.UID))

@@ -85,7 +85,7 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 	if !complete && r.crdLags(time.Now()) {
 		changed = append(changed, r.incomplete()...) // they may have been left to this listing
 	}
-	r.creations.bound(r.view.lists)
+	r.writer.Bound()
 	r.considerAll(changed)
 	first := complete && r.view.settling()
 	r.view.settle(l, complete)

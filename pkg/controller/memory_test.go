@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/recordtest"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 )
@@ -183,7 +184,7 @@ func (m *memory) Patch(ctx context.Context, name string, _ types.PatchType, data
 	} else {
 		delete(patch, "status")
 	}
-	obj, err := patched(old, patch)
+	obj, err := recordtest.Patched(old, patch)
 	if err != nil {
 		return nil, err
 	}
@@ -237,40 +238,4 @@ func (m *memory) answer(ctx context.Context, verb string, old, obj *v1.Volume) (
 		}
 	}
 	return is, nil
-}
-
-func patched(r *v1.Volume, patch map[string]any) (*v1.Volume, error) {
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	object := map[string]any{}
-	if err := json.Unmarshal(raw, &object); err != nil {
-		return nil, err
-	}
-	merge(object, patch)
-	if raw, err = json.Marshal(object); err != nil {
-		return nil, err
-	}
-	obj := &v1.Volume{}
-	return obj, json.Unmarshal(raw, obj)
-}
-
-// merge applies a JSON merge patch.
-func merge(object, patch map[string]any) {
-	for key, value := range patch {
-		switch value := value.(type) {
-		case nil:
-			delete(object, key)
-		case map[string]any:
-			inner, ok := object[key].(map[string]any)
-			if !ok {
-				inner = map[string]any{}
-				object[key] = inner
-			}
-			merge(inner, value)
-		default:
-			object[key] = value
-		}
-	}
 }

@@ -20,6 +20,8 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -104,6 +106,11 @@ func (m *model) newReplica() *replica {
 	r.metrics.StartLeading()
 	r.tracks.setUnreadable(r.unreadable.len())
 	return p
+}
+
+// writesTo lets a replica write records there from now on.
+func (p *replica) writesTo(records versioned.Interface) {
+	p.writer = writer.New(records, known{p.Reconciler}, p.wrote)
 }
 
 // tell tells a replica what its watches say, n changes of each or all.

@@ -7,11 +7,11 @@ import (
 
 // holder is who has a name that the record of a volume should have.
 func (r *Reconciler) holder(name, id string) policy.NameHolder {
-	known, ok, _ := r.recordInformer.GetStore().GetByKey(name)
-	if !ok {
+	rec := known{r}.Record(name)
+	if rec == nil {
 		return policy.NameHolder{}
 	}
-	return r.holds(known.(*state.Record), id)
+	return r.holds(rec, id)
 }
 
 func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
@@ -25,25 +25,18 @@ func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
 
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.
 func (r *Reconciler) nameTaken(id string, pv *state.PV) bool {
-	known, ok, _ := r.recordInformer.GetStore().GetByKey(pv.Name)
-	return ok && known.(*state.Record).Identity(r.view.lists) != id
-}
-
-// othersPersistentVolume tells whether a PersistentVolume of that name belongs to another
-// volume.
-func (r *Reconciler) othersPersistentVolume(name, id string) bool {
-	known, ok, _ := r.pvInformer.GetStore().GetByKey(name)
-	return ok && known.(*state.PV).VolumeID != id
+	rec := known{r}.Record(pv.Name)
+	return rec != nil && rec.Identity(r.view.lists) != id
 }
 
 // awaitName remembers that a volume waits for a name, and keeps what was listed of it.
-func (r *Reconciler) awaitName(id string, w *write, o policy.Observation, raw []byte) {
+func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o policy.Observation, raw []byte) {
 	waits := false
 	r.tracks.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		if t.Wait.Name != w.awaits {
-			t.Wait = policy.NameWait{Name: w.awaits, Since: o.Now}
+		if t.Wait.Name != name {
+			t.Wait = policy.NameWait{Name: name, Since: o.Now}
 		}
-		t.Wait, waits = r.rules.Waits(t.Wait, w.holder, o.Now, o.Source.Listings)
+		t.Wait, waits = r.rules.Waits(t.Wait, holder, o.Now, o.Source.Listings)
 		t.Gauges.Invalid = true
 		return t
 	})

@@ -39,14 +39,6 @@ func (r *Reconciler) recordsOf(id string) []*state.Record {
 	})
 }
 
-// cachedRecord is what the cache has of a record, nil if it has none.
-func (r *Reconciler) cachedRecord(name string) *state.Record {
-	if known, ok, _ := r.recordInformer.GetStore().GetByKey(name); ok {
-		return known.(*state.Record)
-	}
-	return nil
-}
-
 // decide observes a volume, decides what is to be done about it and remembers
 // what has to be remembered. The poller does so beside a worker that may be
 // writing the record.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/recordclient"
@@ -69,7 +70,6 @@ type Reconciler struct {
 	settings Settings
 	rules    policy.Rules
 	api      storageos.Lister
-	records  versioned.Interface
 	events   EventRecorder
 	lease    *corev1.ObjectReference
 	metrics  *metrics.Metrics
@@ -95,10 +95,8 @@ type Reconciler struct {
 	poller   *poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
-	creations *creations
-	heard     atomic.Int64 // when the watch of records last told something, Unix nanoseconds
-	anew      sync.Mutex
-	mayLack   bool // the cache may lack records that who led before has made; anew guards it
+	writer *writer.Writer
+	heard  atomic.Int64 // when the watch of records last told something, Unix nanoseconds
 
 	proofs     *turns        // who asks StorageOS whether a volume is gone
 	reads      *turns        // who asks it what a volume is
@@ -143,7 +141,6 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		settings:  o.Settings,
 		rules:     o.Settings.rules(),
 		api:       o.StorageOS,
-		records:   o.Records,
 		events:    o.Events,
 		lease:     o.Lease,
 		metrics:   o.Metrics,
@@ -154,7 +151,6 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		cycles:    newCycles(o.Metrics.SyncDuration.Observe),
 		copies:    newOnce(),
 		inherited: map[string]policy.Gauges{},
-		creations: newCreations(),
 		proofs:    newProofs(o.Settings.Workers),
 		reads:     newReads(o.Settings.Workers),
 		writes:    newWrites(o.Settings.Workers),
@@ -167,6 +163,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}
+	r.writer = writer.New(o.Records, known{r}, r.wrote)
 	r.tracks = newTracks(&r.rules, o.Metrics)
 	r.poller = &poller{
 		api: movement{o.StorageOS, r.moved}, view: r.view, metrics: o.Metrics,
@@ -241,7 +238,9 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	defer r.metrics.StopLeading()
 	r.alive(time.Now())
 	lease := r.settings.LeaseDuration
-	r.mayLack = lease > 0 && time.Since(time.Unix(0, r.heard.Load())) > lease
+	if lease > 0 && time.Since(time.Unix(0, r.heard.Load())) > lease {
+		r.writer.Distrust() // who led before may have made some that its watch did not tell
+	}
 	r.leading.Store(true)
 	r.tracks.setUnreadable(r.unreadable.len())
 	defer r.leading.Store(false)

@@ -9,13 +9,9 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
-
-// refused tells whether the API server will never take what was written.
-func refused(err error) bool {
-	return errors.Is(err, errNoName) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
-}
 
 // failuresInARow are so many writes after which Kubernetes is said to take none.
 const failuresInARow = 100
@@ -26,7 +22,7 @@ var errNoWrites = errors.New("no writes are taken by Kubernetes")
 // tried takes note of whether Kubernetes takes writes. What it refuses is about one volume,
 // and so is a conflict, but not if every write has one.
 func (r *Reconciler) tried(err error) {
-	if err != nil && !refused(err) {
+	if err != nil && !writer.Refused(err) {
 		r.failures.Add(1)
 	} else {
 		r.failures.Store(0)

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -55,11 +55,8 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 		return nil
 	}
 	first := r.tracks.deleting(id, o.Record, d.Memory.Gauges.Absence, time.Now())
-	uid := o.Record.UID.Unpack()
-	err = r.records.StorageOSV1().Volumes().Delete(ctx, o.Record.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &o.Record.ResourceVersion},
-	})
-	if first && notDone(err) {
+	err = r.writer.Delete(ctx, o.Record)
+	if first && writer.NotDone(err) {
 		r.tracks.notDeleted(o.Record) // one that was asked for before may have been done then
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
@@ -73,20 +70,12 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 			t.Asked = time.Now()
 			return t
 		})
-		return r.failed(ctx, metrics.StageDelete, fmt.Errorf("deleting record %s: %w", o.Record.Name, err))
+		return r.failed(ctx, metrics.StageDelete, err)
 	}
 	r.tracks.deleted(id, time.Now())
-	r.wrote(metrics.VerbDelete, o.Record.Name)
 	r.metrics.DeleteDuration.Observe(time.Since(begun))
 	logger.Info("Deleted record: its volume is gone", "record", o.Record.Name)
 	return nil
-}
-
-// notDone tells whether the API server has said that it did not delete. Without an
-// answer, or with one that it could not finish, it may have.
-func notDone(err error) bool {
-	return apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsForbidden(err) ||
-		apierrors.IsUnauthorized(err) || apierrors.IsTooManyRequests(err) || refused(err)
 }
 
 // gone asks StorageOS for a volume by its ID. Only a 404 of the API itself, to each

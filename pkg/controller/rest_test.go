@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/recordtest"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -62,7 +63,7 @@ func TestContentsOfAFirstListing(t *testing.T) {
 	t.Parallel()
 	const most = 16 << 20
 	contents := keepAll(t, 50).contents
-	raw := listedVolume("ns", 1, 1)
+	raw := recordtest.Listed("ns", 1, 1)
 	for n := range 2 * most / len(raw) {
 		contents.put(strconv.Itoa(n), raw)
 	}

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 )
 
 // turns let so many do something at a time. Whoever has no room does not wait for it: the
@@ -111,14 +111,14 @@ func newWrites(workers int) *turns { return newTurns(max(1, workers/3)) }
 var errAside = errors.New("its turn has not come")
 
 // writeInTurn writes a record, if it is the turn of one that has failed before.
-func (r *Reconciler) writeInTurn(ctx context.Context, w *write, known *state.Record) (was *state.Record, after *v1.Volume, err error) {
-	if r.queue.NumRequeues(w.id) > 0 {
-		if !r.writes.enter(w.id) {
-			return nil, nil, errAside
+func (r *Reconciler) writeInTurn(ctx context.Context, change *writer.Change, known *state.Record) (writer.Result, error) {
+	if r.queue.NumRequeues(change.VolumeID) > 0 {
+		if !r.writes.enter(change.VolumeID) {
+			return writer.Result{}, errAside
 		}
 		defer r.left(r.writes)
 	}
-	return r.write(ctx, w, known)
+	return r.writer.Write(ctx, change, known)
 }
 
 // marksPerSecond is how fast absences are marked while the breaker has tripped: nobody

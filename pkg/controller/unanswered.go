@@ -5,18 +5,16 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 )
 
 // unanswered takes note of a write that may have been stored, or of which the first half
 // was. What the record said before, was, is certain.
 func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, half *v1.Volume, to state.Health, err error) {
-	if half == nil && notDone(err) {
+	if half == nil && writer.NotDone(err) {
 		return
 	}
 	var events []policy.Event
@@ -45,13 +43,12 @@ func (r *Reconciler) findOut(ctx context.Context, id string, u policy.Unanswered
 	if u.Was == nil {
 		return nil
 	}
-	live, err := r.records.StorageOSV1().Volumes().Get(ctx, u.Was.Name, metav1.GetOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("reading record %s, whose last write was not answered: %w", u.Was.Name, err)
+	is, err := r.writer.Read(ctx, u.Was.Name)
+	if err != nil {
+		return fmt.Errorf("its last write was not answered: %w", err)
 	}
-	var is *state.Record // nil if it has gone, which the cache will tell
-	if err == nil && state.PackUID(live.UID) == u.Was.UID {
-		is = state.NewRecord(live)
+	if is != nil && is.UID != u.Was.UID {
+		is = nil // it has gone, which the cache will tell
 	}
 	r.tracks.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Unanswered, t.Written = policy.Unanswered{}, is

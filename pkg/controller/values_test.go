@@ -5,6 +5,7 @@ import (
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -24,4 +25,9 @@ func aRecord() *state.Record {
 		Name: "rec", UID: "rec-uid", LabelID: "vol", StatusID: "vol",
 		NamespaceID: state.Intern("ns"), ClusterID: state.Intern("cluster"), ResourceVersion: "7",
 	}
+}
+
+func digestOf(c record.Content) state.Digest {
+	d, _ := state.DigestContent(c)
+	return d
 }

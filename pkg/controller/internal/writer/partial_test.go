@@ -1,14 +1,12 @@
-package controller
+package writer
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/recordtest"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -23,14 +22,14 @@ import (
 // anOutlined is a record as the controller has left it, and its content.
 func anOutlined(t *testing.T) (*v1.Volume, record.Content) {
 	t.Helper()
-	_, c := aVolume(t)
+	_, c := recordtest.Volume(t)
 	for _, host := range []*string{&c.Status.AttachedOnHost, &c.Status.Master.Hostname} {
 		*host = "host"
 	}
 	for i := range c.Status.Replicas {
 		c.Status.Replicas[i].Hostname = "host"
 	}
-	r := writtenRecord(c, "cluster", &state.PV{PVSummary: state.PVSummary{Name: "pv", ClaimName: "data", Phase: state.Intern(corev1.VolumeBound)}})
+	r := recordtest.Written(c, "cluster", &state.PV{PVSummary: state.PVSummary{Name: "pv", ClaimName: "data", Phase: state.Intern(corev1.VolumeBound)}})
 	for i := range r.Status.Conditions {
 		r.Status.Conditions[i].LastTransitionTime = metav1.Unix(1_700_000_000+int64(i), 0)
 	}
@@ -109,18 +108,18 @@ func TestPatchesOfAnOutline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, c := anOutlined(t)
-			w := &write{id: c.VolumeID, cluster: "cluster", now: metav1.Unix(1_800_000_000, 0),
-				state: state.Summary{Health: state.Intern(c.HealthStatus()), PV: bound, Bound: state.BoundTrue, Present: state.PresentTrue}}
+			w := &Change{VolumeID: c.VolumeID, Cluster: "cluster", Now: metav1.Unix(1_800_000_000, 0),
+				Summary: state.Summary{Health: state.Intern(c.HealthStatus()), PV: bound, Bound: state.BoundTrue, Present: state.PresentTrue}}
 			if tc.before != nil {
 				tc.before(r)
 			}
 			if tc.content != nil {
 				tc.content(&c)
-				w.content = &c
-				_, w.specHash = state.DigestContent(c)
+				w.Content = &c
+				_, w.SpecHash = state.DigestContent(c)
 			}
 			if tc.summary != nil {
-				tc.summary(&w.state)
+				tc.summary(&w.Summary)
 			}
 			known := state.NewRecord(r)
 			if !w.outlined(known) {
@@ -137,7 +136,7 @@ func TestPatchesOfAnOutline(t *testing.T) {
 			if diff := cmp.Diff(having(t, r, q), having(t, r, p)); diff != "" {
 				t.Errorf("after the patches of the outline (-want +got):\n%s", diff)
 			}
-			if len(p.resource) > 0 && len(q.resource) == 0 || p.status != nil && q.status == nil && w.content == nil {
+			if len(p.resource) > 0 && len(q.resource) == 0 || p.status != nil && q.status == nil && w.Content == nil {
 				t.Errorf("a patch that the record does not need: %v", p)
 			}
 		})
@@ -159,7 +158,7 @@ func having(t *testing.T, r *v1.Volume, p patches) *v1.Volume {
 	if err := json.Unmarshal(raw, &patch); err != nil {
 		t.Fatal(err)
 	}
-	is, err := patched(r, patch)
+	is, err := recordtest.Patched(r, patch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,32 +201,12 @@ func TestOutlined(t *testing.T) {
 			if tc.content != nil {
 				tc.content(&c)
 			}
-			w := &write{content: &c}
-			_, w.specHash = state.DigestContent(c)
+			w := &Change{Content: &c}
+			_, w.SpecHash = state.DigestContent(c)
 			if w.outlined(state.NewRecord(r)) {
 				t.Error("the outline is taken to be enough")
 			}
 		})
-	}
-}
-
-// A plain record's outline says of its status all that the volume does not decide.
-func TestOutline(t *testing.T) {
-	t.Parallel()
-	r, _ := anOutlined(t)
-	r.Labels["other"], r.Annotations["other"], r.Annotations[v1.AnnotationAbsentSince] = "x", "x", "2026-01-02T03:04:05Z"
-	got := state.NewRecord(r).Outline()
-	want := &v1.Volume{
-		ObjectMeta: metav1.ObjectMeta{
-			Labels: map[string]string{v1.LabelVolumeID: r.Labels[v1.LabelVolumeID]}, Annotations: maps.Clone(r.Annotations),
-		},
-		Status: v1.VolumeStatus{
-			Health: r.Status.Health, Ready: r.Status.Ready, PersistentVolume: r.Status.PersistentVolume, Conditions: r.Status.Conditions,
-		},
-	}
-	delete(want.Annotations, "other")
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("outline (-want +got):\n%s", diff)
 	}
 }
 
@@ -255,53 +234,5 @@ func TestUnreadContent(t *testing.T) {
 	}
 	if diff := cmp.Diff(fields(v1.Master{}), known(unreadContent["master"])); diff != "" {
 		t.Errorf("master (-want +got):\n%s", diff)
-	}
-}
-
-// A status that has changed is written without being read; what somebody else has made
-// of the record is read first, and so is a record that the cache is behind with.
-func TestHistoryReads(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		edit   func(*history, *v1.Volume) // before the health changes
-		told   bool                       // of the edit
-		reads  int
-		writes int // tried
-	}{
-		"nobody else has written": {reads: 0, writes: 1},
-		"somebody has a condition there": {told: true, reads: 1, writes: 1, edit: func(_ *history, r *v1.Volume) {
-			r.Status.Conditions = append(r.Status.Conditions, metav1.Condition{Type: "Theirs"})
-		}},
-		"somebody has just set a label": {reads: 1, writes: 2, edit: func(_ *history, r *v1.Volume) { r.Labels["x"] = "y" }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			told(t, 3, nil, func(h *history) {
-				h.sleep(time.Minute)
-				if tc.edit != nil {
-					old := h.records.records["v0"]
-					obj := old.DeepCopy()
-					tc.edit(h, obj)
-					h.records.store(old, obj)
-				}
-				if tc.told {
-					h.round()
-				}
-				reads, writes := h.records.reads, h.records.writes
-				h.api.volumes["one"] = []string{"v0 1 offline", "v1 1", "v2 1"}
-				_ = h.leader.poller.poll(h.ctx)
-				h.work(h.leader, 10)
-				if n := h.records.reads - reads; n != tc.reads {
-					t.Errorf("%d reads, want %d", n, tc.reads)
-				}
-				if n := h.records.writes - writes; n != tc.writes {
-					t.Errorf("%d writes, want %d", n, tc.writes)
-				}
-				is := h.records.records["v0"]
-				if got := fmt.Sprint(is.Status.Health, is.Labels["x"]); is.Status.Health != v1.HealthOffline || tc.writes == 2 && is.Labels["x"] != "y" {
-					t.Errorf("the record says %s", got)
-				}
-			})
-		})
 	}
 }

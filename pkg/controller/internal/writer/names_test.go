@@ -1,13 +1,10 @@
-package controller
+package writer
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
-	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 func TestRecordNames(t *testing.T) {
@@ -21,18 +18,18 @@ func TestRecordNames(t *testing.T) {
 		others string // a PersistentVolume that belongs to another
 		want   []string
 	}{
-		"made by CSI":                    {"pvc-1", map[string]string{labelPersistentVolume: "pvc-1"}, "", "", []string{"pvc-1", "pvc-1-c6066eef", "pvc-1-" + id}},
+		"made by CSI":                    {"pvc-1", map[string]string{LabelPV: "pvc-1"}, "", "", []string{"pvc-1", "pvc-1-c6066eef", "pvc-1-" + id}},
 		"made by hand":                   {"scratch", nil, "", "", []string{"scratch", "scratch-c6066eef", "scratch-" + id}},
 		"no legal name":                  {"-My..Disk.-", nil, "", "", []string{"my.disk-c6066eef", "my.disk-" + id}},
 		"nothing legal":                  {"...", nil, "", "", []string{"volume-c6066eef", "volume-" + id}},
-		"an illegal label":               {"a", map[string]string{labelPersistentVolume: "A/B"}, "", "", []string{"a", "a-c6066eef", "a-" + id}},
+		"an illegal label":               {"a", map[string]string{LabelPV: "A/B"}, "", "", []string{"a", "a-c6066eef", "a-" + id}},
 		"as long as can be":              {long, nil, "", "", []string{long, long[:244] + "-c6066eef", long[:216] + "-" + id}},
 		"cut at a dot":                   {long[:243] + ".bbbbbbbbb", nil, "", "", []string{long[:243] + ".bbbbbbbbb", long[:243] + "-c6066eef", long[:216] + "-" + id}},
 		"of a PersistentVolume":          {"a", nil, "static", "", []string{"static", "a", "a-c6066eef", "a-" + id}},
-		"of another than the label says": {"a", map[string]string{labelPersistentVolume: "pvc-1"}, "static", "", []string{"static", "pvc-1", "a", "a-c6066eef", "a-" + id}},
-		"the label is another's":         {"pvc-2", map[string]string{labelPersistentVolume: "pvc-1"}, "", "pvc-1", []string{"pvc-2", "pvc-2-c6066eef", "pvc-2-" + id}},
-		"the label and the name are":     {"pvc-1", map[string]string{labelPersistentVolume: "pvc-1"}, "", "pvc-1", []string{"pvc-1-c6066eef", "pvc-1-" + id}},
-		"all of them one":                {"pvc-1", map[string]string{labelPersistentVolume: "pvc-1"}, "pvc-1", "", []string{"pvc-1", "pvc-1-c6066eef", "pvc-1-" + id}},
+		"of another than the label says": {"a", map[string]string{LabelPV: "pvc-1"}, "static", "", []string{"static", "pvc-1", "a", "a-c6066eef", "a-" + id}},
+		"the label is another's":         {"pvc-2", map[string]string{LabelPV: "pvc-1"}, "", "pvc-1", []string{"pvc-2", "pvc-2-c6066eef", "pvc-2-" + id}},
+		"the label and the name are":     {"pvc-1", map[string]string{LabelPV: "pvc-1"}, "", "pvc-1", []string{"pvc-1-c6066eef", "pvc-1-" + id}},
+		"all of them one":                {"pvc-1", map[string]string{LabelPV: "pvc-1"}, "pvc-1", "", []string{"pvc-1", "pvc-1-c6066eef", "pvc-1-" + id}},
 		"an illegal PersistentVolume":    {"a", nil, "A/B", "", []string{"a", "a-c6066eef", "a-" + id}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,9 +40,4 @@ func TestRecordNames(t *testing.T) {
 			}
 		})
 	}
-}
-
-func digestOf(c record.Content) state.Digest {
-	d, _ := state.DigestContent(c)
-	return d
 }

@@ -1,12 +1,12 @@
-package controller
+package writer
 
 import "github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 
 // outlined tells whether a record's outline is enough to write to it. It is not if the
 // record says what no outline does, if its spec differs, of which labels may have to go,
 // or if host names are to be kept that only the record tells.
-func (w *write) outlined(known *state.Record) bool {
-	return known.Plain && (w.content == nil || known.SpecHash == w.specHash && w.content.NamesHosts())
+func (c *Change) outlined(known *state.Record) bool {
+	return known.Plain && (c.Content == nil || known.SpecHash == c.SpecHash && c.Content.NamesHosts())
 }
 
 // unread is in the place of a value that is not known: it equals none.
@@ -23,11 +23,11 @@ var unreadContent = map[string]any{
 
 // patchesOf are the patches of a record of which only the outline is known: what the
 // volume decides of its status is written as a whole.
-func (w *write) patchesOf(known *state.Record) (patches, error) {
+func (c *Change) patchesOf(known *state.Record) (patches, error) {
 	from := known.Outline()
-	if w.content == nil {
-		return w.patches(from, nil)
+	if c.Content == nil {
+		return c.patches(from, nil)
 	}
-	w.content.Spec.DeepCopyInto(&from.Spec)
-	return w.patches(from, unreadContent)
+	c.Content.Spec.DeepCopyInto(&from.Spec)
+	return c.patches(from, unreadContent)
 }

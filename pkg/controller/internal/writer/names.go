@@ -1,21 +1,17 @@
-package controller
+package writer
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validation"
 )
 
-// labelPersistentVolume is the label with which the CSI provisioner says for
+// LabelPV is the label with which the CSI provisioner says for
 // which PersistentVolume a volume was made.
-const labelPersistentVolume = "csi.storage.k8s.io/pv/name"
+const LabelPV = "csi.storage.k8s.io/pv/name"
 
 const maxNameLength = 253
-
-// errNoName is that none of them is free: as if the API server did not take the record.
-var errNoName = errors.New("every name that its record could have is taken by another")
 
 // recordNames are the names that a new record may take, the best first: that of the
 // PersistentVolume whose handle names the volume, "" if there is none; that in the
@@ -30,7 +26,7 @@ func recordNames(id, volumeName string, labels map[string]string, pvName string,
 		}
 	}
 	add(pvName)
-	for _, name := range []string{labels[labelPersistentVolume], volumeName} {
+	for _, name := range []string{labels[LabelPV], volumeName} {
 		if !others(name) {
 			add(name)
 		}
