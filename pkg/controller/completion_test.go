@@ -31,14 +31,14 @@ func TestHistorySomeDropped(t *testing.T) {
 						obj.Status.Conditions = nil
 					}
 				}
-				for i := range h.api.volumes["one"] {
-					h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+				for i := range h.api.Lists["one"] {
+					h.api.Lists["one"][i] = fmt.Sprintf("v%d 7", i)
 				}
 				h.polls(3)
 				h.leader.crd.since.Store(time.Now().Add(-tc.since).UnixNano())
 				before := h.records.writes
 				for n := range polls { // at each poll one other volume changes
-					h.api.volumes["one"][0] = fmt.Sprintf("v0 %d", 10+n)
+					h.api.Lists["one"][0] = fmt.Sprintf("v0 %d", 10+n)
 					h.polls(1)
 				}
 				if n := (h.records.writes - before - 2*polls) / dropped; n < tc.least || n > tc.most {
@@ -67,14 +67,14 @@ func TestHistoryWatchLagsBehindCRD(t *testing.T) {
 				lags := func(r *v1.Volume) { r.Status.Conditions, r.Status.Capacity = nil, nil }
 				h.undoing(lags)
 				h.listings(1)
-				asked := h.api.calls["volume v0"]
+				asked := h.api.Calls["volume v0"]
 				h.listings(1)
 				h.records.after = nil
 				h.listings(2)
 				if got := *stateIn(h, "v0"); got != want {
 					t.Errorf("it says\n%+v, want\n%+v", got, want)
 				}
-				if n := h.api.calls["volume v0"] - asked; n > 0 != tc.asks {
+				if n := h.api.Calls["volume v0"] - asked; n > 0 != tc.asks {
 					t.Errorf("its volume was asked for %d times", n)
 				}
 			})
@@ -101,7 +101,7 @@ func TestHistoryReleasedWhileCRDLags(t *testing.T) {
 					h.listings(1)
 					h.records.after = nil
 					release := []func(){h.release, func() {
-						h.api.fail = func(call string, _ int) error { return map[string]error{fails: errDown, "volume v0": errDown}[call] }
+						h.api.Fail = func(call string, _ int) error { return map[string]error{fails: errDown, "volume v0": errDown}[call] }
 					}}
 					if !first {
 						slices.Reverse(release)
@@ -134,7 +134,7 @@ func TestHistoryLeftAtTheEndOfTheLag(t *testing.T) {
 		h.tell(h.leader, -1)
 		h.work(h.leader, 10)
 		h.sleep(2 * time.Second)
-		h.api.fail = func(call string, _ int) error {
+		h.api.Fail = func(call string, _ int) error {
 			return map[string]error{"volumes one": errDown, "volume v0": errDown}[call]
 		}
 		h.listings(36)

@@ -10,6 +10,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestConcerns(t *testing.T) {
 	t.Parallel()
 	r, err := NewReconciler(Options{
-		Settings: DefaultSettings(), StorageOS: newFakeAPI(nil), Records: &memory{records: map[string]*v1.Volume{}},
+		Settings: DefaultSettings(), StorageOS: storageostest.New(nil), Records: &memory{records: map[string]*v1.Volume{}},
 		Events: silent{}, Metrics: metrics.New(), Kubernetes: struct{ kubernetes.Interface }{},
 	})
 	if err != nil {

@@ -476,15 +476,15 @@ func TestHistoryCRDLate(t *testing.T) {
 		"it goes by it a minute later": {true, func(h *history) { h.polls(12) }, 3},
 		"nobody looks": {false, func(h *history) {
 			h.records.pruned = false
-			h.api.volumes["one"][7] = "v7 9" // whatever is written
+			h.api.Lists["one"][7] = "v7 9" // whatever is written
 		}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 100, nil, func(h *history) {
 				h.records.pruned = true
-				for i := range h.api.volumes["one"] {
-					h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+				for i := range h.api.Lists["one"] {
+					h.api.Lists["one"][i] = fmt.Sprintf("v%d 7", i)
 				}
 				h.polls(3)
 				c := newCRDs(crdOf(t))
@@ -515,7 +515,7 @@ func (s spoken) Event(_ runtime.Object, _, reason, message string) {
 
 // askedByID counts the questions for single volumes.
 func (h *history) askedByID() (n int) {
-	for call, times := range h.api.calls {
+	for call, times := range h.api.Calls {
 		if strings.HasPrefix(call, "volume ") {
 			n += times
 		}
@@ -565,7 +565,7 @@ func TestHistoryOlderCRDEvents(t *testing.T) {
 					said := spoken{}
 					h.leader.events = said
 					show := func(more, master string) {
-						h.api.volumes["one"] = []string{fmt.Sprintf(`{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":2,"master":{"health":%q,"nodeID":"n1"},%s}`, master, more)}
+						h.api.Lists["one"] = []string{fmt.Sprintf(`{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":2,"master":{"health":%q,"nodeID":"n1"},%s}`, master, more)}
 						h.polls(2)
 					}
 					show(tc.was, "online")
@@ -587,8 +587,8 @@ func TestHistoryNewerCRDOutOfListing(t *testing.T) {
 	const volumes = 1000
 	told(t, volumes, func(s *Settings) { s.ResyncInterval = time.Minute }, func(h *history) {
 		h.records.pruned = true
-		for i, v := range h.api.volumes["one"] {
-			h.api.volumes["one"][i] = strings.TrimSuffix(v, " 1") + " 7"
+		for i, v := range h.api.Lists["one"] {
+			h.api.Lists["one"][i] = strings.TrimSuffix(v, " 1") + " 7"
 		}
 		h.polls(3)
 		if n := len(h.incomplete()); n != volumes {

@@ -170,8 +170,8 @@ func TestHistoryCyclesDoNotGrow(t *testing.T) {
 		"most are gone": func(h *history) { h.keepVolumes(volumes / 10) },
 		"writes of another health have failed": func(h *history) {
 			h.records.fail = func(string) error { return errDown }
-			for i, v := range h.api.volumes["one"] {
-				h.api.volumes["one"][i] = v + " offline"
+			for i, v := range h.api.Lists["one"] {
+				h.api.Lists["one"][i] = v + " offline"
 			}
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, volumes)

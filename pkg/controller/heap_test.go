@@ -14,6 +14,7 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/recordtest"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -46,7 +47,7 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 	const namespaces = 50
 	r, err := NewReconciler(Options{
 		Settings: DefaultSettings(), Kubernetes: struct{ kubernetes.Interface }{}, Records: &memory{},
-		StorageOS: newFakeAPI(nil), Events: silent{}, Metrics: metrics.New(),
+		StorageOS: storageostest.New(nil), Events: silent{}, Metrics: metrics.New(),
 	})
 	if err != nil {
 		t.Fatal(err)

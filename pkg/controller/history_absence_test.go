@@ -23,9 +23,9 @@ func TestHistoryShownWhileTerminating(t *testing.T) {
 	told(t, 40, nil, func(h *history) {
 		h.records.store(nil, beside(h.records.records["v39"], "copy"))
 		h.polls(1)
-		h.api.hidden = map[string]bool{"v39": true}
+		h.api.Hidden = map[string]bool{"v39": true}
 		asked := h.askedByID()
-		h.api.before = func(_ context.Context, call string) {
+		h.api.Before = func(_ context.Context, call string) {
 			if call == "volume v39" { // a hand deletes the record while an answer shows the volume
 				old := h.records.records["v39"]
 				obj := old.DeepCopy()
@@ -37,7 +37,7 @@ func TestHistoryShownWhileTerminating(t *testing.T) {
 		for h.askedByID() == asked {
 			h.polls(1)
 		}
-		h.api.before = nil
+		h.api.Before = nil
 		h.keepVolumes(39)                              // now it is gone
 		h.polls(2)                                     // less than the grace
 		h.records.store(h.records.records["v39"], nil) // the finalizer goes
@@ -76,7 +76,7 @@ func TestHistoryMarkBehindTheCache(t *testing.T) {
 			t.Fatalf("it was not written by half: %v", is)
 		}
 		h.records.fail = nil
-		h.api.cluster, h.api.volumes["one"] = "other", nil
+		h.api.ClusterID, h.api.Lists["one"] = "other", nil
 		_ = h.leader.poller.poll(h.ctx)
 		h.work(h.leader, 10) // the watch has not told
 		if mark := h.records.records["v0"].Annotations[v1.AnnotationAbsentSince]; mark != "" {
@@ -120,12 +120,12 @@ func TestHistoryUnclaimedToldOnce(t *testing.T) {
 				h.setPV(h.pvs["v3"], nil)
 				h.polls(tc.before)
 				for range 3 {
-					h.api.hidden = map[string]bool{"v3": true}
+					h.api.Hidden = map[string]bool{"v3": true}
 					h.polls(tc.away)
 					if tc.claims != nil {
 						tc.claims(h)
 					}
-					h.api.hidden = nil
+					h.api.Hidden = nil
 					h.polls(12)
 				}
 			})
@@ -141,9 +141,9 @@ func TestHistoryUnclaimedToldOnce(t *testing.T) {
 func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
 	t.Parallel()
 	hide := func(h *history, polls int) {
-		h.api.hidden = map[string]bool{"x": true}
+		h.api.Hidden = map[string]bool{"x": true}
 		h.provision(polls / 2)
-		h.api.hidden = nil
+		h.api.Hidden = nil
 	}
 	for name, meanwhile := range map[string]func(*history){
 		"nothing":                           func(*history) {},
@@ -151,16 +151,16 @@ func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
 		"it is not listed for the grace":    func(h *history) { hide(h, 6) },
 		"it is not listed, again and again": func(h *history) { hide(h, 2); h.provision(2); hide(h, 2) },
 		"its namespace goes and is back while no listing is complete": func(h *history) {
-			namespaces := h.api.namespaces
-			h.api.namespaces, h.api.volumes["two"] = []string{"two"}, nil
-			h.api.fail = func(call string, _ int) error {
+			namespaces := h.api.NamespaceIDs
+			h.api.NamespaceIDs, h.api.Lists["two"] = []string{"two"}, nil
+			h.api.Fail = func(call string, _ int) error {
 				if call == "volumes two" {
 					return errDown
 				}
 				return nil
 			}
 			h.provision(1)
-			h.api.namespaces, h.api.fail = namespaces, nil
+			h.api.NamespaceIDs, h.api.Fail = namespaces, nil
 		},
 		"a hand takes from the record what it says of it": func(h *history) {
 			old := h.records.records["x"]
@@ -173,7 +173,7 @@ func TestHistoryUnclaimedToldAfterAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			events := told(t, 40, nil, func(h *history) {
-				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+				h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
 				h.provision(12)
 				if c := meta.FindStatusCondition(h.records.records["x"].Status.Conditions, v1.ConditionBound); c.Reason != record.ReasonUnclaimed {
 					t.Errorf("its record says %s", c.Reason)
@@ -254,7 +254,7 @@ func TestHistoryUnclaimedAgain(t *testing.T) {
 // PersistentVolume went.
 func TestHistoryUnclaimedNews(t *testing.T) {
 	t.Parallel()
-	hide := func(h *history) { h.api.hidden = map[string]bool{"v3": true}; h.polls(1) }
+	hide := func(h *history) { h.api.Hidden = map[string]bool{"v3": true}; h.polls(1) }
 	goes := func(h *history) { h.setPV(h.pvs["v3"], nil); h.polls(1) }
 	lead := func(h *history) { h.lead(); h.polls(12) }
 	for name, tc := range map[string]struct {
@@ -270,14 +270,14 @@ func TestHistoryUnclaimedNews(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, another namespace fails: %t", name, silent), func(t *testing.T) {
 				t.Parallel()
 				events := told(t, 40, nil, func(h *history) {
-					h.api.namespaces, h.api.volumes["two"] = []string{"one", "two"}, nil
+					h.api.NamespaceIDs, h.api.Lists["two"] = []string{"one", "two"}, nil
 					if silent {
-						h.api.fail = func(call string, _ int) error { return map[string]error{"volumes two": errDown}[call] }
+						h.api.Fail = func(call string, _ int) error { return map[string]error{"volumes two": errDown}[call] }
 					}
 					for _, tell := range tc.tell {
 						tell(h)
 					}
-					h.api.hidden = nil
+					h.api.Hidden = nil
 					h.polls(24)
 					if n := h.leader.tracks.counts.unclaimed; n != 1 {
 						t.Errorf("%d are counted", n)
@@ -316,10 +316,10 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 		"one of many, whose marks have to wait": {10, func(h *history) {
 			h.leader.marks = newTurns(0)
 		}, policy.HeldMass},
-		"another cluster answers": {0, func(h *history) { h.api.cluster = "other" }, policy.HeldOtherCluster},
+		"another cluster answers": {0, func(h *history) { h.api.ClusterID = "other" }, policy.HeldOtherCluster},
 		"StorageOS fails": {39, func(h *history) {
 			h.polls(2)
-			h.api.fail = func(string, int) error { return errDown }
+			h.api.Fail = func(string, int) error { return errDown }
 		}, policy.HeldNotWatched},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,15 +25,15 @@ const for20min = 20 * 12
 func TestHistoryNotWatched(t *testing.T) {
 	t.Parallel()
 	fails := func(h *history) {
-		h.api.fail = func(string, int) error { return errDown }
+		h.api.Fail = func(string, int) error { return errDown }
 		h.polls(for20min)
-		h.api.fail = nil
+		h.api.Fail = nil
 	}
 	answers := func(cluster string) func(*history) {
 		return func(h *history) {
-			h.api.cluster = cluster
+			h.api.ClusterID = cluster
 			h.polls(for20min)
-			h.api.cluster = "cluster"
+			h.api.ClusterID = "cluster"
 		}
 	}
 	for name, meanwhile := range map[string]func(*history){
@@ -46,7 +46,7 @@ func TestHistoryNotWatched(t *testing.T) {
 		"the process stands still":     func(h *history) { h.sleep(20 * time.Minute) },
 		"it does so in a listing": func(h *history) {
 			listings := 0
-			h.api.fail = func(call string, _ int) error {
+			h.api.Fail = func(call string, _ int) error {
 				if call == "namespaces" {
 					if listings++; listings == 1 {
 						time.Sleep(20 * time.Minute)
@@ -56,19 +56,19 @@ func TestHistoryNotWatched(t *testing.T) {
 			}
 		},
 		"a namespace fails": func(h *history) {
-			h.api.fail = func(call string, _ int) error { return map[string]error{"volumes two": errDown}[call] }
+			h.api.Fail = func(call string, _ int) error { return map[string]error{"volumes two": errDown}[call] }
 			h.polls(for20min)
-			h.api.fail = nil
+			h.api.Fail = nil
 		},
 		"marks cannot be taken back": func(h *history) {
-			lost := h.api.volumes["one"]
-			h.api.volumes["one"] = h.all
+			lost := h.api.Lists["one"]
+			h.api.Lists["one"] = h.all
 			h.records.fail = func(string) error { return errDown }
 			h.polls(for20min)
 			h.records.fail = nil
 			h.leader.queue.ShutDown() // so that nobody tries again before the list is wrong again
 			h.lead()
-			h.api.volumes["one"] = lost
+			h.api.Lists["one"] = lost
 		},
 		"marks are set by hand": func(h *history) {
 			for _, old := range h.records.records {
@@ -94,8 +94,8 @@ func TestHistoryNotWatched(t *testing.T) {
 					t.SkipNow() // without a grace, the proof suffices
 				}
 				told(t, 40, func(s *Settings) { s.OrphanGracePeriod = tc.grace }, func(h *history) {
-					h.api.namespaces = []string{"one", "two"}
-					h.all = h.api.volumes["one"]
+					h.api.NamespaceIDs = []string{"one", "two"}
+					h.all = h.api.Lists["one"]
 					h.polls(1)
 					h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
 					h.keepVolumes(tc.kept)
@@ -104,7 +104,7 @@ func TestHistoryNotWatched(t *testing.T) {
 					}
 					meanwhile(h)
 					h.polls(tc.polls)
-					h.api.volumes["one"] = h.all
+					h.api.Lists["one"] = h.all
 					h.polls(3)
 					h.wantRecords(t, 40)
 				})
@@ -132,7 +132,7 @@ func TestHistoryWatched(t *testing.T) {
 	t.Parallel()
 	every3rd := func(h *history) {
 		listing := 0
-		h.api.fail = func(call string, _ int) error {
+		h.api.Fail = func(call string, _ int) error {
 			if call == "namespaces" {
 				listing++
 			}
@@ -190,7 +190,7 @@ func TestHistoryOneListing(t *testing.T) {
 				t.Parallel()
 				told(t, 40, func(s *Settings) { s.PollInterval, s.OrphanGracePeriod = interval, grace }, func(h *history) {
 					h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
-					all := h.api.volumes["one"]
+					all := h.api.Lists["one"]
 					h.keepVolumes(39)
 					h.round()
 					for range 10 {
@@ -198,7 +198,7 @@ func TestHistoryOneListing(t *testing.T) {
 						h.tell(h.leader, -1)
 						h.work(h.leader, 100)
 					}
-					h.api.volumes["one"] = all
+					h.api.Lists["one"] = all
 					h.polls(2)
 					h.wantRecords(t, 40)
 				})
@@ -262,28 +262,28 @@ func TestHistoryEditedWhileAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 0, func(s *Settings) { s.OrphanGracePeriod = 0 }, func(h *history) {
-				h.api.namespaces = []string{"one", "two"}
-				h.api.volumes["one"] = []string{"v0 1", "v1 1"}
+				h.api.NamespaceIDs = []string{"one", "two"}
+				h.api.Lists["one"] = []string{"v0 1", "v1 1"}
 				h.polls(4)
 				h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
-				h.api.hidden = map[string]bool{"v0": true}
+				h.api.Hidden = map[string]bool{"v0": true}
 				_ = h.leader.poller.poll(h.ctx)
 				h.tell(h.leader, -1)
 				tc.before(h)
 				asked := false
-				h.api.fail = func(call string, _ int) error {
+				h.api.Fail = func(call string, _ int) error {
 					asked = asked || strings.HasPrefix(call, "volume ")
 					if asked && call == tc.call {
-						h.api.fail = nil
+						h.api.Fail = nil
 						tc.meanwhile(h)
 					}
 					return nil
 				}
 				h.polls(5)
-				if h.api.fail != nil {
+				if h.api.Fail != nil {
 					t.Error("it was not edited meanwhile")
 				}
-				h.api.hidden = nil
+				h.api.Hidden = nil
 				h.polls(3)
 				h.wantRecords(t, 2)
 			})
@@ -296,17 +296,17 @@ func TestHistoryShownByAnswer(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
 		h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
-		h.api.hidden = map[string]bool{"v0": true}
+		h.api.Hidden = map[string]bool{"v0": true}
 		h.polls(20)
-		calls := h.api.calls["volume v0"]
+		calls := h.api.Calls["volume v0"]
 		if calls < 2 || calls > 6 {
 			t.Errorf("it was asked for %d times in 20 polls: once in each grace it should be", calls)
 		}
-		h.api.hidden = nil
-		all := h.api.volumes["one"]
+		h.api.Hidden = nil
+		all := h.api.Lists["one"]
 		h.keepVolumes(0) // now it is gone, but was not watched to be
 		h.polls(1)
-		h.api.volumes["one"] = all
+		h.api.Lists["one"] = all
 		h.polls(3)
 		h.wantRecords(t, 40)
 	})
@@ -367,8 +367,8 @@ func TestHistoryKubernetesAlone(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %s fails, one leads: %v", name, call, leads), func(t *testing.T) {
 					t.Parallel()
 					told(t, 3, nil, func(h *history) {
-						h.api.namespaces = []string{"one", "two"}
-						h.api.fail = func(c string, _ int) error { return map[string]error{call: errDown}[c] }
+						h.api.NamespaceIDs = []string{"one", "two"}
+						h.api.Fail = func(c string, _ int) error { return map[string]error{call: errDown}[c] }
 						if leads {
 							h.lead()
 							h.polls(1)
@@ -407,13 +407,13 @@ func TestHistoryOneNamespaceSilent(t *testing.T) {
 			t.Run(name+", "+call+" fails", func(t *testing.T) {
 				t.Parallel()
 				got := told(t, 3, nil, func(h *history) {
-					h.api.namespaces = []string{"one", "two"}
-					h.api.fail = func(c string, _ int) error { return map[string]error{call: errDown}[c] }
-					others := h.api.volumes["one"][1:]
-					h.api.volumes["one"] = append([]string{tc.before}, others...)
+					h.api.NamespaceIDs = []string{"one", "two"}
+					h.api.Fail = func(c string, _ int) error { return map[string]error{call: errDown}[c] }
+					others := h.api.Lists["one"][1:]
+					h.api.Lists["one"] = append([]string{tc.before}, others...)
 					h.lead()
 					h.polls(3)
-					h.api.volumes["one"] = append([]string{tc.then}, others...)
+					h.api.Lists["one"] = append([]string{tc.then}, others...)
 					h.polls(3)
 				})
 				if !maps.Equal(got, tc.want) {

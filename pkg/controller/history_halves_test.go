@@ -14,20 +14,21 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // becomes lists v0 as that and works on it, while the watch of records tells nothing.
 func (h *history) becomes(entry string) {
-	h.api.volumes["one"][0] = entry
+	h.api.Lists["one"][0] = entry
 	_ = h.leader.poller.poll(h.ctx) // some of these listings fail
 	h.work(h.leader, 10)
 }
 
 // from lists v0 as that until all is well, and forgets the events.
 func (h *history) from(entry string) {
-	h.api.volumes["one"][0] = entry
+	h.api.Lists["one"][0] = entry
 	h.polls(3)
 	clear(h.events)
 }
@@ -85,17 +86,17 @@ func TestHistoryHealthOfHalves(t *testing.T) {
 			h.from(replicated(1, 1, "online"))
 			h.records.fail = nth(errDown, 2)
 			h.becomes(replicated(2, 2, "online"))
-			h.api.hidden = map[string]bool{"v0": true}
+			h.api.Hidden = map[string]bool{"v0": true}
 			h.polls(2)
-			h.api.hidden = nil
+			h.api.Hidden = nil
 		}, nil},
 		"the second fails, and the volume cannot be recorded for a while": {func(t *testing.T, h *history) {
 			h.from(replicated(1, 1, "online"))
 			h.records.fail = nth(errDown, 2)
 			h.becomes(replicated(2, 2, "online"))
-			h.api.volumes["one"][0] = "v0 18446744073709551615"
+			h.api.Lists["one"][0] = "v0 18446744073709551615"
 			h.polls(2)
-			h.api.volumes["one"][0] = replicated(2, 2, "online")
+			h.api.Lists["one"][0] = replicated(2, 2, "online")
 		}, counted{EventInvalid: 1}},
 		"the second fails, and what is listed cannot be had for a while": {func(t *testing.T, h *history) {
 			h.from(replicated(1, 1, "online"))
@@ -103,7 +104,7 @@ func TestHistoryHealthOfHalves(t *testing.T) {
 			h.becomes(replicated(2, 2, "online"))
 			h.leader.contents.limit = 0
 			h.leader.contents.take("v0")
-			h.api.fail = func(call string, _ int) error {
+			h.api.Fail = func(call string, _ int) error {
 				if call == "volume v0" {
 					return errDown
 				}
@@ -113,7 +114,7 @@ func TestHistoryHealthOfHalves(t *testing.T) {
 			if is := h.records.records["v0"]; is.Status.Health != v1.HealthHealthy {
 				t.Errorf("meanwhile the record says %s %s", is.Status.Health, is.Status.Ready)
 			}
-			h.api.fail = nil
+			h.api.Fail = nil
 		}, nil},
 		"the second fails, and a hand deletes the record, which a finalizer keeps": {func(t *testing.T, h *history) {
 			h.from(replicated(1, 1, "online"))
@@ -157,7 +158,7 @@ func TestHistoryHealthOfHalves(t *testing.T) {
 		}, nil},
 		"it was so when a new leader began": {func(t *testing.T, h *history) {
 			h.from(replicated(2, 1, "online"))
-			h.api.volumes["one"][0] = replicated(1, 0, "online")
+			h.api.Lists["one"][0] = replicated(1, 0, "online")
 			h.lead()
 			h.records.fail = nth(errDown, 2)
 			h.becomes(replicated(1, 0, "online"))
@@ -205,7 +206,7 @@ func healthAtRandom(t *testing.T, h *history, random *rand.Rand) {
 	var said healths
 	h.leader.events = &said
 	health := func() string {
-		volume, err := storageos.DecodeVolume(entry("one", h.api.volumes["one"][0]).Raw)
+		volume, err := storageos.DecodeVolume(storageostest.Entry("one", h.api.Lists["one"][0]).Raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,9 +231,9 @@ func healthAtRandom(t *testing.T, h *history, random *rand.Rand) {
 		case 4:
 			h.records.fail = some(errs[random.IntN(len(errs))])
 		case 5:
-			h.api.hidden = map[string]bool{"v0": true}
+			h.api.Hidden = map[string]bool{"v0": true}
 		case 6:
-			h.api.hidden = nil
+			h.api.Hidden = nil
 		case 7:
 			h.tell(h.leader, 1+random.IntN(2))
 		case 8:
@@ -242,7 +243,7 @@ func healthAtRandom(t *testing.T, h *history, random *rand.Rand) {
 			h.edit("v0", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", fmt.Sprint(edit)) })
 		}
 	}
-	h.api.hidden, h.records.fail, h.records.lost = nil, nil, nil
+	h.api.Hidden, h.records.fail, h.records.lost = nil, nil, nil
 	h.polls(20)
 	last := string(v1.HealthHealthy)
 	for _, is := range said {

@@ -29,16 +29,16 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 	t.Run("an answer shows it, then the list does", func(t *testing.T) {
 		t.Parallel()
 		events := told(t, 40, nil, func(h *history) {
-			h.api.hidden = map[string]bool{"v0": true}
+			h.api.Hidden = map[string]bool{"v0": true}
 			h.polls(6)
-			n := h.api.calls["volume v0"]
+			n := h.api.Calls["volume v0"]
 			for range 12 {
 				h.polls(1)
-				if h.api.calls["volume v0"] > n {
+				if h.api.Calls["volume v0"] > n {
 					break
 				}
 			}
-			h.api.hidden = nil
+			h.api.Hidden = nil
 			h.polls(4)
 		})
 		if want := (counted{policy.EventMissing: 1, policy.EventFound: 1}); !maps.Equal(events, want) {
@@ -48,23 +48,23 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 	t.Run("no record, another volume is forgotten", func(t *testing.T) {
 		t.Parallel()
 		events := told(t, 3, nil, func(h *history) {
-			h.api.namespaces = []string{"one", "two"}
+			h.api.NamespaceIDs = []string{"one", "two"}
 			h.polls(1)
 			h.setPV(nil, boundPV("pvc-x", "x"))
 			h.polls(8) // VolumeMissing
 			missing := h.leader.tracks.counts.missing
-			h.api.fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
+			h.api.Fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
 			h.records.fail = func(string) error { return errDown }
-			all := h.api.volumes["one"]
-			h.api.volumes["one"] = append([]string{"y 1"}, all...)
+			all := h.api.Lists["one"]
+			h.api.Lists["one"] = append([]string{"y 1"}, all...)
 			h.polls(1)
-			h.api.volumes["one"] = all
+			h.api.Lists["one"] = all
 			h.polls(1)
 			h.leader.considerAll([]string{"x"}) // as a resync does
 			t.Logf("missing gauge: %d before, %d after", missing, h.leader.tracks.counts.missing)
-			h.api.volumes["one"] = append([]string{"x 1"}, all...)
+			h.api.Lists["one"] = append([]string{"x 1"}, all...)
 			h.records.fail = nil
-			h.api.fail = nil
+			h.api.Fail = nil
 			h.polls(4)
 		})
 		if events[policy.EventMissing] != 1 || events[policy.EventFound] != 1 {
@@ -79,18 +79,18 @@ func TestHistoryCreationsGrow(t *testing.T) {
 	told(t, 3, nil, func(h *history) {
 		h.leader.writer.MaxUncertain = 50
 		h.records.fail = func(string) error { return errDown }
-		all := h.api.volumes["one"]
+		all := h.api.Lists["one"]
 		for n := range 30 {
 			vs := all
 			for k := range 100 {
 				vs = append(vs[:len(vs):len(vs)], fmt.Sprintf("h%d-%d 1", n, k))
 			}
-			h.api.volumes["one"] = vs
+			h.api.Lists["one"] = vs
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 1000)
 			h.sleep(h.settings.PollInterval)
 		}
-		h.api.volumes["one"] = all
+		h.api.Lists["one"] = all
 		h.records.fail = nil
 		h.polls(60)
 		if n := h.leader.writer.Uncached(); n > 100 {
@@ -153,11 +153,11 @@ func TestHistoryLostDeletionIsNotCounted(t *testing.T) {
 func TestHistoryQuietLosesEvent(t *testing.T) {
 	t.Parallel()
 	events := told(t, 3, nil, func(h *history) {
-		h.api.volumes["one"][0] = "v0 7" // while nobody leads
+		h.api.Lists["one"][0] = "v0 7" // while nobody leads
 		h.records.fail = func(string) error { return errDown }
 		h.lead()
 		h.polls(3)
-		h.api.volumes["one"][0] = "v0 7 offline" // long after this process has begun
+		h.api.Lists["one"][0] = "v0 7 offline" // long after this process has begun
 		h.polls(3)
 		h.records.fail = nil
 		h.polls(6)
@@ -177,7 +177,7 @@ func TestHistoryInvalidKubernetesAlone(t *testing.T) {
 		t.Run(size, func(t *testing.T) {
 			t.Parallel()
 			told(t, 3, nil, func(h *history) {
-				h.api.volumes["one"][0] = "v0 " + size
+				h.api.Lists["one"][0] = "v0 " + size
 				h.polls(3)
 				is := *h.pvs["v0"]
 				is.Phase = state.Intern(corev1.VolumeReleased)
@@ -196,9 +196,9 @@ func TestHistoryInvalidKubernetesAlone(t *testing.T) {
 func TestHistoryUnclaimedTooEarly(t *testing.T) {
 	t.Parallel()
 	events := told(t, 3, nil, func(h *history) {
-		h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+		h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
 		h.polls(1) // no PersistentVolume yet
-		h.api.volumes["one"][3] = "x 18446744073709551615"
+		h.api.Lists["one"][3] = "x 18446744073709551615"
 		h.polls(1)
 		pv := boundPV("pvc-x", "x")
 		h.setPV(nil, pv)
@@ -207,7 +207,7 @@ func TestHistoryUnclaimedTooEarly(t *testing.T) {
 		h.tell(h.leader, -1)
 		h.work(h.leader, 10)
 		h.sleep(time.Second)
-		h.api.volumes["one"][3] = "x 1"
+		h.api.Lists["one"][3] = "x 1"
 		h.polls(1)
 		r := h.records.records["x"]
 		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c.Reason == record.ReasonUnclaimed {
@@ -224,12 +224,12 @@ func TestHistoryUnclaimedTooEarly(t *testing.T) {
 func TestHistoryLastPVForgotten(t *testing.T) {
 	t.Parallel()
 	told(t, 3, nil, func(h *history) {
-		h.api.namespaces = []string{"one", "two"}
-		h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+		h.api.NamespaceIDs = []string{"one", "two"}
+		h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
 		h.polls(2) // no PersistentVolume yet
-		h.api.fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
-		all := h.api.volumes["one"]
-		h.api.volumes["one"] = all[:3]
+		h.api.Fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
+		all := h.api.Lists["one"]
+		h.api.Lists["one"] = all[:3]
 		h.polls(1) // unknown
 		pv := boundPV("pvc-x", "x")
 		h.setPV(nil, pv)
@@ -237,7 +237,7 @@ func TestHistoryLastPVForgotten(t *testing.T) {
 		h.setPV(pv, nil)
 		h.tell(h.leader, -1)
 		h.work(h.leader, 10)
-		h.api.volumes["one"] = all
+		h.api.Lists["one"] = all
 		h.polls(1)
 		r := h.records.records["x"]
 		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c.Reason == record.ReasonUnclaimed {
@@ -253,10 +253,10 @@ func TestHistoryHeldInTurn(t *testing.T) {
 		h.keepVolumes(39)
 		h.polls(2)
 		for n := range 120 {
-			h.api.cluster = []string{"other", "cluster"}[n%2]
+			h.api.ClusterID = []string{"other", "cluster"}[n%2]
 			h.polls(1)
 		}
-		h.api.cluster = "cluster"
+		h.api.ClusterID = "cluster"
 	})
 	if events[policy.EventHeld] > 2 || events[policy.EventResumed] > 2 {
 		t.Errorf("events %v in ten minutes; the record was never free to go", events)
@@ -338,14 +338,14 @@ func TestHistoryReplicaOrder(t *testing.T) {
 			r := func(id string) string { return `{"id":"` + id + `","health":"ready","nodeID":"n1"}` }
 			return `{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":1,"master":{"health":"online","nodeID":"n1"},"replicas":[` + r(a) + "," + r(b) + `]}`
 		}
-		h.api.volumes["one"] = []string{v("a", "b")}
+		h.api.Lists["one"] = []string{v("a", "b")}
 		h.polls(2)
 		before := h.records.writes
 		for n := range 60 {
 			if n%2 == 0 {
-				h.api.volumes["one"] = []string{v("b", "a")}
+				h.api.Lists["one"] = []string{v("b", "a")}
 			} else {
-				h.api.volumes["one"] = []string{v("a", "b")}
+				h.api.Lists["one"] = []string{v("a", "b")}
 			}
 			h.polls(1)
 		}
@@ -371,7 +371,7 @@ func TestHistoryStaleLook(t *testing.T) {
 	told(t, 40, func(s *Settings) { s.OrphanGracePeriod = 8 * time.Second }, func(h *history) {
 		d := &during{}
 		h.leader.events = d
-		all := h.api.volumes["one"]
+		all := h.api.Lists["one"]
 		h.keepVolumes(39)
 		_ = h.leader.poller.poll(h.ctx) // lacks it; a worker is to mark its record
 		h.sleep(h.settings.PollInterval)
@@ -380,9 +380,9 @@ func TestHistoryStaleLook(t *testing.T) {
 		h.records.store(nil, c)
 		h.tell(h.leader, -1)
 		d.do = func() { // the worker has looked, and the poller is faster
-			h.api.volumes["one"] = all
+			h.api.Lists["one"] = all
 			_ = h.leader.poller.poll(h.ctx)
-			h.api.volumes["one"] = all[:39]
+			h.api.Lists["one"] = all[:39]
 		}
 		h.work(h.leader, 10)
 		h.sleep(h.settings.PollInterval)

@@ -51,14 +51,14 @@ func TestHistoryAbsentIsNotWell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			events := told(t, 40, nil, func(h *history) {
-				h.api.volumes["one"][39] = tc.was
+				h.api.Lists["one"][39] = tc.was
 				h.polls(2)
 				clear(h.events)
 				was := h.records.records["v39"]
 				if got := isWell(was); got != tc.before {
 					t.Errorf("it says %s, want %s", got, tc.before)
 				}
-				all := h.api.volumes["one"]
+				all := h.api.Lists["one"]
 				h.keepVolumes(tc.kept)
 				h.polls(2)
 				r := h.records.records["v39"]
@@ -72,7 +72,7 @@ func TestHistoryAbsentIsNotWell(t *testing.T) {
 					t.Errorf("replicas (-want +got):\n%s", diff)
 				}
 				all[39] = tc.is
-				h.api.volumes["one"] = all
+				h.api.Lists["one"] = all
 				h.polls(2)
 				if got := isWell(h.records.records["v39"]); got != tc.after {
 					t.Errorf("when it is back it says %s, want %s", got, tc.after)
@@ -91,10 +91,10 @@ func TestHistoryNeverWellWhileMarked(t *testing.T) {
 	for name, tell := range map[string]func(*history){
 		"it goes": func(h *history) { h.keepVolumes(2); h.polls(2) },
 		"it goes and is back": func(h *history) {
-			all := h.api.volumes["one"]
+			all := h.api.Lists["one"]
 			h.keepVolumes(2)
 			h.polls(2)
-			h.api.volumes["one"] = all
+			h.api.Lists["one"] = all
 			h.polls(2)
 		},
 		"another leads": func(h *history) { h.keepVolumes(2); h.polls(2); h.lead(); h.polls(2) },
@@ -136,7 +136,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			return is
 		}
 	}
-	becomes := func(h *history, health string) { h.api.volumes["one"][0] = "v0 1 " + health }
+	becomes := func(h *history, health string) { h.api.Lists["one"][0] = "v0 1 " + health }
 	// The record was edited, and our write that followed has said so: the watch has only
 	// told of the edit yet.
 	behind := func(h *history, health string) {
@@ -157,23 +157,23 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			}
 			return nil
 		}
-		h.api.volumes["one"][0] = replicated(1, 0, "online")
+		h.api.Lists["one"][0] = replicated(1, 0, "online")
 	}
 	// So many replicas are wanted and there, and then so many: of that the first half tells what
 	// the volume never was.
 	between := func(h *history, from, to string, second *func(string) error, err error) {
-		h.api.volumes["one"][0] = from
+		h.api.Lists["one"][0] = from
 		h.polls(3)
 		clear(h.events)
 		halves(h, second, err)
-		h.api.volumes["one"][0] = to
+		h.api.Lists["one"][0] = to
 	}
 	// A new volume has its record, of which the watch has not told when the volume changes.
 	newcomer := func(h *history, lost func(string) error) {
 		h.setPV(nil, boundPV("x", "x"))
 		h.tell(h.leader, -1)
 		for _, is := range []string{"x 1", "x 1 offline"} {
-			h.api.volumes["one"] = append(h.api.volumes["one"][:40], is)
+			h.api.Lists["one"] = append(h.api.Lists["one"][:40], is)
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 			h.sleep(time.Second)
@@ -248,7 +248,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"it is lost, and the volume is well again, larger and then not, before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			for _, is := range []string{"v0 1 offline", "v0 7 online", "v0 7 offline"} {
-				h.api.volumes["one"][0] = is
+				h.api.Lists["one"][0] = is
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 			}
@@ -264,7 +264,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"an earlier write is lost, which changes no health, and then it is": {func(h *history) {
 			h.records.lost = func(string) error { return errDown }
 			for _, is := range []string{"v0 7", "v0 7 offline"} {
-				h.api.volumes["one"][0] = is
+				h.api.Lists["one"][0] = is
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 			}
@@ -351,7 +351,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				}
 				return nil
 			}
-			h.api.volumes["one"][0] = "v0 7 offline"
+			h.api.Lists["one"][0] = "v0 7 offline"
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 			h.tell(h.leader, 1)
@@ -362,9 +362,9 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			becomes(h, "offline")
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
-			h.api.hidden = map[string]bool{"v0": true}
+			h.api.Hidden = map[string]bool{"v0": true}
 			h.polls(2)
-			h.api.hidden = nil
+			h.api.Hidden = nil
 		}, counted{policy.EventOffline: 1}},
 		"the watch is behind, and Kubernetes takes no writes": {func(h *history) {
 			behind(h, "offline")

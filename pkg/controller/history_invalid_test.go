@@ -28,7 +28,7 @@ func TestHistoryInvalidOutlivesPV(t *testing.T) {
 	const invalid = 12
 	told(t, 40, nil, func(h *history) {
 		for n := range invalid {
-			h.api.volumes["one"][n] = fmt.Sprintf("v%d 18446744073709551615", n)
+			h.api.Lists["one"][n] = fmt.Sprintf("v%d 18446744073709551615", n)
 		}
 		h.polls(3)
 		for n := range invalid {
@@ -41,7 +41,7 @@ func TestHistoryInvalidOutlivesPV(t *testing.T) {
 		if n := h.leader.tracks.counts.unclaimed; n != invalid {
 			t.Errorf("%d unclaimed volumes are counted, want %d", n, invalid)
 		}
-		h.api.volumes["one"] = h.api.volumes["one"][invalid:]
+		h.api.Lists["one"] = h.api.Lists["one"][invalid:]
 		h.polls(12)
 		if n := len(h.records.records); n != 40 {
 			t.Errorf("%d records: the loss of %d of 40 volumes whose PersistentVolumes went before was taken for explained (%q)", n, invalid, h.leader.tracks.breaker.Why)
@@ -61,10 +61,10 @@ func TestHistoryInvalidHalfMarked(t *testing.T) {
 			}
 			return nil
 		}
-		h.api.hidden = map[string]bool{"v39": true}
+		h.api.Hidden = map[string]bool{"v39": true}
 		h.round()
-		h.api.hidden = nil
-		h.api.volumes["one"][39] = "v39 18446744073709551615"
+		h.api.Hidden = nil
+		h.api.Lists["one"][39] = "v39 18446744073709551615"
 		h.polls(1)
 		if c := meta.FindStatusCondition(h.records.records["v39"].Status.Conditions, v1.ConditionPresent); c.Status != metav1.ConditionFalse {
 			t.Fatalf("the mark was not written by half: %+v", c)
@@ -100,7 +100,7 @@ func TestHistoryInvalidBeforePV(t *testing.T) {
 				for _, name := range append(tc.taken, "pvc-x") {
 					h.records.store(nil, &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}})
 				}
-				h.api.volumes["one"] = append(h.api.volumes["one"], tc.entry)
+				h.api.Lists["one"] = append(h.api.Lists["one"], tc.entry)
 				h.polls(1)
 				h.setPV(nil, boundPV("pvc-x", "x"))
 				h.polls(60) // five minutes
@@ -133,18 +133,18 @@ func (s sizeless) Patch(ctx context.Context, name string, pt types.PatchType, da
 func TestHistoryInvalidToldOnce(t *testing.T) {
 	t.Parallel()
 	away := func(h *history) { // whenever what was refused is tried again
-		all := h.api.volumes["one"]
+		all := h.api.Lists["one"]
 		for range 3 {
-			h.api.volumes["one"] = nil
+			h.api.Lists["one"] = nil
 			h.polls(1)
-			h.api.volumes["one"] = all
+			h.api.Lists["one"] = all
 			h.polls(12)
 		}
 	}
 	for name, tell := range map[string]func(*history){
 		"refused, and another leads": func(h *history) {
 			h.records.fail = func(string) error { return refuse }
-			h.api.volumes["one"][0] = "v0 7"
+			h.api.Lists["one"][0] = "v0 7"
 			for range 3 {
 				h.polls(3)
 				h.lead()
@@ -153,19 +153,19 @@ func TestHistoryInvalidToldOnce(t *testing.T) {
 		},
 		"refused, and it is not listed for a while, again and again": func(h *history) {
 			h.records.fail = func(string) error { return refuse }
-			h.api.volumes["one"][0] = "v0 7"
+			h.api.Lists["one"][0] = "v0 7"
 			h.polls(12)
 			away(h)
 		},
 		"only its size is refused, and it is not listed for a while, again and again": func(h *history) {
 			h.leader.writesTo(sizeless{h.records})
-			h.api.volumes["one"][0] = "v0 7"
+			h.api.Lists["one"][0] = "v0 7"
 			h.polls(12)
 			away(h)
 		},
 		"too large, and its sync goes on": func(h *history) {
 			for n := range 20 {
-				h.api.volumes["one"][0] = fmt.Sprintf(`{"id":"v0","name":"v0","sizeBytes":1,"labels":{"a":%q},"replicas":[{"id":"r","health":"syncing","syncProgress":{"bytesRemaining":%d}}]}`,
+				h.api.Lists["one"][0] = fmt.Sprintf(`{"id":"v0","name":"v0","sizeBytes":1,"labels":{"a":%q},"replicas":[{"id":"r","health":"syncing","syncProgress":{"bytesRemaining":%d}}]}`,
 					strings.Repeat("x", record.MaxBytes), uint64(1)<<(3*n))
 				h.polls(1)
 			}
@@ -188,18 +188,18 @@ func TestHistoryTwiceUntilNamespaceGoes(t *testing.T) {
 		t.Run(gone, func(t *testing.T) {
 			t.Parallel()
 			told(t, 1, nil, func(h *history) {
-				h.api.namespaces = []string{"one", "two", "three"}
-				h.api.volumes["two"] = []string{"v0 2"}
+				h.api.NamespaceIDs = []string{"one", "two", "three"}
+				h.api.Lists["two"] = []string{"v0 2"}
 				h.polls(3)
-				h.api.fail = func(call string, _ int) error {
+				h.api.Fail = func(call string, _ int) error {
 					if call == "volumes three" {
 						return errDown
 					}
 					return nil
 				}
 				h.polls(2)
-				h.api.namespaces = []string{left, "three"}
-				h.api.volumes[left] = []string{"v0 7 offline"}
+				h.api.NamespaceIDs = []string{left, "three"}
+				h.api.Lists[left] = []string{"v0 7 offline"}
 				h.polls(3)
 				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 || r.Status.Health != v1.HealthOffline {
 					t.Errorf("its record says size %d, %s; invalid: %q", r.Spec.SizeBytes, r.Status.Health, h.leader.view.look("v0").Invalid)
@@ -221,14 +221,14 @@ func TestHistoryTwiceTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 1, nil, func(h *history) {
-				h.api.volumes["one"] = before
+				h.api.Lists["one"] = before
 				h.polls(2)
-				h.api.volumes["one"] = []string{"v0 7", "v0 7"}
+				h.api.Lists["one"] = []string{"v0 7", "v0 7"}
 				h.polls(4)
 				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 {
 					t.Errorf("the record says size %d (%q)", r.Spec.SizeBytes, h.leader.view.look("v0").Invalid)
 				}
-				h.api.volumes["one"] = []string{"v0 7", "v0 8"}
+				h.api.Lists["one"] = []string{"v0 7", "v0 8"}
 				h.polls(3)
 				if why := h.leader.view.look("v0").Invalid; why != listedTwice {
 					t.Errorf("listed with different content again, it is %q", why)
@@ -245,7 +245,7 @@ func TestHistoryInvalidUnknownToTheCache(t *testing.T) {
 	for name, offline := range map[string]func(h *history){
 		"our write was lost": func(h *history) {
 			h.records.lost = func(string) error { return errDown }
-			h.api.volumes["one"][0] = "v0 1 offline"
+			h.api.Lists["one"][0] = "v0 1 offline"
 			_ = h.leader.poller.poll(h.ctx)
 			h.work(h.leader, 10)
 			h.records.lost = nil
@@ -260,7 +260,7 @@ func TestHistoryInvalidUnknownToTheCache(t *testing.T) {
 			t.Parallel()
 			told(t, 40, nil, func(h *history) {
 				offline(h)
-				h.api.volumes["one"][0] = "v0 18446744073709551615"
+				h.api.Lists["one"][0] = "v0 18446744073709551615"
 				h.release()
 				h.quiet()
 				h.polls(200)

@@ -44,13 +44,13 @@ func TestHistoryWritesFail(t *testing.T) {
 		tries   = 60 * triesPerSecond
 	)
 	changed := func(h *history) {
-		for i := range h.api.volumes["one"] {
-			h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+		for i := range h.api.Lists["one"] {
+			h.api.Lists["one"][i] = fmt.Sprintf("v%d 7", i)
 		}
 	}
 	made := func(h *history) {
 		for i := range volumes {
-			h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("w%d 7", i))
+			h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("w%d 7", i))
 		}
 		changed(h)
 	}
@@ -95,7 +95,7 @@ func TestHistoryWritesFail(t *testing.T) {
 						t.Errorf("record %s says %d bytes", name, r.Spec.SizeBytes)
 					}
 				}
-				if n := len(h.records.records); n != len(h.api.volumes["one"]) {
+				if n := len(h.records.records); n != len(h.api.Lists["one"]) {
 					t.Errorf("%d records", n)
 				}
 				if n := h.leader.contents.bytes; n > 0 {
@@ -148,8 +148,8 @@ func TestHistoryWritesFailForSome(t *testing.T) {
 					_, _ = fmt.Sscanf(name, "v%d", &n)
 					return taken(n)
 				}})
-				for i := range h.api.volumes["one"] {
-					h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+				for i := range h.api.Lists["one"] {
+					h.api.Lists["one"][i] = fmt.Sprintf("v%d 7", i)
 				}
 				if tc.outage {
 					h.records.fail = func(string) error { return errDown }
@@ -178,7 +178,7 @@ func TestHistoryWritesFailForSome(t *testing.T) {
 					}
 					return nil
 				}
-				h.api.volumes["one"][last] = fmt.Sprintf("v%d 8", last)
+				h.api.Lists["one"][last] = fmt.Sprintf("v%d 8", last)
 				h.listings(1)
 				if n := h.records.records[fmt.Sprint("v", last)].Spec.SizeBytes; n != 8 {
 					t.Errorf("the record of one that changed later says %d bytes", n)
@@ -273,7 +273,7 @@ func TestHistoryWritesHang(t *testing.T) {
 						return n < many && slices.Contains(tc.verbs, verb) && !ended.Load()
 					}})
 					h.leader.contents.limit = tc.kept
-					listed := tc.tell(h, slices.Clone(h.api.volumes["one"]))
+					listed := tc.tell(h, slices.Clone(h.api.Lists["one"]))
 					h.lists(listed)
 					pass(82) // each was tried once
 					pv := *h.pvs["v299"]

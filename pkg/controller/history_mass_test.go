@@ -114,10 +114,10 @@ func TestHistoryMassMarksBetweenListings(t *testing.T) {
 	t.Parallel()
 	const volumes = 1000
 	for name, then := range map[string]func(*history){
-		"a listing takes a minute": func(h *history) { h.api.slow = map[string]time.Duration{"volumes one": time.Minute} },
-		"one does not end":         func(h *history) { h.api.slow = map[string]time.Duration{"volumes one": time.Hour} },
+		"a listing takes a minute": func(h *history) { h.api.Slow = map[string]time.Duration{"volumes one": time.Minute} },
+		"one does not end":         func(h *history) { h.api.Slow = map[string]time.Duration{"volumes one": time.Hour} },
 		"listings fail": func(h *history) {
-			h.api.fail = func(call string, _ int) error {
+			h.api.Fail = func(call string, _ int) error {
 				if call == "volumes one" {
 					return errDown
 				}
@@ -156,14 +156,14 @@ func TestHistoryHoldOfAnotherKind(t *testing.T) {
 	told(t, 40, nil, func(h *history) {
 		var said []string
 		h.leader.logger = funcr.New(func(_, args string) { said = append(said, args) }, funcr.Options{})
-		all := h.api.volumes["one"]
+		all := h.api.Lists["one"]
 		h.keepVolumes(10)
 		h.polls(6)
 		h.keepVolumes(5)
 		h.polls(6)
-		h.api.cluster, h.api.volumes["one"] = "other", nil
+		h.api.ClusterID, h.api.Lists["one"] = "other", nil
 		h.polls(6)
-		h.api.cluster, h.api.volumes["one"] = "cluster", all
+		h.api.ClusterID, h.api.Lists["one"] = "cluster", all
 		h.polls(6)
 		said = slices.DeleteFunc(said, func(line string) bool { return !strings.Contains(line, "held") })
 		want := []string{"Deletions of records are held", "for another reason", "no longer held"}
@@ -193,7 +193,7 @@ func TestHistoryMassOutlived(t *testing.T) {
 		"it could not be, and then another leads": {fails, func(h *history) { h.records.fail = nil; h.polls(3); h.lead() }},
 		"they could not be recorded, and nor could that": {func(h *history) {
 			for n := range 30 {
-				h.api.volumes["one"][n] = fmt.Sprintf("v%d 18446744073709551615", n)
+				h.api.Lists["one"][n] = fmt.Sprintf("v%d 18446744073709551615", n)
 			}
 			h.polls(1)
 			fails(h)
@@ -222,7 +222,7 @@ func TestHistoryMassOutlived(t *testing.T) {
 					h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
 				}
 				h.polls(3)
-				h.api.volumes["one"] = h.api.volumes["one"][30:]
+				h.api.Lists["one"] = h.api.Lists["one"][30:]
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 100)
 				if tc.lost != nil {
@@ -251,35 +251,35 @@ func TestHistoryMassOutlivedByOneListing(t *testing.T) {
 		},
 		"the first that does not fail": func(h *history, gone func()) {
 			h.lead()
-			h.api.fail = func(string, int) error { return errDown }
+			h.api.Fail = func(string, int) error { return errDown }
 			h.polls(1)
 			gone()
 			h.polls(1)
-			h.api.fail = nil
+			h.api.Fail = nil
 			h.polls(1)
 		},
 		"the first that shows them again": func(h *history, gone func()) {
-			h.api.hidden = map[string]bool{}
+			h.api.Hidden = map[string]bool{}
 			for n := range 30 {
-				h.api.hidden[fmt.Sprint("v", n)] = true
+				h.api.Hidden[fmt.Sprint("v", n)] = true
 			}
 			h.polls(2)
 			gone()
 			h.polls(1)
-			h.api.hidden = nil
+			h.api.Hidden = nil
 			h.polls(1)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 40, nil, func(h *history) {
-				h.api.takes = 10 * time.Millisecond // so that what a listing shows is looked at after its begin
+				h.api.Takes = 10 * time.Millisecond // so that what a listing shows is looked at after its begin
 				tell(h, func() {
 					for n := range 30 {
 						h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
 					}
 				})
-				h.api.volumes["one"] = h.api.volumes["one"][30:]
+				h.api.Lists["one"] = h.api.Lists["one"][30:]
 				h.polls(12)
 				if n := len(h.records.records); n != 40 {
 					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.Why)
@@ -294,11 +294,11 @@ func TestHistoryMassOutlivedByOneListing(t *testing.T) {
 func TestHistoryMassExplainedBeforeLeading(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
-		h.api.takes = 10 * time.Millisecond
+		h.api.Takes = 10 * time.Millisecond
 		for n := range 30 {
 			h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
 		}
-		h.api.volumes["one"] = h.api.volumes["one"][30:]
+		h.api.Lists["one"] = h.api.Lists["one"][30:]
 		h.lead()
 		h.polls(12)
 		if n := len(h.records.records); n != 10 {

@@ -16,15 +16,15 @@ func TestHistoryNothingRemembered(t *testing.T) {
 	t.Parallel()
 	for name, tell := range map[string]func(*history){
 		"they were away": func(h *history) {
-			all := h.api.volumes["one"]
+			all := h.api.Lists["one"]
 			h.keepVolumes(0)
 			h.polls(30)
-			h.api.volumes["one"] = all
+			h.api.Lists["one"] = all
 			h.polls(6)
 		},
 		"who led before has written what was to be written": func(h *history) {
-			for i := range h.api.volumes["one"] {
-				h.api.volumes["one"][i] += "1"
+			for i := range h.api.Lists["one"] {
+				h.api.Lists["one"][i] += "1"
 			}
 			next := h.newReplica()
 			_ = next.poller.poll(h.ctx)
@@ -51,15 +51,15 @@ func TestHistoryNothingRemembered(t *testing.T) {
 func TestHistoryUnknownGrows(t *testing.T) {
 	t.Parallel()
 	told(t, 3, nil, func(h *history) {
-		h.api.namespaces = []string{"one", "two"}
-		h.api.fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
-		all := h.api.volumes["one"]
+		h.api.NamespaceIDs = []string{"one", "two"}
+		h.api.Fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
+		all := h.api.Lists["one"]
 		for n := range 30 {
 			id := fmt.Sprint("x", n)
-			h.api.volumes["one"] = append(all[:len(all):len(all)], id+" 1")
+			h.api.Lists["one"] = append(all[:len(all):len(all)], id+" 1")
 			h.setPV(nil, boundPV(id, id))
 			h.polls(2)
-			h.api.volumes["one"] = all
+			h.api.Lists["one"] = all
 			h.polls(2)
 			h.setPV(h.pvs[id], nil)
 			h.records.store(h.records.records[id], nil) // by hand
@@ -96,10 +96,10 @@ func TestHistoryContentsOfAbsent(t *testing.T) {
 	const volumes = 40
 	for name, goes := range map[string]func(h *history){
 		"another cluster answers": func(h *history) {
-			h.api.cluster = "other"
-			h.api.volumes["one"] = nil
+			h.api.ClusterID = "other"
+			h.api.Lists["one"] = nil
 			for n := range volumes {
-				h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("w%d 1", n))
+				h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("w%d 1", n))
 			}
 		},
 		"their deletions are held": func(h *history) { h.keepVolumes(0) },
@@ -114,8 +114,8 @@ func TestHistoryContentsOfAbsent(t *testing.T) {
 				told(t, volumes, nil, func(h *history) {
 					h.leader.contents.limit = 4000
 					h.records.fail = func(string) error { return errDown }
-					for i := range h.api.volumes["one"] {
-						h.api.volumes["one"][i] = fmt.Sprintf("v%d 7", i)
+					for i := range h.api.Lists["one"] {
+						h.api.Lists["one"][i] = fmt.Sprintf("v%d 7", i)
 					}
 					h.listings(3)
 					goes(h)
@@ -157,7 +157,7 @@ func TestHistoryRestored(t *testing.T) {
 					restored.ResourceVersion = fmt.Sprint(h.records.version + 5)
 				}
 				h.records.version += 10
-				h.api.volumes["one"][0] = "v0 7"
+				h.api.Lists["one"][0] = "v0 7"
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 				if n := h.records.records["v0"].Spec.SizeBytes; n != 7 {

@@ -52,32 +52,32 @@ func TestHistoryNames(t *testing.T) {
 	}{
 		"made again at once": {
 			func(h *history) {
-				h.api.volumes["one"] = []string{labelled("a", "pvc-x")}
+				h.api.Lists["one"] = []string{labelled("a", "pvc-x")}
 				h.polls(1)
-				h.api.volumes["one"] = []string{labelled("b", "pvc-x")}
+				h.api.Lists["one"] = []string{labelled("b", "pvc-x")}
 				h.polls(grace + 3)
 			},
 			map[string]string{"b": "pvc-x"}, counted{},
 		},
 		"made again under its own name": {
 			func(h *history) {
-				h.api.volumes["one"] = []string{`{"id":"a","name":"data","sizeBytes":1}`}
+				h.api.Lists["one"] = []string{`{"id":"a","name":"data","sizeBytes":1}`}
 				h.polls(1)
-				h.api.volumes["one"] = []string{`{"id":"b","name":"data","sizeBytes":1}`}
+				h.api.Lists["one"] = []string{`{"id":"b","name":"data","sizeBytes":1}`}
 				h.polls(grace + 3)
 			},
 			map[string]string{"b": "data"}, counted{},
 		},
 		"the record stays behind a finalizer": {
 			func(h *history) {
-				h.api.volumes["one"] = []string{labelled("a", "pvc-x")}
+				h.api.Lists["one"] = []string{labelled("a", "pvc-x")}
 				h.polls(1)
 				old := h.records.records["pvc-x"]
 				obj := old.DeepCopy()
 				obj.DeletionTimestamp = &metav1.Time{Time: time.Now()}
 				h.records.store(old, obj)
 				h.setPV(nil, boundPV("pvc-x", "b"))
-				h.api.volumes["one"] = []string{labelled("b", "pvc-x")}
+				h.api.Lists["one"] = []string{labelled("b", "pvc-x")}
 				h.polls(grace + 1)
 				if n := len(h.records.records); n != 1 {
 					h.test.Errorf("%d records while it waits", n)
@@ -88,9 +88,9 @@ func TestHistoryNames(t *testing.T) {
 		},
 		"its PersistentVolume comes late": {
 			func(h *history) {
-				h.api.volumes["one"] = []string{labelled("a", "pvc-x"), labelled("c", "pvc-y")}
+				h.api.Lists["one"] = []string{labelled("a", "pvc-x"), labelled("c", "pvc-y")}
 				h.polls(1)
-				h.api.volumes["one"] = append(h.api.volumes["one"], labelled("b", "pvc-x"))
+				h.api.Lists["one"] = append(h.api.Lists["one"], labelled("b", "pvc-x"))
 				h.polls(2)
 				h.setPV(nil, boundPV("pvc-x", "b"))
 				h.polls(2)
@@ -100,7 +100,7 @@ func TestHistoryNames(t *testing.T) {
 		"the handle counts, not the label": {
 			func(h *history) {
 				h.setPV(nil, boundPV("static", "a"))
-				h.api.volumes["one"] = []string{labelled("a", "pvc-x")}
+				h.api.Lists["one"] = []string{labelled("a", "pvc-x")}
 				h.polls(2)
 			},
 			map[string]string{"a": "static"}, counted{},
@@ -108,7 +108,7 @@ func TestHistoryNames(t *testing.T) {
 		"a label that names another's PersistentVolume": {
 			func(h *history) {
 				h.setPV(nil, boundPV("pvc-x", "b"))
-				h.api.volumes["one"] = []string{labelled("a", "pvc-x"), labelled("b", "pvc-x")}
+				h.api.Lists["one"] = []string{labelled("a", "pvc-x"), labelled("b", "pvc-x")}
 				h.polls(2)
 			},
 			map[string]string{"a": "a", "b": "pvc-x"}, counted{},
@@ -116,9 +116,9 @@ func TestHistoryNames(t *testing.T) {
 		"a volume called like another's PersistentVolume": {
 			func(h *history) {
 				h.setPV(nil, boundPV("pvc-x", "b"))
-				h.api.volumes["one"] = []string{`{"id":"a","name":"pvc-x","sizeBytes":1}`}
+				h.api.Lists["one"] = []string{`{"id":"a","name":"pvc-x","sizeBytes":1}`}
 				h.polls(1)
-				h.api.volumes["one"] = append(h.api.volumes["one"], `{"id":"b","name":"pvc-x","sizeBytes":1}`)
+				h.api.Lists["one"] = append(h.api.Lists["one"], `{"id":"b","name":"pvc-x","sizeBytes":1}`)
 				h.polls(2)
 			},
 			map[string]string{"a": "pvc-x-a", "b": "pvc-x"}, counted{},
@@ -126,10 +126,10 @@ func TestHistoryNames(t *testing.T) {
 		"many are gone, and it waits for the hold": {
 			func(h *history) {
 				for _, id := range []string{"a", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"} {
-					h.api.volumes["one"] = append(h.api.volumes["one"], labelled(id, "pvc-"+id))
+					h.api.Lists["one"] = append(h.api.Lists["one"], labelled(id, "pvc-"+id))
 				}
 				h.polls(2)
-				h.api.volumes["one"] = []string{labelled("b", "pvc-a")}
+				h.api.Lists["one"] = []string{labelled("b", "pvc-a")}
 				h.polls(100)
 				if names := h.names(); len(names) != 12 || names["b"] != "" {
 					h.test.Errorf("while they are held: %v", names)
@@ -177,9 +177,9 @@ func TestHistoryNameNotFree(t *testing.T) {
 			t.Parallel()
 			told(t, 0, tc.change, func(h *history) {
 				show := func(kind string) {
-					h.api.volumes["one"] = nil
+					h.api.Lists["one"] = nil
 					for n := range volumes {
-						h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("%s%d 1 online n1 - data%d", kind, n, n))
+						h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("%s%d 1 online n1 - data%d", kind, n, n))
 					}
 				}
 				if tc.adopt {
@@ -215,11 +215,11 @@ func TestHistoryOneRecord(t *testing.T) {
 		h.tell(h.leader, -1)
 	}
 	free := func(h *history, name string) { h.records.store(h.records.records[name], nil) }
-	change := func(h *history) { h.api.volumes["one"] = []string{"v7 2"} }
+	change := func(h *history) { h.api.Lists["one"] = []string{"v7 2"} }
 	for name, tell := range map[string]func(h *history, round func()){
 		"its first name becomes free": func(h *history, round func()) {
 			foreign(h, "v7")
-			h.api.volumes["one"] = []string{"v7 1"}
+			h.api.Lists["one"] = []string{"v7 1"}
 			round()
 			free(h, "v7")
 			change(h)
@@ -228,17 +228,17 @@ func TestHistoryOneRecord(t *testing.T) {
 		"twice": func(h *history, round func()) {
 			foreign(h, "v7")
 			foreign(h, "v7-v7")
-			h.api.volumes["one"] = []string{`{"id":"v7long-id","name":"v7","sizeBytes":1}`}
+			h.api.Lists["one"] = []string{`{"id":"v7long-id","name":"v7","sizeBytes":1}`}
 			round()
 			free(h, "v7")
 			free(h, "v7-v7")
-			h.api.volumes["one"] = []string{`{"id":"v7long-id","name":"v7","sizeBytes":2}`}
+			h.api.Lists["one"] = []string{`{"id":"v7long-id","name":"v7","sizeBytes":2}`}
 			round()
 			round()
 		},
 		"the answer to its creation is lost": func(h *history, round func()) {
 			foreign(h, "v7")
-			h.api.volumes["one"] = []string{"v7 1"}
+			h.api.Lists["one"] = []string{"v7 1"}
 			h.records.lost = func(verb string) error {
 				if verb == "create" {
 					h.records.lost = nil
@@ -253,7 +253,7 @@ func TestHistoryOneRecord(t *testing.T) {
 		},
 		"it is deleted by hand": func(h *history, round func()) {
 			foreign(h, "v7")
-			h.api.volumes["one"] = []string{"v7 1"}
+			h.api.Lists["one"] = []string{"v7 1"}
 			round()
 			free(h, "v7-v7")
 			change(h)
@@ -262,7 +262,7 @@ func TestHistoryOneRecord(t *testing.T) {
 		"another process leads, whose watch is quiet": func(h *history, round func()) {
 			foreign(h, "v7")
 			next := h.newReplica()
-			h.api.volumes["one"] = []string{"v7 1"}
+			h.api.Lists["one"] = []string{"v7 1"}
 			round()
 			h.leader.queue.ShutDown()
 			free(h, "v7")

@@ -34,10 +34,10 @@ func TestHistoryNewNamespace(t *testing.T) {
 					pv.NamespaceID = state.Intern("two")
 					h.setPV(nil, pv)
 				}
-				h.api.namespaces = []string{"one", "two"}
-				h.api.volumes["two"] = []string{tc.entry}
+				h.api.NamespaceIDs = []string{"one", "two"}
+				h.api.Lists["two"] = []string{tc.entry}
 				if tc.other {
-					h.api.cluster, h.api.namespaces, h.api.volumes["one"] = "other", []string{"two"}, nil
+					h.api.ClusterID, h.api.NamespaceIDs, h.api.Lists["one"] = "other", []string{"two"}, nil
 				}
 				h.polls(60)
 			})

@@ -18,6 +18,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -63,11 +64,11 @@ func (e *oneAtATime) Event(object runtime.Object, eventtype, reason, message str
 
 // goneWithPVs lets all volumes but the last go, and their PersistentVolumes.
 func goneWithPVs(h *history) {
-	all := h.api.volumes["one"]
+	all := h.api.Lists["one"]
 	for n := range len(all) - 1 {
 		h.setPV(h.pvs[fmt.Sprint("v", n)], nil)
 	}
-	h.api.volumes["one"] = all[len(all)-1:]
+	h.api.Lists["one"] = all[len(all)-1:]
 }
 
 // While StorageOS lists, and is slow to answer for single volumes, what Kubernetes tells is
@@ -87,7 +88,7 @@ func TestHistorySlowQuestions(t *testing.T) {
 		"they have changed, and are not kept": {left: volumes, tell: func(h *history) {
 			h.leader.contents.limit = 0
 			for n := range volumes - 1 {
-				h.api.volumes["one"][n] = fmt.Sprintf("v%d 7", n)
+				h.api.Lists["one"][n] = fmt.Sprintf("v%d 7", n)
 			}
 		}},
 	} {
@@ -99,19 +100,19 @@ func TestHistorySlowQuestions(t *testing.T) {
 				}
 			}, func(h *history) {
 				const takes = 29 * time.Second
-				h.api.slow = map[string]time.Duration{}
+				h.api.Slow = map[string]time.Duration{}
 				silent := map[string]error{}
 				for n := range volumes - 1 {
 					call := fmt.Sprint("volume v", n)
-					h.api.slow[call] = takes
+					h.api.Slow[call] = takes
 					if tc.fails {
 						silent[call] = errDown
 					}
 				}
-				h.api.fail = func(call string, _ int) error { return silent[call] }
-				h.api.mu.Lock()
+				h.api.Fail = func(call string, _ int) error { return silent[call] }
+				h.api.Mu.Lock()
 				tc.tell(h)
-				h.api.mu.Unlock()
+				h.api.Mu.Unlock()
 				h.manyWorkers(func(pass func(polls int), is *guarded) {
 					pass(6) // they are asked for
 					pv := *h.pvs["v59"]
@@ -132,8 +133,8 @@ func TestHistorySlowQuestions(t *testing.T) {
 					if n := len(h.records.records); n != tc.left {
 						t.Errorf("%d records, want %d", n, tc.left)
 					}
-					for call := range h.api.slow {
-						if h.api.calls[call] == 0 {
+					for call := range h.api.Slow {
+						if h.api.Calls[call] == 0 {
 							t.Errorf("nobody has asked for %s", call)
 						}
 					}
@@ -149,7 +150,7 @@ func TestHistoryQuestionsApart(t *testing.T) {
 	t.Parallel()
 	const volumes, late = 101, 60 // those are late; the last is not
 	gone := func(h *history, ids ...string) {
-		h.lists(slices.DeleteFunc(slices.Clone(h.api.volumes["one"]), func(v string) bool {
+		h.lists(slices.DeleteFunc(slices.Clone(h.api.Lists["one"]), func(v string) bool {
 			id, _, _ := strings.Cut(v, " ")
 			return slices.Contains(ids, id)
 		}))
@@ -158,7 +159,7 @@ func TestHistoryQuestionsApart(t *testing.T) {
 		}
 	}
 	changed := func(h *history, ids ...string) {
-		is := slices.Clone(h.api.volumes["one"])
+		is := slices.Clone(h.api.Lists["one"])
 		for i, v := range is {
 			if id, _, _ := strings.Cut(v, " "); slices.Contains(ids, id) {
 				is[i] = id + " 7"
@@ -184,15 +185,15 @@ func TestHistoryQuestionsApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, volumes, func(s *Settings) { s.Workers = tc.workers }, func(h *history) {
-				h.api.slow = map[string]time.Duration{}
+				h.api.Slow = map[string]time.Duration{}
 				silent := map[string]error{}
 				var ids []string
 				for n := range late {
 					ids = append(ids, fmt.Sprint("v", n))
 					call := "volume " + ids[n]
-					h.api.slow[call], silent[call] = 29*time.Second, errDown
+					h.api.Slow[call], silent[call] = 29*time.Second, errDown
 				}
-				h.api.fail = func(call string, _ int) error { return silent[call] }
+				h.api.Fail = func(call string, _ int) error { return silent[call] }
 				h.manyWorkers(func(pass func(polls int), is *guarded) {
 					tc.many(h, ids...)
 					pass(10)
@@ -215,10 +216,10 @@ func TestHistoryContentNotHad(t *testing.T) {
 	t.Parallel()
 	notKept := func(h *history) { h.leader.contents.limit = 0 }
 	back := func(h *history) {
-		all := h.api.volumes["one"]
-		h.api.volumes["one"] = all[1:]
+		all := h.api.Lists["one"]
+		h.api.Lists["one"] = all[1:]
 		h.polls(2)
-		h.api.volumes["one"] = all
+		h.api.Lists["one"] = all
 	}
 	for name, tc := range map[string]struct {
 		answer error
@@ -229,7 +230,7 @@ func TestHistoryContentNotHad(t *testing.T) {
 	}{
 		"it is released, and the question fails": {answer: errDown, before: notKept, tell: (*history).release, bound: "Released"},
 		"it is released, and the answer is a 404 of a node that lags": {
-			answer: notFound, before: notKept, tell: (*history).release, bound: "Released",
+			answer: storageostest.NotFound, before: notKept, tell: (*history).release, bound: "Released",
 		},
 		"it goes": {answer: errDown, before: notKept, bound: record.ReasonUnclaimed, tell: func(h *history) {
 			h.setPV(h.pvs["v0"], nil)
@@ -257,13 +258,13 @@ func TestHistoryContentNotHad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 3, nil, func(h *history) {
-				h.api.fail = func(call string, _ int) error {
+				h.api.Fail = func(call string, _ int) error {
 					if call == "volume v0" {
 						return tc.answer
 					}
 					return nil
 				}
-				h.api.volumes["one"][0] = cmp.Or(tc.listed, "v0 7")
+				h.api.Lists["one"][0] = cmp.Or(tc.listed, "v0 7")
 				tc.before(h)
 				h.polls(2)
 				tc.tell(h)
@@ -306,10 +307,10 @@ func TestHistoryContentLater(t *testing.T) {
 		want counted
 	}{
 		"it was so when this process began": {func(h *history) {
-			h.api.volumes["one"][0] = "v0 1 offline"
+			h.api.Lists["one"][0] = "v0 1 offline"
 			h.lead()
 			h.leader.contents.limit = 0
-			h.api.fail = func(call string, _ int) error {
+			h.api.Fail = func(call string, _ int) error {
 				if call == "volume v0" {
 					return errDown
 				}
@@ -317,11 +318,11 @@ func TestHistoryContentLater(t *testing.T) {
 			}
 			h.release()
 			h.polls(3)
-			h.api.fail = nil
+			h.api.Fail = nil
 		}, counted{}},
 		"it is refused, before and after": {func(h *history) {
 			h.records.fail = func(string) error { return refuse }
-			h.api.volumes["one"][0] = "v0 7"
+			h.api.Lists["one"][0] = "v0 7"
 			h.polls(1)
 			h.records.fail = nil
 			h.release()
@@ -357,9 +358,9 @@ func (h *history) phase(is corev1.PersistentVolumePhase) {
 
 // lists are what StorageOS lists from now on, while many work.
 func (h *history) lists(volumes []string) {
-	h.api.mu.Lock()
-	defer h.api.mu.Unlock()
-	h.api.volumes["one"] = volumes
+	h.api.Mu.Lock()
+	defer h.api.Mu.Unlock()
+	h.api.Lists["one"] = volumes
 }
 
 // Many of the volumes that had to wait need no question when their turn comes: those that do
@@ -392,13 +393,13 @@ func TestHistoryQuestionsNotNeeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, volumes, nil, func(h *history) {
-				h.api.slow = map[string]time.Duration{}
+				h.api.Slow = map[string]time.Duration{}
 				for n := range late {
-					h.api.slow[fmt.Sprint("volume v", n)] = 29 * time.Second
-					h.api.slow[fmt.Sprint("volume w", n)] = 29 * time.Second
+					h.api.Slow[fmt.Sprint("volume v", n)] = 29 * time.Second
+					h.api.Slow[fmt.Sprint("volume w", n)] = 29 * time.Second
 				}
 				h.manyWorkers(func(pass func(polls int), is *guarded) {
-					all := h.api.volumes["one"]
+					all := h.api.Lists["one"]
 					wait(h, all, pass)
 					h.lists(all)
 					pass(13) // those who had asked have their answers

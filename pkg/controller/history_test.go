@@ -21,6 +21,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // counted counts events by reason.
@@ -45,16 +46,16 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 	synctest.Test(t, func(*testing.T) {
 		h := &history{events: events, model: &model{
 			ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(),
-			api: newFakeAPI(map[string][]string{"one": nil}), pvs: map[string]*state.PV{},
+			api: storageostest.New(map[string][]string{"one": nil}), pvs: map[string]*state.PV{},
 			records: &memory{records: map[string]*v1.Volume{}, deleted: func(*v1.Volume) {}},
 		}}
-		h.api.nodes["n1"] = "host-1"
+		h.api.NodeNames["n1"] = "host-1"
 		if change != nil {
 			change(&h.settings)
 		}
 		for n := range volumes {
 			id := fmt.Sprintf("v%d", n)
-			h.api.volumes["one"] = append(h.api.volumes["one"], id+" 1")
+			h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
 			h.setPV(nil, &state.PV{
 				PVSummary: state.PVSummary{
 					Name: id, Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
@@ -115,7 +116,7 @@ func (h *history) provision(n int) {
 }
 
 // keepVolumes lets StorageOS have only the first n volumes.
-func (h *history) keepVolumes(n int) { h.api.volumes["one"] = h.api.volumes["one"][:n] }
+func (h *history) keepVolumes(n int) { h.api.Lists["one"] = h.api.Lists["one"][:n] }
 
 // What is said, and how often.
 func TestHistoryEvents(t *testing.T) {
@@ -132,10 +133,10 @@ func TestHistoryEvents(t *testing.T) {
 		},
 		"a volume goes and is back": {
 			tell: func(h *history) {
-				all := h.api.volumes["one"]
+				all := h.api.Lists["one"]
 				h.keepVolumes(39)
 				h.polls(minute)
-				h.api.volumes["one"] = all
+				h.api.Lists["one"] = all
 				h.polls(minute)
 			},
 			want: counted{policy.EventMissing: 1, policy.EventFound: 1},
@@ -153,23 +154,23 @@ func TestHistoryEvents(t *testing.T) {
 			tell: func(h *history) {
 				h.setPV(h.pvs["v3"], nil)
 				h.polls(minute)
-				h.api.hidden = map[string]bool{"v3": true}
+				h.api.Hidden = map[string]bool{"v3": true}
 				h.polls(2) // less than the grace
-				h.api.hidden = nil
+				h.api.Hidden = nil
 				h.polls(minute)
 			},
 			want: counted{policy.EventUnclaimed: 1},
 		},
 		"a volume is made by hand while PersistentVolumes come all the time": {
 			tell: func(h *history) {
-				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+				h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
 				h.provision(3 * 60 * minute / 2)
 			},
 			want: counted{policy.EventUnclaimed: 1},
 		},
 		"the PersistentVolume of a volume comes after those of many others": {
 			tell: func(h *history) {
-				h.api.volumes["one"] = append(h.api.volumes["one"], "x 1")
+				h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
 				h.provision(30 * minute / 2)
 				h.setPV(nil, boundPV("x", "x"))
 				h.polls(minute)
@@ -178,10 +179,10 @@ func TestHistoryEvents(t *testing.T) {
 		},
 		"most volumes go and are back": {
 			tell: func(h *history) {
-				all := h.api.volumes["one"]
+				all := h.api.Lists["one"]
 				h.keepVolumes(10)
 				h.polls(minute)
-				h.api.volumes["one"] = all
+				h.api.Lists["one"] = all
 				h.polls(minute)
 			},
 			want: counted{policy.EventHeld: 1, policy.EventResumed: 1},
@@ -249,7 +250,7 @@ func TestHistoryEditedRecord(t *testing.T) {
 			t.Parallel()
 			told(t, 3, func(s *Settings) { s.OrphanGracePeriod = 0 }, func(h *history) {
 				h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
-				h.api.hidden = map[string]bool{"v0": true}
+				h.api.Hidden = map[string]bool{"v0": true}
 				_ = h.leader.poller.poll(h.ctx)
 				old := h.records.records["v0"]
 				obj := old.DeepCopy()
@@ -315,8 +316,8 @@ func TestHistoryLastAnnotation(t *testing.T) {
 		obj := old.DeepCopy()
 		obj.Annotations = map[string]string{v1.AnnotationAbsentSince: "2001-01-01T00:00:00Z", "theirs": "x"}
 		h.records.store(old, obj)
-		h.api.cluster = ""                                                         // it does not tell which it is
-		h.api.volumes["one"] = []string{"v0 18446744073709551615", "v1 1", "v2 1"} // it cannot be recorded
+		h.api.ClusterID = ""                                                     // it does not tell which it is
+		h.api.Lists["one"] = []string{"v0 18446744073709551615", "v1 1", "v2 1"} // it cannot be recorded
 		h.polls(3)
 		got := h.records.records["v0"].Annotations
 		if diff := cmp.Diff(map[string]string{"theirs": "x"}, got); diff != "" {
@@ -352,12 +353,12 @@ func TestHistoryRefused(t *testing.T) {
 	}{
 		"a change": {
 			apierrors.NewInvalid(v1.SchemeGroupVersion.WithKind("Volume").GroupKind(), "x", nil),
-			func(h *history) { h.api.volumes["one"] = []string{"v0 7", "v1 1", "v2 1"} },
+			func(h *history) { h.api.Lists["one"] = []string{"v0 7", "v1 1", "v2 1"} },
 			map[string]int64{"v0": 7, "v1": 1, "v2": 1},
 		},
 		"a new volume": {
 			apierrors.NewRequestEntityTooLargeError("x"),
-			func(h *history) { h.api.volumes["one"] = []string{"v0 1", "v1 1", "v2 1", "v3 7"} },
+			func(h *history) { h.api.Lists["one"] = []string{"v0 1", "v1 1", "v2 1", "v3 7"} },
 			map[string]int64{"v0": 1, "v1": 1, "v2": 1, "v3": 7},
 		},
 		"the mark of an absence": {
@@ -413,7 +414,7 @@ func TestHistoryNewerCRD(t *testing.T) {
 				for _, old := range maps.Clone(h.records.records) {
 					h.records.store(old, old.DeepCopy())
 				}
-				h.api.volumes["one"] = []string{"v0 7", "v1 7", "v2 7"}
+				h.api.Lists["one"] = []string{"v0 7", "v1 7", "v2 7"}
 				h.polls(3)
 				writes := h.records.writes + h.records.dropped
 				h.polls(30)
@@ -439,7 +440,7 @@ func TestHistoryFirstRecords(t *testing.T) {
 	t.Parallel()
 	told(t, 0, nil, func(h *history) {
 		for n := range 100 {
-			h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("v%d 1", n))
+			h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("v%d 1", n))
 		}
 		_ = h.leader.poller.poll(h.ctx)
 		h.work(h.leader, 100)
@@ -461,7 +462,7 @@ func TestHistoryWrites(t *testing.T) {
 		verbs := map[string]int{}
 		h.leader.onWrite = func(verb, record string) { verbs[verb+" "+record]++ }
 		before := h.records.writes
-		h.api.volumes["one"] = []string{"v0 7", "v1 1", "new 1"} // one larger, one gone, one new
+		h.api.Lists["one"] = []string{"v0 7", "v1 1", "new 1"} // one larger, one gone, one new
 		h.polls(60)
 		all := 0
 		for _, n := range verbs {
@@ -489,7 +490,7 @@ func TestHistoryProgress(t *testing.T) {
 				const length = 4 * time.Minute
 				written := h.records.writes
 				for left := int(length / h.settings.PollInterval); left > 0; left-- {
-					h.api.volumes["one"] = []string{fmt.Sprint("v0 1 online n1 ", left)}
+					h.api.Lists["one"] = []string{fmt.Sprint("v0 1 online n1 ", left)}
 					h.polls(1)
 				}
 				if n := h.records.writes - written; n != int(length/interval) {

@@ -52,13 +52,13 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 	}{
 		"its answer is lost": {
 			func(h *history) { h.records.lost = func(string) error { return errDown } },
-			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
-			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 7 offline" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 1" },
 		},
 		"the answer to a mark is lost": {
 			func(h *history) { h.records.lost = func(string) error { return errDown } },
-			func(h *history) { h.api.hidden = map[string]bool{"v0": true} },
-			func(h *history) { h.api.hidden = nil },
+			func(h *history) { h.api.Hidden = map[string]bool{"v0": true} },
+			func(h *history) { h.api.Hidden = nil },
 		},
 		"the answer to a release is lost": {
 			func(h *history) { h.records.lost = func(string) error { return errDown } },
@@ -67,12 +67,12 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 		},
 		"the answer to the first half is lost, and the next write fails": {
 			func(h *history) { h.records.lost = func(string) error { return errDown } },
-			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 7 offline" },
 			func(h *history) {
 				h.records.lost, h.records.fail = nil, func(string) error { return errDown }
-				h.api.volumes["one"][0] = "v0 9"
+				h.api.Lists["one"][0] = "v0 9"
 				h.quiet() // it has read what the first has left
-				h.api.volumes["one"][0] = "v0 1"
+				h.api.Lists["one"][0] = "v0 1"
 			},
 		},
 		"a hand edits the record, and the write after that is not taken": {
@@ -80,13 +80,13 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 				h.edit("v0", func(r *v1.Volume) { r.Spec.SizeBytes = 9 })
 				h.records.fail = afterFirst(errDown) // which conflicts
 			},
-			func(h *history) { h.api.volumes["one"][0] = "v0 1 offline" },
-			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 1 offline" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 1" },
 		},
 		"its second half is not taken": {
 			func(h *history) { h.records.fail = afterFirst(errDown) },
-			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
-			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 7 offline" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 1" },
 		},
 		"the second half of a mark conflicts": {
 			func(h *history) {
@@ -95,18 +95,18 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 					h.edit("v0", func(r *v1.Volume) { r.Annotations["theirs"] = "x" })
 				}
 			},
-			func(h *history) { h.api.hidden = map[string]bool{"v0": true} },
-			func(h *history) { h.api.hidden = nil },
+			func(h *history) { h.api.Hidden = map[string]bool{"v0": true} },
+			func(h *history) { h.api.Hidden = nil },
 		},
 		"the second half of a mark conflicts, though nobody writes": {
 			func(h *history) { h.records.fail = afterFirst(apierrors.NewConflict(volumesResource, "v0", errDown)) },
-			func(h *history) { h.api.hidden = map[string]bool{"v0": true} },
-			func(h *history) { h.api.hidden = nil },
+			func(h *history) { h.api.Hidden = map[string]bool{"v0": true} },
+			func(h *history) { h.api.Hidden = nil },
 		},
 		"its second half is refused": {
 			func(h *history) { h.records.fail = afterFirst(refuse) },
-			func(h *history) { h.api.volumes["one"][0] = "v0 7 offline" },
-			func(h *history) { h.api.volumes["one"][0] = "v0 1" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 7 offline" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 1" },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,13 +140,13 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 func TestHistoryUnansweredAndNotAskedFor(t *testing.T) {
 	t.Parallel()
 	for name, back := range map[string]func(h *history){
-		"release": nil, "mark": func(h *history) { h.api.hidden = nil },
+		"release": nil, "mark": func(h *history) { h.api.Hidden = nil },
 		"release, and the volume changes": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 40, nil, func(h *history) {
-				h.api.fail = func(call string, _ int) error {
+				h.api.Fail = func(call string, _ int) error {
 					if call == "volume v0" {
 						return errDown
 					}
@@ -155,7 +155,7 @@ func TestHistoryUnansweredAndNotAskedFor(t *testing.T) {
 				want := *stateIn(h, "v0")
 				h.records.lost = func(string) error { return errDown }
 				if back != nil {
-					h.api.hidden = map[string]bool{"v0": true}
+					h.api.Hidden = map[string]bool{"v0": true}
 					h.quiet()
 					back(h)
 				} else {
@@ -165,7 +165,7 @@ func TestHistoryUnansweredAndNotAskedFor(t *testing.T) {
 				}
 				if name == "release, and the volume changes" { // what it is now cannot be had
 					h.leader.contents.limit = 0
-					h.api.volumes["one"][0] = "v0 7"
+					h.api.Lists["one"][0] = "v0 7"
 				}
 				h.quiet()
 				h.records.lost = nil
@@ -186,10 +186,10 @@ func TestHistoryMarkAfterUnanswered(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
 		h.records.lost = func(string) error { return errDown }
-		h.api.volumes["one"][0] = "v0 7"
+		h.api.Lists["one"][0] = "v0 7"
 		h.quiet()
 		h.records.lost = nil
-		h.api.hidden = map[string]bool{"v0": true}
+		h.api.Hidden = map[string]bool{"v0": true}
 		for range 36 {
 			h.sleep(h.settings.PollInterval)
 			h.quiet()
@@ -265,12 +265,12 @@ func TestHistoryRefusedAfterUnanswered(t *testing.T) {
 	for name, tell := range map[string]func(h *history){
 		"unknown": func(h *history) {
 			h.lead()
-			h.api.fail = func(string, int) error { return errDown }
+			h.api.Fail = func(string, int) error { return errDown }
 			h.polls(2)
 			h.release()
 		},
 		"invalid": func(h *history) {
-			h.api.volumes["one"][0] = "v0 18446744073709551615"
+			h.api.Lists["one"][0] = "v0 18446744073709551615"
 			h.polls(2)
 			h.release()
 		},
@@ -323,11 +323,11 @@ func TestHistoryUnansweredAtRest(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
 		h.records.fail = func(string) error { return errDown }
-		h.api.volumes["one"][0] = "v0 7"
+		h.api.Lists["one"][0] = "v0 7"
 		h.polls(2)
-		h.api.volumes["one"][0] = "v0 1"
+		h.api.Lists["one"][0] = "v0 1"
 		h.leader.contents.limit = 0
-		h.api.fail = func(call string, _ int) error {
+		h.api.Fail = func(call string, _ int) error {
 			if call == "volume v0" {
 				return errDown
 			}
@@ -350,7 +350,7 @@ func TestHistoryUnansweredAtRest(t *testing.T) {
 func TestHistoryRetryWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
-		h.api.slow = map[string]time.Duration{"volume v0": 29 * time.Second}
+		h.api.Slow = map[string]time.Duration{"volume v0": 29 * time.Second}
 		h.manyWorkers(func(pass func(polls int), is *guarded) {
 			var failed atomic.Bool
 			is.mu.Lock()
@@ -382,7 +382,7 @@ func TestHistoryResyncQuietWatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 3, func(s *Settings) { s.ResyncInterval = time.Minute }, func(h *history) {
-				h.api.fail = func(call string, _ int) error {
+				h.api.Fail = func(call string, _ int) error {
 					if call == "volume v0" {
 						return byID
 					}
@@ -395,7 +395,7 @@ func TestHistoryResyncQuietWatch(t *testing.T) {
 						h.sleep(h.settings.PollInterval)
 					}
 				}
-				h.api.volumes["one"][0] = "v0 7"
+				h.api.Lists["one"][0] = "v0 7"
 				quiet(1)
 				if n := h.records.records["v0"].Spec.SizeBytes; n != 7 {
 					t.Fatalf("%d", n)
@@ -406,7 +406,7 @@ func TestHistoryResyncQuietWatch(t *testing.T) {
 				if byID != nil {
 					quiet(1)
 				}
-				h.api.volumes["one"][0] = "v0 1"
+				h.api.Lists["one"][0] = "v0 1"
 				quiet(9) // shorter than until the next resync
 				if n := h.records.records["v0"].Spec.SizeBytes; n != 1 {
 					t.Errorf("45 s after it was listed with 1 byte, its record says %d", n)
@@ -424,7 +424,7 @@ func TestHistoryResyncQuietWatch(t *testing.T) {
 func TestHistoryResyncMovesNoMark(t *testing.T) {
 	t.Parallel()
 	told(t, 40, func(s *Settings) { s.ResyncInterval = time.Minute; s.DeleteOrphans = false }, func(h *history) {
-		h.api.hidden = map[string]bool{"v0": true}
+		h.api.Hidden = map[string]bool{"v0": true}
 		quiet := func(polls int) {
 			for range polls {
 				_ = h.leader.poller.poll(h.ctx)
@@ -455,7 +455,7 @@ func TestHistoryUnansweredOfAnother(t *testing.T) {
 				} else {
 					h.records.fail = fails
 				}
-				h.api.volumes["one"][0] = "v0 1 offline"
+				h.api.Lists["one"][0] = "v0 1 offline"
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 				h.records.fail, h.records.lost = nil, nil
@@ -466,7 +466,7 @@ func TestHistoryUnansweredOfAnother(t *testing.T) {
 				other.Labels[v1.LabelVolumeID], other.Status.VolumeID = "v1000", "v1000"
 				other.Status.Master.Health = "offline"
 				h.records.store(nil, other)
-				h.api.volumes["one"][0] = "v0 1"
+				h.api.Lists["one"][0] = "v0 1"
 				h.sleep(time.Second)
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)

@@ -75,9 +75,9 @@ func TestHistoryMarkUndone(t *testing.T) {
 	t.Parallel()
 	told(t, 40, nil, func(h *history) {
 		h.keepVolumes(0)
-		h.api.volumes["one"] = nil
+		h.api.Lists["one"] = nil
 		for n := range 39 {
-			h.api.volumes["one"] = append(h.api.volumes["one"], fmt.Sprintf("v%d 1", n+1))
+			h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("v%d 1", n+1))
 		}
 		h.records.deleted = func(*v1.Volume) { t.Error("it was deleted") }
 		writes := h.undoing(func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationAbsentSince) })
@@ -96,7 +96,7 @@ func TestHistoryChangesInTurn(t *testing.T) {
 		h.records.after = func(string) { writes++ }
 		const polls = 10
 		for n := range polls {
-			h.api.volumes["one"][0] = fmt.Sprint("v0 1 ", []string{"offline", "online"}[n%2])
+			h.api.Lists["one"][0] = fmt.Sprint("v0 1 ", []string{"offline", "online"}[n%2])
 			h.round()
 			h.sleep(h.settings.PollInterval / 50)
 		}
@@ -112,11 +112,11 @@ func TestHistoryListedWhileUndone(t *testing.T) {
 	t.Parallel()
 	told(t, 3, nil, func(h *history) {
 		h.undoing(func(r *v1.Volume) { r.Spec.SizeBytes = 1 })
-		h.api.volumes["one"][0] = "v0 2"
+		h.api.Lists["one"][0] = "v0 2"
 		h.round()
-		asked := h.api.calls["volume v0"]
+		asked := h.api.Calls["volume v0"]
 		h.records.after = nil
-		h.api.volumes["one"][0] = "v0 3"
+		h.api.Lists["one"][0] = "v0 3"
 		h.round()
 		h.leader.queue.Add("v0") // something else about it
 		h.work(h.leader, 10)
@@ -125,7 +125,7 @@ func TestHistoryListedWhileUndone(t *testing.T) {
 		if got := h.records.records["v0"].Spec.SizeBytes; got != 3 {
 			t.Errorf("its record says %d bytes, want 3", got)
 		}
-		if n := h.api.calls["volume v0"] - asked; n > 0 {
+		if n := h.api.Calls["volume v0"] - asked; n > 0 {
 			t.Errorf("it was asked for %d times", n)
 		}
 	})
@@ -145,11 +145,11 @@ func TestHistoryProgressIsNotUndone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 1, func(s *Settings) { s.PollInterval, s.ProgressInterval = tc.poll, tc.progress }, func(h *history) {
-				h.api.slow = map[string]time.Duration{"volumes one": tc.takes}
+				h.api.Slow = map[string]time.Duration{"volumes one": tc.takes}
 				left := 1000
 				syncs := func() {
 					left--
-					h.api.volumes["one"][0] = fmt.Sprint("v0 1 online n1 ", left)
+					h.api.Lists["one"][0] = fmt.Sprint("v0 1 online n1 ", left)
 					h.polls(1)
 				}
 				for range 6 {
@@ -163,7 +163,7 @@ func TestHistoryProgressIsNotUndone(t *testing.T) {
 					t.Errorf("%d writes of 12 changes", n)
 				}
 				left--
-				h.api.volumes["one"][0] = fmt.Sprint("v0 1 online n1 ", left)
+				h.api.Lists["one"][0] = fmt.Sprint("v0 1 online n1 ", left)
 				h.round()
 				h.release()
 				h.tell(h.leader, -1)

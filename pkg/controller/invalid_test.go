@@ -16,6 +16,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -130,7 +131,7 @@ func TestHandleOnStandby(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		said := counted{}
 		r, err := NewReconciler(Options{
-			Settings: DefaultSettings(), StorageOS: newFakeAPI(nil), Records: &memory{}, Events: said, Metrics: metrics.New(),
+			Settings: DefaultSettings(), StorageOS: storageostest.New(nil), Records: &memory{}, Events: said, Metrics: metrics.New(),
 			Kubernetes: struct{ kubernetes.Interface }{},
 		})
 		if err != nil {
@@ -149,7 +150,7 @@ func TestHistoryInvalid(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", record.MaxBytes)
 	show := func(volumes ...string) func(*history) {
-		return func(h *history) { h.api.volumes["one"] = volumes; h.polls(2) }
+		return func(h *history) { h.api.Lists["one"] = volumes; h.polls(2) }
 	}
 	for name, tc := range map[string]struct {
 		tell, mend func(*history)
@@ -251,9 +252,9 @@ func TestConcernsInvalid(t *testing.T) {
 	told(t, 2, nil, func(h *history) {
 		h.setPV(nil, withHandle("pvbad", "u1", ourDriver, "VOL"))
 		h.records.store(nil, beside(h.records.records["v0"], "copy"))
-		h.api.volumes["one"] = []string{"v0 1", "v1 18446744073709551615", labelled("a", "pvc-x")}
+		h.api.Lists["one"] = []string{"v0 1", "v1 18446744073709551615", labelled("a", "pvc-x")}
 		h.polls(2)
-		h.api.volumes["one"][2] = labelled("b", "pvc-x")
+		h.api.Lists["one"][2] = labelled("b", "pvc-x")
 		h.polls(2)
 		all, _ := h.leader.Concerns(10)
 		want := []Concern{

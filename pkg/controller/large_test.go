@@ -19,10 +19,10 @@ func TestHistoryLargeEntry(t *testing.T) {
 		want  counted
 		moved int // the metric, at most
 	}{
-		"it becomes large": {func(h *history) { h.api.volumes["one"][3] = "v3 large" }, counted{policy.EventInvalid: 1}, 1},
-		"two do":           {func(h *history) { h.api.volumes["one"][3], h.api.volumes["one"][39] = "v3 large", "v39 large" }, counted{policy.EventInvalid: 2}, 2},
-		"a new one is":     {func(h *history) { h.api.volumes["one"] = append(h.api.volumes["one"], "new large") }, counted{}, 1},
-		"large and small":  {func(h *history) { h.api.volumes["one"] = append(h.api.volumes["one"], "v3 large") }, counted{policy.EventInvalid: 1}, 60}, // an ID that is listed twice is an error of each poll
+		"it becomes large": {func(h *history) { h.api.Lists["one"][3] = "v3 large" }, counted{policy.EventInvalid: 1}, 1},
+		"two do":           {func(h *history) { h.api.Lists["one"][3], h.api.Lists["one"][39] = "v3 large", "v39 large" }, counted{policy.EventInvalid: 2}, 2},
+		"a new one is":     {func(h *history) { h.api.Lists["one"] = append(h.api.Lists["one"], "new large") }, counted{}, 1},
+		"large and small":  {func(h *history) { h.api.Lists["one"] = append(h.api.Lists["one"], "v3 large") }, counted{policy.EventInvalid: 1}, 60}, // an ID that is listed twice is an error of each poll
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,7 +36,7 @@ func TestHistoryLargeEntry(t *testing.T) {
 				if n := len(h.records.records); n != 40 {
 					t.Errorf("%d records, want 40", n)
 				}
-				h.api.volumes["one"][5] = "v5 77"
+				h.api.Lists["one"][5] = "v5 77"
 				h.polls(2)
 				if size := h.records.records["v5"].Status.Capacity.Value(); size != 77 {
 					t.Errorf("another volume has a size of %d, want 77", size)

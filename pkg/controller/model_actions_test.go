@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // place picks a volume: its namespace and its place there.
@@ -25,8 +26,8 @@ func (m *model) place() (string, int) {
 		i  int
 	}
 	var all []place
-	for _, ns := range m.api.namespaces {
-		for i := range m.api.volumes[ns] {
+	for _, ns := range m.api.NamespaceIDs {
+		for i := range m.api.Lists[ns] {
 			all = append(all, place{ns, i})
 		}
 	}
@@ -40,7 +41,7 @@ func (m *model) place() (string, int) {
 func (m *model) setVolumes(ns string, volumes []string) {
 	m.changes++
 	m.moves++
-	m.api.volumes[ns] = volumes
+	m.api.Lists[ns] = volumes
 }
 
 func (m *model) setPV(old, obj *state.PV) {
@@ -89,34 +90,34 @@ func (m *model) actions() map[string]func(*rapid.T) {
 	all := map[string]func(*rapid.T){
 		"": func(t *rapid.T) { m.t = t; m.raise() },
 		"a volume is made": func(t *rapid.T) {
-			ns := rapid.SampledFrom(m.api.namespaces).Draw(t, "namespace")
+			ns := rapid.SampledFrom(m.api.NamespaceIDs).Draw(t, "namespace")
 			m.makeVolume(ns)
 		},
 		"a volume changes": func(t *rapid.T) {
 			ns, i := m.place()
-			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
-			volumes := slices.Clone(m.api.volumes[ns])
+			id, _, _ := strings.Cut(m.api.Lists[ns][i], " ")
+			volumes := slices.Clone(m.api.Lists[ns])
 			volumes[i] = fmt.Sprintf("%s %d %s %s", id, rapid.IntRange(1, 3).Draw(t, "size"), // and back
 				rapid.SampledFrom([]string{"online", "offline"}).Draw(t, "health"), rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "node"))
 			m.setVolumes(ns, volumes)
 		},
 		"a volume becomes too large": func(*rapid.T) {
 			ns, i := m.place()
-			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
-			volumes := slices.Clone(m.api.volumes[ns])
+			id, _, _ := strings.Cut(m.api.Lists[ns][i], " ")
+			volumes := slices.Clone(m.api.Lists[ns])
 			volumes[i] = id + " large"
 			m.setVolumes(ns, volumes)
 		},
 		"a volume goes": func(*rapid.T) {
 			ns, i := m.place()
-			m.setVolumes(ns, slices.Delete(slices.Clone(m.api.volumes[ns]), i, i+1))
+			m.setVolumes(ns, slices.Delete(slices.Clone(m.api.Lists[ns]), i, i+1))
 		},
 		"a namespace loses its volumes": func(t *rapid.T) {
-			m.setVolumes(rapid.SampledFrom(m.api.namespaces).Draw(t, "namespace"), nil)
+			m.setVolumes(rapid.SampledFrom(m.api.NamespaceIDs).Draw(t, "namespace"), nil)
 		},
 		"a PersistentVolume comes": func(t *rapid.T) {
 			ns, i := m.place()
-			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
+			id, _, _ := strings.Cut(m.api.Lists[ns][i], " ")
 			m.bindVolume(ns, id, rapid.SampledFrom([]corev1.PersistentVolumeReclaimPolicy{"Delete", "Retain"}).Draw(t, "policy"))
 		},
 		"a PersistentVolume is released": func(*rapid.T) {
@@ -179,13 +180,13 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		},
 		"a call fails": func(t *rapid.T) {
 			call := rapid.SampledFrom([]string{"cluster", "nodes", "namespaces", "volumes one", "volumes two"}).Draw(t, "call")
-			err := rapid.SampledFrom([]error{errDown, notFound, forbidden}).Draw(t, "error")
-			old := m.api.fail
-			m.api.fail = func(c string, n int) error {
+			err := rapid.SampledFrom([]error{errDown, storageostest.NotFound, storageostest.Forbidden}).Draw(t, "error")
+			old := m.api.Fail
+			m.api.Fail = func(c string, n int) error {
 				if c == call {
 					return err
 				}
-				if strings.HasPrefix(c, "volume ") && call == "nodes" && !errors.Is(err, notFound) {
+				if strings.HasPrefix(c, "volume ") && call == "nodes" && !errors.Is(err, storageostest.NotFound) {
 					return err // a 404 would be the truth
 				}
 				if old != nil {
@@ -197,8 +198,8 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		},
 		"another node answers without a volume": func(t *rapid.T) {
 			ns, i := m.place()
-			id, _, _ := strings.Cut(m.api.volumes[ns][i], " ")
-			m.api.hidden = map[string]bool{id: true}
+			id, _, _ := strings.Cut(m.api.Lists[ns][i], " ")
+			m.api.Hidden = map[string]bool{id: true}
 			m.changes++
 		},
 		"another cluster answers": func(*rapid.T) {

@@ -16,6 +16,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -149,8 +150,8 @@ func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 		// protected against another cluster; nor one that a hand has moved to another
 		// namespace.
 		ns := r.Annotations[v1.AnnotationNamespaceID]
-		moved := slices.Contains(m.api.namespaces, ns) && m.namespaceOf(id) != ns
-		if m.exists(id) && (names != "" || m.api.elsewhere == nil) && !moved && a.moves == m.moves {
+		moved := slices.Contains(m.api.NamespaceIDs, ns) && m.namespaceOf(id) != ns
+		if m.exists(id) && (names != "" || m.api.Elsewhere == nil) && !moved && a.moves == m.moves {
 			m.violated(ruleLiving, "volume %s, record %s: %+v", id, r.Name, r)
 		}
 	}
@@ -215,7 +216,7 @@ func (m *model) checkQuestion(a *activity, r *v1.Volume, ids []string, pv *state
 	case pv != nil:
 		namespaces = []string{pv.NamespaceID.Value()}
 	default:
-		namespaces = m.api.namespaces
+		namespaces = m.api.NamespaceIDs
 	}
 	first, last := len(a.asked), -1
 	for _, id := range ids {
@@ -276,7 +277,7 @@ func (m *model) checkWell() {
 
 // namespaceOf is where a volume is, "" if it is nowhere.
 func (m *model) namespaceOf(id string) string {
-	for _, volumes := range []map[string][]string{m.api.volumes, m.api.elsewhere} {
+	for _, volumes := range []map[string][]string{m.api.Lists, m.api.Elsewhere} {
 		for ns, all := range volumes {
 			if slices.ContainsFunc(all, func(v string) bool { return strings.HasPrefix(v, id+" ") }) {
 				return ns
@@ -353,11 +354,11 @@ func (m *model) agree() {
 		}
 		byID[id] = r
 	}
-	for ns, volumes := range m.api.volumes {
+	for ns, volumes := range m.api.Lists {
 		for _, v := range volumes {
-			is, err := storageos.DecodeVolume(entry(ns, v).Raw)
+			is, err := storageos.DecodeVolume(storageostest.Entry(ns, v).Raw)
 			must(m.t, err)
-			should, err := record.FromVolume(is, ns, m.api.nodes)
+			should, err := record.FromVolume(is, ns, m.api.NodeNames)
 			must(m.t, err)
 			id := is.Id
 			r := byID[id]

@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // rounds are listings, one each interval or so, and all that comes of them.
@@ -28,9 +29,9 @@ func (m *model) rounds(n int, pause time.Duration) {
 // begin lets there be some volumes, with records.
 func (m *model) begin() {
 	for range rapid.IntRange(0, 4).Draw(m.t, "volumes") {
-		m.makeVolume(m.api.namespaces[m.named%2])
+		m.makeVolume(m.api.NamespaceIDs[m.named%2])
 		if rapid.Bool().Draw(m.t, "with a PersistentVolume") {
-			ns := m.api.namespaces[(m.named-1)%2]
+			ns := m.api.NamespaceIDs[(m.named-1)%2]
 			m.bindVolume(ns, fmt.Sprintf("v%d", m.named), "Retain")
 		}
 	}
@@ -42,7 +43,7 @@ func (m *model) begin() {
 // makeVolume makes a volume, and bindVolume a PersistentVolume of it.
 func (m *model) makeVolume(ns string) {
 	m.named++
-	m.setVolumes(ns, append(slices.Clone(m.api.volumes[ns]), fmt.Sprintf("v%d 1", m.named)))
+	m.setVolumes(ns, append(slices.Clone(m.api.Lists[ns]), fmt.Sprintf("v%d 1", m.named)))
 }
 
 func (m *model) bindVolume(ns, id string, policy corev1.PersistentVolumeReclaimPolicy) {
@@ -68,10 +69,10 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"rounds": func(t *rapid.T) { m.rounds(rounds(t, 5), m.settings.PollInterval) },
 		"StorageOS fails for long": func(t *rapid.T) {
-			old := m.api.fail
-			m.api.fail = func(string, int) error { return errDown }
+			old := m.api.Fail
+			m.api.Fail = func(string, int) error { return errDown }
 			m.rounds(rounds(t, 3), pause(t))
-			m.api.fail = old
+			m.api.Fail = old
 		},
 		"nobody lists for long": func(t *rapid.T) { m.sleep(pause(t)) },
 		"nobody leads for long": func(t *rapid.T) {
@@ -84,29 +85,29 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 			m.first()
 		},
 		"the cluster is not told for long": func(t *rapid.T) {
-			old := m.api.fail
-			m.api.fail = func(c string, n int) error {
+			old := m.api.Fail
+			m.api.Fail = func(c string, n int) error {
 				if c == "cluster" {
-					return forbidden
+					return storageostest.Forbidden
 				}
 				return nil
 			}
 			m.rounds(rounds(t, 3), pause(t))
-			m.api.fail = old
+			m.api.Fail = old
 		},
 		"every second answer of the cluster is a refusal": func(t *rapid.T) {
 			first := rapid.IntRange(0, 1).Draw(t, "first")
-			old, calls := m.api.fail, 0
-			m.api.fail = func(c string, n int) error {
+			old, calls := m.api.Fail, 0
+			m.api.Fail = func(c string, n int) error {
 				if c == "cluster" {
 					if calls++; calls%2 == first {
-						return forbidden
+						return storageostest.Forbidden
 					}
 				}
 				return nil
 			}
 			m.rounds(rounds(t, 3), m.settings.PollInterval)
-			m.api.fail = old
+			m.api.Fail = old
 		},
 		"clusters take turns": func(t *rapid.T) {
 			for range rounds(t, 3) {
@@ -118,8 +119,8 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 		},
 		"the lists are empty for a while": func(t *rapid.T) {
 			n, gap := rounds(t, 2), pause(t)
-			cluster, kept := m.api.cluster, m.api.volumes
-			m.api.volumes = map[string][]string{}
+			cluster, kept := m.api.ClusterID, m.api.Lists
+			m.api.Lists = map[string][]string{}
 			m.moves++
 			m.rounds(n, 0)
 			if rapid.Bool().Draw(t, "and longer") {
@@ -134,19 +135,19 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 		"a volume is away for a while": func(t *rapid.T) {
 			ns, i := m.place()
 			n, gap := rounds(t, 2), pause(t)
-			cluster, all := m.api.cluster, m.api.volumes[ns]
+			cluster, all := m.api.ClusterID, m.api.Lists[ns]
 			m.setVolumes(ns, slices.Delete(slices.Clone(all), i, i+1))
 			m.rounds(n, gap)
 			m.setVolumesOf(cluster, ns, all)
 		},
 		"a volume is made anew": func(t *rapid.T) {
 			ns, i := m.place()
-			f := strings.Fields(m.api.volumes[ns][i])
+			f := strings.Fields(m.api.Lists[ns][i])
 			name := f[0]
 			if len(f) > 5 {
 				name = f[5]
 			}
-			cluster, volumes := m.api.cluster, slices.Clone(m.api.volumes[ns])
+			cluster, volumes := m.api.ClusterID, slices.Clone(m.api.Lists[ns])
 			if rapid.Bool().Draw(t, "a listing shows neither") {
 				m.setVolumes(ns, slices.Delete(slices.Clone(volumes), i, i+1))
 				m.poll(m.leader)
@@ -164,7 +165,7 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 			m.records.store(nil, &v1.Volume{ObjectMeta: metav1.ObjectMeta{
 				Name: name, UID: types.UID("theirs-" + name), CreationTimestamp: metav1.NewTime(time.Now()),
 			}})
-			m.makeVolume(rapid.SampledFrom(m.api.namespaces).Draw(t, "namespace"))
+			m.makeVolume(rapid.SampledFrom(m.api.NamespaceIDs).Draw(t, "namespace"))
 		},
 		"somebody else gives a name up": func(t *rapid.T) {
 			if !m.giveUp() {
@@ -173,7 +174,7 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 		},
 		"volumes change and the watch is quiet": func(t *rapid.T) {
 			ns, i := m.place()
-			cluster, volumes := m.api.cluster, m.api.volumes[ns]
+			cluster, volumes := m.api.ClusterID, m.api.Lists[ns]
 			f := strings.Fields(volumes[i])
 			free := rapid.Bool().Draw(t, "a name becomes free")
 			for n := range rounds(t, 2) {
@@ -197,9 +198,9 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 				m.setPV(old, &obj)
 			}
 			m.failOver()
-			old := m.api.fail
+			old := m.api.Fail
 			call := rapid.SampledFrom([]string{"cluster", "namespaces", "volumes two"}).Draw(t, "call")
-			m.api.fail = func(c string, n int) error {
+			m.api.Fail = func(c string, n int) error {
 				if c == call {
 					return errDown
 				}
@@ -207,7 +208,7 @@ func (m *model) longActions() map[string]func(*rapid.T) {
 			}
 			m.rounds(2, m.settings.PollInterval)
 			m.checkTold()
-			m.api.fail = old
+			m.api.Fail = old
 		},
 		"the zombie lists": func(t *rapid.T) {
 			if m.zombie == nil {
@@ -259,9 +260,9 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 			is := call(t)
 			is.do = namespace(r.Name, was, true)
 			m.during(is)
-			namespace(r.Name, rapid.SampledFrom(m.api.namespaces).Draw(t, "namespace"), false)(nil)
+			namespace(r.Name, rapid.SampledFrom(m.api.NamespaceIDs).Draw(t, "namespace"), false)(nil)
 			if rapid.Bool().Draw(t, "the volume is not listed") {
-				m.api.hidden = map[string]bool{r.Status.VolumeID: true}
+				m.api.Hidden = map[string]bool{r.Status.VolumeID: true}
 			}
 		},
 		"a record is edited during a question": func(t *rapid.T) {
@@ -317,13 +318,13 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 		},
 		"a volume is back during a question": func(t *rapid.T) {
 			ns, i := m.place()
-			all := m.api.volumes[ns]
+			all := m.api.Lists[ns]
 			is := call(t)
 			v := all[i]
 			is.do = func(*replica) {
 				id, _, _ := strings.Cut(v, " ")
-				if m.api.cluster == "cluster" && !m.exists(id) {
-					m.setVolumes(ns, append(slices.Clone(m.api.volumes[ns]), v))
+				if m.api.ClusterID == "cluster" && !m.exists(id) {
+					m.setVolumes(ns, append(slices.Clone(m.api.Lists[ns]), v))
 				}
 			}
 			m.during(is)
@@ -364,12 +365,12 @@ func (m *model) giveUp() bool {
 // setVolumesOf gives one of the clusters volumes, whichever answers now.
 func (m *model) setVolumesOf(cluster, ns string, volumes []string) {
 	switch {
-	case m.api.cluster == cluster:
+	case m.api.ClusterID == cluster:
 		m.setVolumes(ns, volumes)
 	case cluster == "cluster":
 		m.changes++
 		m.moves++
-		m.api.elsewhere[ns] = volumes
+		m.api.Elsewhere[ns] = volumes
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -31,7 +32,7 @@ type model struct {
 	t        *rapid.T
 	ctx      context.Context // without a logger
 	settings Settings
-	api      *fakeAPI
+	api      *storageostest.API
 	records  *memory
 	pvs      map[string]*state.PV
 	pvTold   []pvChange
@@ -70,11 +71,11 @@ var errDown = errors.New("down")
 func newModel(t *rapid.T) *model {
 	m := &model{
 		t: t, ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(), pvs: map[string]*state.PV{},
-		api:     newFakeAPI(map[string][]string{"one": nil, "two": nil, "three": nil}),
+		api:     storageostest.New(map[string][]string{"one": nil, "two": nil, "three": nil}),
 		records: &memory{records: map[string]*v1.Volume{}},
 		foreign: map[types.UID]bool{}, annotated: map[types.UID]bool{},
 	}
-	m.api.nodes = map[string]string{"n1": "host-1", "n2": "host-2"} // nobody knows n3
+	m.api.NodeNames = map[string]string{"n1": "host-1", "n2": "host-2"} // nobody knows n3
 	m.settings.MassOrphanHold = time.Minute
 	m.settings.MaxOrphanCount = 2
 	m.settings.ResyncInterval = rapid.SampledFrom([]time.Duration{10 * time.Minute, 20 * time.Second}).Draw(t, "resync")
@@ -82,7 +83,7 @@ func newModel(t *rapid.T) *model {
 	m.records.pruned = rapid.Bool().Draw(t, "older CRD")
 	m.records.wrote = m.checkWrite
 	m.records.fence = m.fence
-	m.api.before = m.interrupt
+	m.api.Before = m.interrupt
 	m.leader = m.newReplica()
 	return m
 }
@@ -164,7 +165,7 @@ func (m *model) sleep(d time.Duration) {
 }
 
 func (m *model) heal() {
-	m.api.fail, m.api.hidden = nil, nil
+	m.api.Fail, m.api.Hidden = nil, nil
 	m.records.fail, m.records.lost, m.records.after = nil, nil, nil
 	m.interruptions = nil
 	m.first()
@@ -174,7 +175,7 @@ func (m *model) heal() {
 
 // shrink lets each volume that is too large become one that can be recorded.
 func (m *model) shrink() {
-	for ns, all := range m.api.volumes {
+	for ns, all := range m.api.Lists {
 		if slices.ContainsFunc(all, tooLarge) {
 			volumes := slices.Clone(all)
 			for i, v := range volumes {
@@ -191,8 +192,8 @@ func tooLarge(v string) bool { return strings.HasSuffix(v, " large") }
 
 // other lets another cluster answer, with no volumes.
 func (m *model) other() {
-	if m.api.cluster == "cluster" {
-		m.api.cluster, m.api.elsewhere, m.api.volumes = "other", m.api.volumes, map[string][]string{}
+	if m.api.ClusterID == "cluster" {
+		m.api.ClusterID, m.api.Elsewhere, m.api.Lists = "other", m.api.Lists, map[string][]string{}
 		m.changes += m.named
 		m.moves++
 	}
@@ -200,8 +201,8 @@ func (m *model) other() {
 
 // first lets the first cluster answer again.
 func (m *model) first() {
-	if m.api.cluster == "other" {
-		m.api.cluster, m.api.volumes, m.api.elsewhere = "cluster", m.api.elsewhere, nil
+	if m.api.ClusterID == "other" {
+		m.api.ClusterID, m.api.Lists, m.api.Elsewhere = "cluster", m.api.Elsewhere, nil
 		m.changes += m.named
 		m.moves++
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -14,7 +15,7 @@ import (
 // answered, and when. What it knows of absences it works out by itself, from the
 // definition of watched time, and not by the rules of the code that it judges.
 type witness struct {
-	*fakeAPI
+	*storageostest.API
 	interval time.Duration
 	mu       sync.Mutex
 
@@ -70,12 +71,12 @@ func activityOf(ctx context.Context) *activity {
 	return a
 }
 
-func newWitness(api *fakeAPI, interval time.Duration) *witness {
-	return &witness{fakeAPI: api, interval: interval, shown: map[string]int{}, lists: map[string]wholeList{}, listed: map[string]map[string]bool{}, knew: map[string]bool{}}
+func newWitness(api *storageostest.API, interval time.Duration) *witness {
+	return &witness{API: api, interval: interval, shown: map[string]int{}, lists: map[string]wholeList{}, listed: map[string]map[string]bool{}, knew: map[string]bool{}}
 }
 
 func (w *witness) Cluster(ctx context.Context) (string, error) {
-	name, err := w.fakeAPI.Cluster(ctx)
+	name, err := w.API.Cluster(ctx)
 	a := activityOf(ctx)
 	if a == nil {
 		return name, err
@@ -116,7 +117,7 @@ func (w *witness) names(word string) {
 }
 
 func (w *witness) Namespaces(ctx context.Context) ([]storageos.Namespace, error) {
-	all, err := w.fakeAPI.Namespaces(ctx)
+	all, err := w.API.Namespaces(ctx)
 	if a := activityOf(ctx); a != nil && err == nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -131,8 +132,8 @@ func (w *witness) Namespaces(ctx context.Context) ([]storageos.Namespace, error)
 
 func (w *witness) ListVolumes(ctx context.Context, ns string, known storageos.Fingerprint, each func(storageos.Entry) error) (storageos.Fingerprint, error) {
 	var ids []string
-	is, err := w.fakeAPI.ListVolumes(ctx, ns, known, func(e storageos.Entry) error {
-		ids = append(ids, idOf(e))
+	is, err := w.API.ListVolumes(ctx, ns, known, func(e storageos.Entry) error {
+		ids = append(ids, storageostest.IDOf(e))
 		return each(e)
 	})
 	w.mu.Lock()
@@ -154,7 +155,7 @@ func (w *witness) ListVolumes(ctx context.Context, ns string, known storageos.Fi
 }
 
 func (w *witness) Volume(ctx context.Context, ns, id string) ([]byte, *storageos.Volume, error) {
-	raw, v, err := w.fakeAPI.Volume(ctx, ns, id)
+	raw, v, err := w.API.Volume(ctx, ns, id)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a := activityOf(ctx)

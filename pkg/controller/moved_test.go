@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // A volume that has moved to another namespace is followed there, also while a list
@@ -90,14 +91,14 @@ func TestPollFollowsMoved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api := newFakeAPI(was)
+			api := storageostest.New(was)
 			p := newPolled(api)
 			if err := p.poll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			failing(tc.failing, errBroken)(api)
-			for _, api.volumes = range tc.then {
-				api.namespaces = slices.Sorted(maps.Keys(api.volumes))
+			for _, api.Lists = range tc.then {
+				api.NamespaceIDs = slices.Sorted(maps.Keys(api.Lists))
 				if err := p.poll(t.Context()); err == nil {
 					t.Error("the listing is whole")
 				}
@@ -126,7 +127,7 @@ func TestListedInThree(t *testing.T) {
 					t.Parallel()
 					lists := map[string][]string{"one": nil, "two": nil, "three": nil}
 					lists[stays], lists[leaves] = []string{"a 1"}, []string{"a 2"}
-					api := newFakeAPI(lists)
+					api := storageostest.New(lists)
 					p := newPolled(api)
 					listings := func() {
 						for range 2 { // what is no longer listed twice is decoded by the second
@@ -135,12 +136,12 @@ func TestListedInThree(t *testing.T) {
 					}
 					listings()
 					third := strings.NewReplacer(stays, "", leaves, "", " ", "").Replace("one two three")
-					api.volumes[leaves], api.volumes[third] = nil, []string{content}
+					api.Lists[leaves], api.Lists[third] = nil, []string{content}
 					failing("volumes "+stays, errBroken)(api)
-					api.volumes[stays] = nil // it is cut before it
+					api.Lists[stays] = nil // it is cut before it
 					listings()
-					api.fail = nil
-					api.volumes[stays], api.volumes[third] = []string{"a 1"}, nil
+					api.Fail = nil
+					api.Lists[stays], api.Lists[third] = []string{"a 1"}, nil
 					listings()
 					if s := p.view.look("a"); s.Presence != policy.Present || s.NamespaceID != stays || s.Invalid != "" || len(p.view.doubt) > 0 {
 						t.Errorf("it is %v in %q (%s), in doubt are %v", s.Presence, s.NamespaceID, s.Invalid, p.view.doubt)
@@ -176,26 +177,26 @@ func TestListedTwiceThenOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api := newFakeAPI(twice)
+			api := storageostest.New(twice)
 			p := newPolled(api)
 			if err := p.poll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			listings := func(n int) {
-				api.volumes, api.namespaces = tc.then, slices.Sorted(maps.Keys(tc.then))
+				api.Lists, api.NamespaceIDs = tc.then, slices.Sorted(maps.Keys(tc.then))
 				for range n {
 					_ = p.poll(t.Context())
 				}
 			}
 			failing(tc.failing, errBroken)(api)
 			if tc.then[strings.TrimPrefix(tc.failing, "volumes ")] != nil {
-				api.hidden = map[string]bool{"a": true} // that list is cut before it
+				api.Hidden = map[string]bool{"a": true} // that list is cut before it
 			}
 			listings(1)
 			if is := p.view.look("a").Presence; is != tc.want {
 				t.Errorf("after a listing that was not complete it is %v, want %v", is, tc.want)
 			}
-			api.fail, api.hidden = nil, nil
+			api.Fail, api.Hidden = nil, nil
 			listings(2) // what is no longer listed twice is decoded by the second
 			s := p.view.look("a")
 			if want := map[policy.Presence]policy.Presence{policy.Present: policy.Present, policy.Unknown: policy.Absent}[tc.want]; s.Presence != want {

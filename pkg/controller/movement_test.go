@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -50,10 +51,10 @@ func TestMovement(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := newFakeAPI(map[string][]string{"one": {"a 1"}})
-				f.takes = takes
+				f := storageostest.New(map[string][]string{"one": {"a 1"}})
+				f.Takes = takes
 				if tc.fails {
-					f.fail = func(string, int) error { return errBroken }
+					f.Fail = func(string, int) error { return errBroken }
 				}
 				r := &Reconciler{}
 				begun := time.Now()

@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -59,7 +60,7 @@ var errBroken = errors.New("broken")
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		change   func(f *fakeAPI)
+		change   func(f *storageostest.API)
 		complete bool
 		found    []string
 		gone     []string
@@ -67,36 +68,45 @@ func TestPoll(t *testing.T) {
 		"whole":                 {nil, true, []string{"b"}, []string{"c"}},
 		"the nodes fail":        {failing("nodes", errBroken), true, []string{"b"}, []string{"c"}},
 		"the cluster fails":     {failing("cluster", errBroken), false, []string{"b"}, []string{"c"}},
-		"the cluster is secret": {failing("cluster", forbidden), true, []string{"b"}, []string{"c"}},
+		"the cluster is secret": {failing("cluster", storageostest.Forbidden), true, []string{"b"}, []string{"c"}},
 		"a proxy hides it":      {failing("cluster", &storageos.APIError{Code: http.StatusForbidden}), false, []string{"b"}, []string{"c"}},
 		"the namespaces fail":   {failing("namespaces", errBroken), false, nil, nil},
 		"a namespace fails":     {failing("volumes one", errBroken), false, []string{"b"}, []string{"c"}},
-		"a namespace has gone": {func(f *fakeAPI) {
-			failing("volumes two", notFound)(f)
-			f.volumes["two"] = nil
-			after(f, "volumes two", func() { f.namespaces = []string{"one"} })
+		"a namespace has gone": {func(f *storageostest.API) {
+			failing("volumes two", storageostest.NotFound)(f)
+			f.Lists["two"] = nil
+			after(f, "volumes two", func() { f.NamespaceIDs = []string{"one"} })
 		}, true, []string{"b"}, []string{"c"}},
-		"a namespace is there, but its volumes are not found":   {failing("volumes two", notFound), false, []string{"b"}, nil},
-		"whether the namespace has gone cannot be found out":    {failing("volumes two, again namespaces", notFound), false, []string{"b"}, nil},
-		"another cluster takes over in the middle":              {func(f *fakeAPI) { after(f, "nodes", func() { f.cluster = "other" }) }, false, []string{"b"}, []string{"c"}},
-		"a namespace appears":                                   {func(f *fakeAPI) { f.namespaces = append(f.namespaces, "three"); f.volumes["three"] = []string{"d 1"} }, true, []string{"b", "d"}, []string{"c"}},
-		"a volume that cannot be recorded":                      {func(f *fakeAPI) { f.volumes["one"] = []string{"a 18446744073709551615", "b 2"} }, true, []string{"a", "b"}, []string{"c"}},
-		"an entry without ID costs nothing of the others":       {func(f *fakeAPI) { f.volumes["one"] = []string{"- 0", "a 1", "b 2"} }, false, []string{"b"}, []string{"c"}},
-		"the same in another order":                             {func(f *fakeAPI) { f.volumes["one"] = []string{"b 1", "a 1"}; f.volumes["two"] = []string{"c 1"} }, true, nil, nil},
-		"no namespaces at all, and the listing says so":         {func(f *fakeAPI) { f.namespaces = nil }, true, nil, []string{"a", "b", "c"}},
-		"an ID listed twice with the same content":              {func(f *fakeAPI) { f.volumes["one"] = []string{"a 1", "a 1", "b 1"}; f.volumes["two"] = []string{"c 1"} }, true, nil, nil},
-		"an ID listed twice with other content is there anyway": {func(f *fakeAPI) { f.volumes["one"] = []string{"a 1", "a 3", "b 1"}; f.volumes["two"] = []string{"c 1"} }, true, []string{"a"}, nil},
+		"a namespace is there, but its volumes are not found": {failing("volumes two", storageostest.NotFound), false, []string{"b"}, nil},
+		"whether the namespace has gone cannot be found out":  {failing("volumes two, again namespaces", storageostest.NotFound), false, []string{"b"}, nil},
+		"another cluster takes over in the middle":            {func(f *storageostest.API) { after(f, "nodes", func() { f.ClusterID = "other" }) }, false, []string{"b"}, []string{"c"}},
+		"a namespace appears": {func(f *storageostest.API) {
+			f.NamespaceIDs = append(f.NamespaceIDs, "three")
+			f.Lists["three"] = []string{"d 1"}
+		}, true, []string{"b", "d"}, []string{"c"}},
+		"a volume that cannot be recorded":                {func(f *storageostest.API) { f.Lists["one"] = []string{"a 18446744073709551615", "b 2"} }, true, []string{"a", "b"}, []string{"c"}},
+		"an entry without ID costs nothing of the others": {func(f *storageostest.API) { f.Lists["one"] = []string{"- 0", "a 1", "b 2"} }, false, []string{"b"}, []string{"c"}},
+		"the same in another order":                       {func(f *storageostest.API) { f.Lists["one"] = []string{"b 1", "a 1"}; f.Lists["two"] = []string{"c 1"} }, true, nil, nil},
+		"no namespaces at all, and the listing says so":   {func(f *storageostest.API) { f.NamespaceIDs = nil }, true, nil, []string{"a", "b", "c"}},
+		"an ID listed twice with the same content": {func(f *storageostest.API) {
+			f.Lists["one"] = []string{"a 1", "a 1", "b 1"}
+			f.Lists["two"] = []string{"c 1"}
+		}, true, nil, nil},
+		"an ID listed twice with other content is there anyway": {func(f *storageostest.API) {
+			f.Lists["one"] = []string{"a 1", "a 3", "b 1"}
+			f.Lists["two"] = []string{"c 1"}
+		}, true, []string{"a"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				api := newFakeAPI(map[string][]string{"one": {"a 1", "b 1"}, "two": {"c 1"}})
+				api := storageostest.New(map[string][]string{"one": {"a 1", "b 1"}, "two": {"c 1"}})
 				p := newPolled(api)
 				if err := p.poll(t.Context()); err != nil || !slices.Equal(p.found, []string{"a", "b", "c"}) {
 					t.Fatalf("the first listing: %v, %v", p.found, err)
 				}
-				api.volumes = map[string][]string{"one": {"a 1", "b 2"}, "two": nil}
-				api.calls = map[string]int{}
+				api.Lists = map[string][]string{"one": {"a 1", "b 2"}, "two": nil}
+				api.Calls = map[string]int{}
 				if tc.change != nil {
 					tc.change(api)
 				}
@@ -129,10 +139,10 @@ func TestPoll(t *testing.T) {
 
 // failing lets a call fail; "X, again Y" lets X fail, and Y from its second
 // time on.
-func failing(call string, err error) func(*fakeAPI) {
+func failing(call string, err error) func(*storageostest.API) {
 	first, again, _ := strings.Cut(call, ", again ")
-	return func(f *fakeAPI) {
-		f.fail = func(call string, n int) error {
+	return func(f *storageostest.API) {
+		f.Fail = func(call string, n int) error {
 			if call == first || call == again && n > 1 {
 				return err
 			}
@@ -142,9 +152,9 @@ func failing(call string, err error) func(*fakeAPI) {
 }
 
 // after does something when a call is asked for.
-func after(f *fakeAPI, call string, do func()) {
-	fail := f.fail
-	f.fail = func(c string, n int) error {
+func after(f *storageostest.API, call string, do func()) {
+	fail := f.Fail
+	f.Fail = func(c string, n int) error {
 		if c == call {
 			do()
 		}
@@ -159,7 +169,7 @@ func after(f *fakeAPI, call string, do func()) {
 func TestPollNodes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		api := newFakeAPI(map[string][]string{"one": {"a 1"}})
+		api := storageostest.New(map[string][]string{"one": {"a 1"}})
 		p := newPolled(api)
 		for _, tc := range []struct {
 			nodes map[string]string
@@ -172,7 +182,7 @@ func TestPollNodes(t *testing.T) {
 			{map[string]string{"n1": "worker-9"}, []string{"a"}, true},
 		} {
 			before := p.view.look("a").Digest
-			api.nodes = tc.nodes
+			api.NodeNames = tc.nodes
 			if err := p.poll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -207,8 +217,8 @@ func TestPollerRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				api := newFakeAPI(map[string][]string{"one": {"a 1"}})
-				api.takes, api.slow, api.fail = tc.takes, tc.slow, tc.fail
+				api := storageostest.New(map[string][]string{"one": {"a 1"}})
+				api.Takes, api.Slow, api.Fail = tc.takes, tc.slow, tc.fail
 				var logged []string
 				logger := funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{})
 				ctx, cancel := context.WithTimeout(klog.NewContext(t.Context(), logger), 19500*time.Millisecond)
@@ -265,11 +275,11 @@ func TestPollerAlive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				api := newFakeAPI(map[string][]string{})
+				api := storageostest.New(map[string][]string{})
 				for n := range 40 {
-					api.namespaces = append(api.namespaces, fmt.Sprint(n))
+					api.NamespaceIDs = append(api.NamespaceIDs, fmt.Sprint(n))
 				}
-				api.takes, api.fail = tc.takes, tc.fail
+				api.Takes, api.Fail = tc.takes, tc.fail
 				p := newPolled(api)
 				p.retry = tc.retry
 				last, most := time.Now(), time.Duration(0)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -16,16 +17,16 @@ func TestQuestionLessons(t *testing.T) {
 	t.Parallel()
 	t.Run("any error was read as gone", func(t *testing.T) {
 		t.Parallel()
-		for _, err := range []error{errBroken, forbidden, &storageos.APIError{Code: 404}, &storageos.APIError{Code: 500, Own: true}} {
-			api := newFakeAPI(map[string][]string{"one": nil})
-			api.fail = func(call string, _ int) error {
+		for _, err := range []error{errBroken, storageostest.Forbidden, &storageos.APIError{Code: 404}, &storageos.APIError{Code: 500, Own: true}} {
+			api := storageostest.New(map[string][]string{"one": nil})
+			api.Fail = func(call string, _ int) error {
 				if call == "volume vol" {
 					return err
 				}
 				return nil
 			}
 			r := &Reconciler{api: api, view: newView(), asking: make(chan struct{}, 1)}
-			if ok, _ := r.gone(t.Context(), api.cluster, []question{{"one", "vol"}}); ok {
+			if ok, _ := r.gone(t.Context(), api.ClusterID, []question{{"one", "vol"}}); ok {
 				t.Errorf("%v proves that a volume is gone", err)
 			}
 		}

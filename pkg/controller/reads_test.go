@@ -40,7 +40,7 @@ func TestHistoryReads(t *testing.T) {
 					h.round()
 				}
 				reads, writes := h.records.reads, h.records.writes
-				h.api.volumes["one"] = []string{"v0 1 offline", "v1 1", "v2 1"}
+				h.api.Lists["one"] = []string{"v0 1 offline", "v1 1", "v2 1"}
 				_ = h.leader.poller.poll(h.ctx)
 				h.work(h.leader, 10)
 				if n := h.records.reads - reads; n != tc.reads {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -25,7 +26,7 @@ import (
 // lists is a StorageOS of which each namespace has a list, and counts what is
 // looked into.
 type lists struct {
-	*fakeAPI
+	*storageostest.API
 	bodies  map[string][][]byte
 	whole   map[string][]byte
 	streams bool // as lists do that are too long to be held
@@ -33,13 +34,13 @@ type lists struct {
 }
 
 func newLists(namespaces, volumes int) *lists {
-	l := &lists{fakeAPI: newFakeAPI(nil), bodies: map[string][][]byte{}, whole: map[string][]byte{}}
+	l := &lists{API: storageostest.New(nil), bodies: map[string][][]byte{}, whole: map[string][]byte{}}
 	for n := range volumes {
 		ns := "ns" + strconv.Itoa(n%namespaces)
 		if n < namespaces {
-			l.namespaces = append(l.namespaces, ns)
+			l.NamespaceIDs = append(l.NamespaceIDs, ns)
 		}
-		l.bodies[ns] = append(l.bodies[ns], entry(ns, fmt.Sprintf("v%d %d", n, n)).Raw)
+		l.bodies[ns] = append(l.bodies[ns], storageostest.Entry(ns, fmt.Sprintf("v%d %d", n, n)).Raw)
 	}
 	return l
 }
@@ -136,9 +137,9 @@ func TestWhatAPollLooksInto(t *testing.T) {
 	}{
 		"nothing has changed": {func(*lists) {}, 0, 0},
 		"one has changed": {func(l *lists) {
-			l.bodies["ns7"][3] = entry("ns7", "v157 99999").Raw
+			l.bodies["ns7"][3] = storageostest.Entry("ns7", "v157 99999").Raw
 		}, 20, 1},
-		"one is new":   {func(l *lists) { l.bodies["ns7"] = append(l.bodies["ns7"], entry("ns7", "new 1").Raw) }, 21, 1},
+		"one is new":   {func(l *lists) { l.bodies["ns7"] = append(l.bodies["ns7"], storageostest.Entry("ns7", "new 1").Raw) }, 21, 1},
 		"one has gone": {func(l *lists) { l.bodies["ns7"] = l.bodies["ns7"][1:] }, 19, 0},
 		"another order": {func(l *lists) {
 			b := l.bodies["ns7"]
@@ -147,7 +148,7 @@ func TestWhatAPollLooksInto(t *testing.T) {
 		"nothing has changed in lists that are too long to be held": {func(l *lists) { l.streams = true }, 1000, 0},
 		"one has changed in a list that is too long to be held": {func(l *lists) {
 			l.streams = true
-			l.bodies["ns7"][3] = entry("ns7", "v157 99999").Raw
+			l.bodies["ns7"][3] = storageostest.Entry("ns7", "v157 99999").Raw
 		}, 1000, 1},
 		"another order in a list that is too long to be held": {func(l *lists) {
 			l.streams = true
@@ -251,7 +252,7 @@ func TestDecodedOnce(t *testing.T) { // not parallel: allocations are counted fo
 	n := 0
 	poll := func() {
 		n++
-		l.bodies["ns0"][3] = entry("ns0", fmt.Sprint("v3 ", n)).Raw
+		l.bodies["ns0"][3] = storageostest.Entry("ns0", fmt.Sprint("v3 ", n)).Raw
 		clear(l.whole)
 		if err := p.poll(ctx); err != nil {
 			t.Fatal(err)
@@ -271,7 +272,7 @@ func TestDecodedOnce(t *testing.T) { // not parallel: allocations are counted fo
 		}
 	})
 	unchanged := testing.AllocsPerRun(runs, func() {
-		l.bodies["ns0"][3] = entry("ns0", fmt.Sprint("v3 ", n)).Raw
+		l.bodies["ns0"][3] = storageostest.Entry("ns0", fmt.Sprint("v3 ", n)).Raw
 		clear(l.whole)
 		if err := p.poll(ctx); err != nil {
 			t.Fatal(err)
@@ -288,15 +289,15 @@ func TestRequestsOfAPoll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const namespaces, polls = 50, 2
-		api := newFakeAPI(map[string][]string{})
+		api := storageostest.New(map[string][]string{})
 		want := map[string]int{"cluster": 2 * polls, "nodes": polls, "namespaces": polls}
 		for n := range namespaces {
 			ns := fmt.Sprint("ns", n)
-			api.namespaces = append(api.namespaces, ns)
-			api.volumes[ns] = []string{fmt.Sprintf("v%d 1", n)}
+			api.NamespaceIDs = append(api.NamespaceIDs, ns)
+			api.Lists[ns] = []string{fmt.Sprintf("v%d 1", n)}
 			want["volumes "+ns] = polls
 		}
-		api.takes = time.Second / 2
+		api.Takes = time.Second / 2
 		p := newPolled(api)
 		for range polls {
 			begun := time.Now()
@@ -305,11 +306,11 @@ func TestRequestsOfAPoll(t *testing.T) {
 			}
 			const others = 4 // before and after the lists
 			turns := others + (namespaces+parallelLists-1)/parallelLists
-			if took := time.Since(begun); took != time.Duration(turns)*api.takes {
-				t.Errorf("it took %v, want %d times %v", took, turns, api.takes)
+			if took := time.Since(begun); took != time.Duration(turns)*api.Takes {
+				t.Errorf("it took %v, want %d times %v", took, turns, api.Takes)
 			}
 		}
-		if diff := cmp.Diff(want, api.calls); diff != "" {
+		if diff := cmp.Diff(want, api.Calls); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
 	})

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"testing"
 	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
@@ -30,4 +31,21 @@ func aRecord() *state.Record {
 func digestOf(c record.Content) state.Digest {
 	d, _ := state.DigestContent(c)
 	return d
+}
+
+// caches puts objects into the caches, as the informers do.
+func (r *Reconciler) caches(t testing.TB, pv *state.PV, rec *state.Record) {
+	t.Helper()
+	if pv != nil {
+		if err := r.pvInformer.GetStore().Add(pv); err != nil {
+			t.Fatal(err)
+		}
+		r.persistentVolumeChanged(nil, pv)
+	}
+	if rec != nil {
+		if err := r.recordInformer.GetStore().Add(rec); err != nil {
+			t.Fatal(err)
+		}
+		r.recordChanged(nil, rec)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // What is remembered of StorageOS is bounded by what it lists, whatever it lists and
@@ -67,16 +68,16 @@ func TestViewMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 0, nil, func(h *history) {
-				h.api.fail = func(call string, _ int) error {
+				h.api.Fail = func(call string, _ int) error {
 					if call == tc.fail {
 						return errDown
 					}
 					return nil
 				}
 				for n := range polls {
-					h.api.volumes, h.api.namespaces = tc.lists(n), nil
-					for ns := range h.api.volumes {
-						h.api.namespaces = append(h.api.namespaces, ns)
+					h.api.Lists, h.api.NamespaceIDs = tc.lists(n), nil
+					for ns := range h.api.Lists {
+						h.api.NamespaceIDs = append(h.api.NamespaceIDs, ns)
 					}
 					_ = h.leader.poller.poll(h.ctx)
 				}
@@ -102,7 +103,7 @@ func TestViewMemory(t *testing.T) {
 // What a record names stays known.
 func TestViewForgets(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(map[string][]string{"one": {"a 1"}, "two": {"b 1"}, "three": {"c 1"}})
+	api := storageostest.New(map[string][]string{"one": {"a 1"}, "two": {"b 1"}, "three": {"c 1"}})
 	p := newPolled(api)
 	p.view.named = func(id string) bool { return id == "two" }
 	p.view.cares = func(id string) bool { return id != "c" }
@@ -123,17 +124,17 @@ func TestViewForgets(t *testing.T) {
 		}
 	}
 	_ = p.poll(t.Context())
-	api.namespaces = []string{"one"}
+	api.NamespaceIDs = []string{"one"}
 	failing("cluster", errBroken)(api)
 	_ = p.poll(t.Context())
 	want("while the cluster fails", map[string]policy.Presence{"a": policy.Present, "b": policy.Unknown}, map[string]bool{"one": true, "two": true, "three": false})
 	if len(p.view.unknown) != 1 {
 		t.Errorf("%d volumes are remembered to be unknown: of c nobody has heard", len(p.view.unknown))
 	}
-	api.namespaces = []string{"one", "two"}
+	api.NamespaceIDs = []string{"one", "two"}
 	_ = p.poll(t.Context())
 	want("back again", map[string]policy.Presence{"a": policy.Present, "b": policy.Present}, map[string]bool{"two": true})
-	api.fail, api.namespaces = nil, []string{"one"}
+	api.Fail, api.NamespaceIDs = nil, []string{"one"}
 	_ = p.poll(t.Context())
 	want("after a complete listing", map[string]policy.Presence{"a": policy.Present, "b": policy.Absent, "c": policy.Absent}, map[string]bool{"two": true})
 	if len(p.view.unknown) != 0 {
@@ -253,19 +254,19 @@ func TestAnswersOfCluster(t *testing.T) {
 		heard    string // the cluster that was heard last, "-" if none was
 	}{
 		"named":             {[2]error{nil, nil}, true, "a"},
-		"refused":           {[2]error{forbidden, forbidden}, true, ""},
-		"refused at first":  {[2]error{forbidden, nil}, false, "a"},
-		"refused at last":   {[2]error{nil, forbidden}, false, "a"},
+		"refused":           {[2]error{storageostest.Forbidden, storageostest.Forbidden}, true, ""},
+		"refused at first":  {[2]error{storageostest.Forbidden, nil}, false, "a"},
+		"refused at last":   {[2]error{nil, storageostest.Forbidden}, false, "a"},
 		"the first fails":   {[2]error{proxys, nil}, false, "-"},
 		"the second fails":  {[2]error{nil, proxys}, false, "a"},
 		"both fail":         {[2]error{proxys, proxys}, false, "-"},
-		"failed and denied": {[2]error{proxys, forbidden}, false, "-"},
+		"failed and denied": {[2]error{proxys, storageostest.Forbidden}, false, "-"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api := newFakeAPI(map[string][]string{"one": {"v 1"}})
-			api.cluster = "a"
-			api.fail = func(call string, n int) error {
+			api := storageostest.New(map[string][]string{"one": {"v 1"}})
+			api.ClusterID = "a"
+			api.Fail = func(call string, n int) error {
 				if call == "cluster" && n <= 2 {
 					return tc.answers[n-1]
 				}
