@@ -12,12 +12,17 @@ parts=4
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-go test -c -o "$work/model.test" ./pkg/controller
+packages=(pkg/controller pkg/controller/internal/source)
+for package in "${packages[@]}"; do
+	go test -c -o "$work/${package##*/}.test" "./$package"
+done
 echo "model: $histories histories of each model, seed $seed; 10,000 take two processors about a minute"
 running=()
 for ((part = 0; part < parts; part++)); do
-	(cd pkg/controller && RAPID_SEED=$((seed + part * 1000000007)) "$work/model.test" -test.run '^TestModel' \
-		-test.timeout 0 -test.v -rapid.checks=$((histories / parts))) >"$work/$part" 2>&1 &
+	for package in "${packages[@]}"; do
+		(cd "$package" && RAPID_SEED=$((seed + part * 1000000007)) "$work/${package##*/}.test" -test.run '^TestModel' \
+			-test.timeout 0 -test.v -rapid.checks=$((histories / parts)))
+	done >"$work/$part" 2>&1 &
 	running+=($!)
 done
 failed=false

@@ -25,7 +25,7 @@ func (b *bench) goBenchmark(ctx context.Context, n int) error {
 		{1, "one list of more than 8 MiB", "≤ 3"},
 	} {
 		out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-benchtime", fmt.Sprintf("%dx", goPolls),
-			"-bench", fmt.Sprintf("^BenchmarkPoll$/^namespaces=%d$/^volumes=%d$", lists.namespaces, n), "./pkg/controller").CombinedOutput()
+			"-bench", fmt.Sprintf("^BenchmarkPoll$/^namespaces=%d$/^volumes=%d$", lists.namespaces, n), "./pkg/controller/internal/source").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("the Go benchmark of a poll: %w\n%s", err, out)
 		}

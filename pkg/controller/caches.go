@@ -20,4 +20,4 @@ func (k known) OthersPV(name, id string) bool {
 	return ok && pv.(*state.PV).VolumeID != id
 }
 
-func (k known) Lists(id string) bool { return k.r.view.lists(id) }
+func (k known) Lists(id string) bool { return k.r.view.Lists(id) }

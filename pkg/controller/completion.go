@@ -7,7 +7,6 @@ import (
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
-	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // On an older CRD, what was added since is dropped, and what a record lacks for that is
@@ -115,7 +114,7 @@ func (r *Reconciler) complete(now time.Time) {
 	}
 	c.one = false
 	r.tracks.unsettle(ids)
-	for _, id := range r.view.decodeAgain(ids) {
+	for _, id := range r.view.DecodeAgain(ids) {
 		r.queue.Add(id) // no listing shows it
 	}
 }
@@ -168,22 +167,6 @@ func (r *Reconciler) kept(id string, is *state.Record, all bool) {
 	if shown || is.Summary.Complete() && r.tracks.pruned() > 0 {
 		r.completion.want(r.soon(time.Now(), r.completion.done()))
 	}
-}
-
-// decodeAgain has the next listing take volumes for changed. It returns the IDs of
-// those that are not listed.
-func (v *view) decodeAgain(ids []string) (rest []string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, id := range ids {
-		e, ok := v.volumes[id]
-		if !ok {
-			rest = append(rest, id)
-			continue
-		}
-		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
-	}
-	return rest
 }
 
 // pruned is how many records lack something that was dropped.

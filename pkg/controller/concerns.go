@@ -68,7 +68,7 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 // whyInvalid says what cannot be made of a volume, or which record is left alone.
 func (r *Reconciler) whyInvalid(c *Concern) {
 	_, copies := state.ChooseRecord(r.recordsOf(c.VolumeID))
-	switch why := r.view.look(c.VolumeID).Invalid; {
+	switch why := r.view.Look(c.VolumeID).Invalid; {
 	case why != "":
 		c.Why = why
 	case len(copies) > 0:

@@ -137,30 +137,6 @@ func TestCycles(t *testing.T) {
 	}
 }
 
-func TestContents(t *testing.T) {
-	t.Parallel()
-	c := newContents(10)
-	raw := []byte("12345")
-	c.put("a", raw)
-	raw[0] = 'x' // it was copied
-	c.put("b", []byte("67890"))
-	c.put("c", []byte("!"))
-	for _, want := range []struct{ id, raw string }{{"c", ""}, {"a", "12345"}, {"a", ""}} {
-		if got := string(c.take(want.id)); got != want.raw {
-			t.Errorf("volume %s: %q, want %q", want.id, got, want.raw)
-		}
-	}
-	c.put("c", []byte("!"))
-	if got := string(c.take("c")); got != "!" {
-		t.Errorf("there was room again, but %q was kept", got)
-	}
-	// What does not fit must not leave older content behind.
-	c.put("b", []byte("much too long for it"))
-	if got := c.take("b"); got != nil {
-		t.Errorf("out of date: %q", got)
-	}
-}
-
 // While nobody works, as all wait for Kubernetes, what is remembered does not grow with each
 // listing.
 func TestHistoryCyclesDoNotGrow(t *testing.T) {
@@ -173,7 +149,7 @@ func TestHistoryCyclesDoNotGrow(t *testing.T) {
 			for i, v := range h.api.Lists["one"] {
 				h.api.Lists["one"][i] = v + " offline"
 			}
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, volumes)
 			h.sleep(time.Second)
 			h.work(h.leader, volumes)
@@ -185,7 +161,7 @@ func TestHistoryCyclesDoNotGrow(t *testing.T) {
 				change(h)
 				for range 60 {
 					h.sleep(h.settings.PollInterval)
-					_ = h.leader.poller.poll(h.ctx)
+					_ = h.leader.poller.Poll(h.ctx)
 				}
 				if n := len(h.leader.cycles.waiting); n > volumes {
 					t.Errorf("%d IDs of %d volumes are remembered", n, volumes)

@@ -7,17 +7,15 @@
 // workqueue. A worker takes an ID, looks it up in the three (observe), decides
 // what is to be done (policy) and has it done (save, remove).
 //
-// Below it are internal/state, a record, a PersistentVolume and the content of a volume in
-// few bytes, comparable; and internal/policy, the decision, the rules of deletion and the
-// breaker, which are pure; and internal/writer, which creates, patches and deletes records.
+// Below it, each knowing at most those above it in this list:
 //
-//	poller.go     when StorageOS is listed
-//	lists.go      what a listing asks for, finding what changed
-//	reading.go    one list of volumes, read into the view
-//	view.go       what this process knows of StorageOS
-//	cluster.go    which cluster answers
-//	movement.go   when a request of a listing last began or ended
-//	contents.go   volumes as listed or asked for, until a worker has recorded them
+//	internal/state   a record, a PersistentVolume and the content of a volume, in few bytes
+//	internal/policy  the decision about one volume and the rules of deletion, which are pure
+//	internal/source  what StorageOS has: the poller, the view, questions by ID
+//	internal/writer  creating, patching and deleting records
+//
+// And here:
+//
 //	informers.go  what fills the caches of records and PersistentVolumes (trim.go), and counts them (counts.go)
 //	index.go      finding what they hold by volume ID
 //	unreadable.go PersistentVolumes whose handle names no volume

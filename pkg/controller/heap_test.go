@@ -13,6 +13,7 @@ import (
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/recordtest"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -52,10 +53,10 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &listing{begun: time.Now(), cluster: string(uuid.NewUUID()), agreed: true}
+	l := &source.Listing{Begun: time.Now(), Cluster: string(uuid.NewUUID()), Verified: true}
 	for n := range namespaces {
 		ns := string(uuid.NewUUID())
-		reading := r.view.read(l, ns)
+		reading := r.view.Read(l, ns)
 		for i := range volumes / namespaces {
 			raw := recordtest.Listed(ns, n, i)
 			v, err := storageos.DecodeVolume(raw)
@@ -68,14 +69,14 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 			}
 			pv := cached[*state.PV](t, r.trimPersistentVolume, persistentVolumeOf(v))
 			r.caches(t, pv, nil)
-			r.caches(t, nil, cached[*state.Record](t, r.trimRecord, recordtest.Written(c, l.cluster, pv)))
+			r.caches(t, nil, cached[*state.Record](t, r.trimRecord, recordtest.Written(c, l.Cluster, pv)))
 			hash := uint64(n*volumes + i + 1)
-			reading.show(v.Id, hash)
-			reading.store(v.Id, hash, digestOf(c), "")
+			reading.Show(v.Id, hash)
+			reading.Store(v.Id, hash, digestOf(c), "")
 		}
-		reading.close(storageos.Fingerprint{}, true)
+		reading.Close(storageos.Fingerprint{}, true)
 	}
-	r.view.end(l, true)
+	r.view.End(l, true)
 	for _, id := range r.everyID() {
 		if _, d := r.decide(id, false); d.Verdict != policy.Keep {
 			t.Fatalf("the record of %s does not say what it should: %+v", id, d)

@@ -77,7 +77,7 @@ func TestHistoryMarkBehindTheCache(t *testing.T) {
 		}
 		h.records.fail = nil
 		h.api.ClusterID, h.api.Lists["one"] = "other", nil
-		_ = h.leader.poller.poll(h.ctx)
+		_ = h.leader.poller.Poll(h.ctx)
 		h.work(h.leader, 10) // the watch has not told
 		if mark := h.records.records["v0"].Annotations[v1.AnnotationAbsentSince]; mark != "" {
 			t.Errorf("it names another cluster than the one that answers, and is marked: %s", mark)
@@ -224,7 +224,7 @@ func TestHistoryUnclaimedAgain(t *testing.T) {
 				h.polls(12)
 				h.setPV(nil, boundPV("other", "v3"))
 				h.tell(h.leader, -1)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				claimed(h, func() { h.polls(12) })
 				h.setPV(h.pvs["other"], nil)
 				h.round()
@@ -357,7 +357,7 @@ func TestHistoryGoesUnheld(t *testing.T) {
 						if n == goes {
 							h.setPV(h.pvs["v39"], nil)
 						}
-						_ = h.leader.poller.poll(h.ctx)
+						_ = h.leader.poller.Poll(h.ctx)
 						for range 50 {
 							if held, _ := h.leader.tracks.concerned(); held > 0 {
 								t.Fatalf("held at poll %d: %v", n, h.leader.tracks.held)

@@ -267,7 +267,7 @@ func TestHistoryEditedWhileAsked(t *testing.T) {
 				h.polls(4)
 				h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
 				h.api.Hidden = map[string]bool{"v0": true}
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.tell(h.leader, -1)
 				tc.before(h)
 				asked := false

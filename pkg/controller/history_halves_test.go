@@ -22,7 +22,7 @@ import (
 // becomes lists v0 as that and works on it, while the watch of records tells nothing.
 func (h *history) becomes(entry string) {
 	h.api.Lists["one"][0] = entry
-	_ = h.leader.poller.poll(h.ctx) // some of these listings fail
+	_ = h.leader.poller.Poll(h.ctx) // some of these listings fail
 	h.work(h.leader, 10)
 }
 
@@ -102,8 +102,8 @@ func TestHistoryHealthOfHalves(t *testing.T) {
 			h.from(replicated(1, 1, "online"))
 			h.records.fail = nth(errDown, 2)
 			h.becomes(replicated(2, 2, "online"))
-			h.leader.contents.limit = 0
-			h.leader.contents.take("v0")
+			h.leader.contents.Limit(0)
+			h.leader.contents.Take("v0")
 			h.api.Fail = func(call string, _ int) error {
 				if call == "volume v0" {
 					return errDown

@@ -86,7 +86,7 @@ func TestHistoryCreationsGrow(t *testing.T) {
 				vs = append(vs[:len(vs):len(vs)], fmt.Sprintf("h%d-%d 1", n, k))
 			}
 			h.api.Lists["one"] = vs
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 1000)
 			h.sleep(h.settings.PollInterval)
 		}
@@ -123,7 +123,7 @@ func TestHistoryLostDeletionIsNotCounted(t *testing.T) {
 				}
 				lag := func(n int) {
 					for range n {
-						_ = h.leader.poller.poll(h.ctx)
+						_ = h.leader.poller.Poll(h.ctx)
 						for range 3 {
 							h.work(h.leader, 1000)
 							h.sleep(200 * time.Millisecond) // the watch is a little behind
@@ -373,7 +373,7 @@ func TestHistoryStaleLook(t *testing.T) {
 		h.leader.events = d
 		all := h.api.Lists["one"]
 		h.keepVolumes(39)
-		_ = h.leader.poller.poll(h.ctx) // lacks it; a worker is to mark its record
+		_ = h.leader.poller.Poll(h.ctx) // lacks it; a worker is to mark its record
 		h.sleep(h.settings.PollInterval)
 		c := h.records.records["v39"].DeepCopy()
 		c.Name, c.UID, c.CreationTimestamp = "copy", "copy", metav1.NewTime(time.Now())
@@ -381,12 +381,12 @@ func TestHistoryStaleLook(t *testing.T) {
 		h.tell(h.leader, -1)
 		d.do = func() { // the worker has looked, and the poller is faster
 			h.api.Lists["one"] = all
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.api.Lists["one"] = all[:39]
 		}
 		h.work(h.leader, 10)
 		h.sleep(h.settings.PollInterval)
-		_ = h.leader.poller.poll(h.ctx) // the first that lacks it since it was shown
+		_ = h.leader.poller.Poll(h.ctx) // the first that lacks it since it was shown
 		h.tell(h.leader, -1)
 		h.work(h.leader, 100)
 		h.tell(h.leader, -1)

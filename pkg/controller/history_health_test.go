@@ -142,7 +142,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 	behind := func(h *history, health string) {
 		h.edit("v0", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
 		becomes(h, health)
-		_ = h.leader.poller.poll(h.ctx)
+		_ = h.leader.poller.Poll(h.ctx)
 		h.work(h.leader, 10)
 		h.sleep(2 * time.Second)
 		h.tell(h.leader, 1)
@@ -174,7 +174,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		h.tell(h.leader, -1)
 		for _, is := range []string{"x 1", "x 1 offline"} {
 			h.api.Lists["one"] = append(h.api.Lists["one"][:40], is)
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.sleep(time.Second)
 			h.work(h.leader, 10)
@@ -185,13 +185,13 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 	overtaken := func(h *history) {
 		h.records.fail = func(string) error { return errDown }
 		becomes(h, "offline")
-		_ = h.leader.poller.poll(h.ctx)
+		_ = h.leader.poller.Poll(h.ctx)
 		h.work(h.leader, 10)
 		h.records.fail = nil
 		h.records.after = func(string) {
 			h.records.after = nil
 			h.tell(h.leader, -1)
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 		}
 		h.sleep(time.Second)
 		h.work(h.leader, 10)
@@ -208,7 +208,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"it is lost, and the watch is late": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.sleep(time.Second)
 			h.work(h.leader, 10) // tried again
@@ -216,7 +216,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"it is lost, and the PersistentVolume is released": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			pv := *h.pvs["v0"]
 			pv.Phase = state.Intern(corev1.VolumeReleased)
@@ -231,17 +231,17 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"it is lost, and the volume is well again before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			becomes(h, "online")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
 		"it is lost, and the volume is well again on another node before the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			for _, health := range []string{"offline", "online n2"} {
 				becomes(h, health)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 			}
 		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
@@ -249,7 +249,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.records.lost = once(errDown)
 			for _, is := range []string{"v0 1 offline", "v0 7 online", "v0 7 offline"} {
 				h.api.Lists["one"][0] = is
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 			}
 		}, counted{policy.EventOffline: 2, policy.EventHealthy: 1}},
@@ -257,7 +257,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.records.lost = once(errDown)
 			for _, health := range []string{"offline", "online", "offline"} {
 				becomes(h, health)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 			}
 		}, counted{policy.EventOffline: 1}},
@@ -265,7 +265,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.records.lost = func(string) error { return errDown }
 			for _, is := range []string{"v0 7", "v0 7 offline"} {
 				h.api.Lists["one"][0] = is
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 			}
 			h.records.lost = nil
@@ -274,7 +274,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.records.lost = func(string) error { return errDown }
 			for _, health := range []string{"offline", "online n2"} {
 				becomes(h, health)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 			}
 			h.records.lost = nil
@@ -283,7 +283,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			h.records.lost = once(errDown)
 			for _, health := range []string{"offline", "online n2", "offline n3"} {
 				becomes(h, health)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 				h.records.fail = func(string) error { return errDown }
 			}
@@ -303,7 +303,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		}, counted{policy.EventDegraded: 1}},
 		"the first half tells it, the second fails, and the volume is well again": {func(h *history) {
 			halves(h, &h.records.fail, errDown)
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			becomes(h, "online")
 		}, counted{}},
@@ -337,7 +337,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"the write fails, a hand edits the record, and the volume is well again": {func(h *history) {
 			h.records.fail = func(string) error { return errDown }
 			becomes(h, "offline")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.records.fail = nil
 			h.edit("v0", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, "theirs", "x") })
@@ -352,7 +352,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 				return nil
 			}
 			h.api.Lists["one"][0] = "v0 7 offline"
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.tell(h.leader, 1)
 			h.work(h.leader, 10)
@@ -360,7 +360,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"it is lost, and the volume is away for a while": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.api.Hidden = map[string]bool{"v0": true}
 			h.polls(2)
@@ -383,7 +383,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"the watch is behind, and the volume is well again": {func(h *history) {
 			behind(h, "offline")
 			becomes(h, "online")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 		}, counted{policy.EventOffline: 1, policy.EventHealthy: 1}},
 		"the answer is overtaken": {overtaken, counted{policy.EventOffline: 1}},
@@ -398,16 +398,16 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 		"it is lost, and a listing ends before a worker knows what the watch tells": {func(h *history) {
 			h.records.lost = once(errDown)
 			becomes(h, "offline")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.tell(h.leader, -1)
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 		}, counted{policy.EventOffline: 1}},
 		"who led before has written and said it, and what is read is behind": {func(h *history) {
 			h.records.stale = h.records.records["v0"]
 			h.edit("v0", func(r *v1.Volume) { r.Status.Master.Health = "offline" })
 			becomes(h, "offline n2")
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.records.stale = nil
 		}, counted{}},

@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -202,7 +203,7 @@ func TestHistoryTwiceUntilNamespaceGoes(t *testing.T) {
 				h.api.Lists[left] = []string{"v0 7 offline"}
 				h.polls(3)
 				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 || r.Status.Health != v1.HealthOffline {
-					t.Errorf("its record says size %d, %s; invalid: %q", r.Spec.SizeBytes, r.Status.Health, h.leader.view.look("v0").Invalid)
+					t.Errorf("its record says size %d, %s; invalid: %q", r.Spec.SizeBytes, r.Status.Health, h.leader.view.Look("v0").Invalid)
 				}
 			})
 		})
@@ -226,11 +227,11 @@ func TestHistoryTwiceTheSame(t *testing.T) {
 				h.api.Lists["one"] = []string{"v0 7", "v0 7"}
 				h.polls(4)
 				if r := h.records.records["v0"]; r.Spec.SizeBytes != 7 {
-					t.Errorf("the record says size %d (%q)", r.Spec.SizeBytes, h.leader.view.look("v0").Invalid)
+					t.Errorf("the record says size %d (%q)", r.Spec.SizeBytes, h.leader.view.Look("v0").Invalid)
 				}
 				h.api.Lists["one"] = []string{"v0 7", "v0 8"}
 				h.polls(3)
-				if why := h.leader.view.look("v0").Invalid; why != listedTwice {
+				if why := h.leader.view.Look("v0").Invalid; why != source.ListedTwice {
 					t.Errorf("listed with different content again, it is %q", why)
 				}
 			})
@@ -246,7 +247,7 @@ func TestHistoryInvalidUnknownToTheCache(t *testing.T) {
 		"our write was lost": func(h *history) {
 			h.records.lost = func(string) error { return errDown }
 			h.api.Lists["one"][0] = "v0 1 offline"
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			h.work(h.leader, 10)
 			h.records.lost = nil
 		},

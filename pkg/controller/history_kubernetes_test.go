@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
 )
@@ -25,7 +26,7 @@ import (
 // off all the time.
 func (h *history) listings(n int) {
 	for range n {
-		_ = h.leader.poller.poll(h.ctx)
+		_ = h.leader.poller.Poll(h.ctx)
 		for range 50 {
 			h.tell(h.leader, -1)
 			h.work(h.leader, 1000)
@@ -56,8 +57,8 @@ func TestHistoryWritesFail(t *testing.T) {
 	}
 	listedWithoutRoom := func(h *history) {
 		changed(h)
-		_ = h.leader.poller.poll(h.ctx)
-		h.leader.contents.limit = maxContents
+		_ = h.leader.poller.Poll(h.ctx)
+		h.leader.contents.Limit(source.MaxPayloads)
 	}
 	none := func(string) error { return errDown }
 	for name, tc := range map[string]struct {
@@ -66,7 +67,7 @@ func TestHistoryWritesFail(t *testing.T) {
 		kept int // bytes for which there is room
 		most int // how often StorageOS is asked in a minute, about
 	}{
-		"they have changed":                        {changed, none, maxContents, 0},
+		"they have changed":                        {changed, none, source.MaxPayloads, 0},
 		"they have changed, a few are kept":        {changed, none, 400, volumes + tries},
 		"they have changed, none is kept":          {changed, none, 0, volumes + tries},
 		"they are new, and none is kept":           {made, none, 0, 2*volumes + tries},
@@ -81,7 +82,7 @@ func TestHistoryWritesFail(t *testing.T) {
 			t.Parallel()
 			told(t, volumes, nil, func(h *history) {
 				h.records.fail = tc.fail
-				h.leader.contents.limit = tc.kept
+				h.leader.contents.Limit(tc.kept)
 				tc.tell(h)
 				asked := h.askedByID()
 				h.listings(12)
@@ -98,7 +99,7 @@ func TestHistoryWritesFail(t *testing.T) {
 				if n := len(h.records.records); n != len(h.api.Lists["one"]) {
 					t.Errorf("%d records", n)
 				}
-				if n := h.leader.contents.bytes; n > 0 {
+				if n := h.leader.contents.Bytes(); n > 0 {
 					t.Errorf("%d bytes of what is recorded are kept", n)
 				}
 			})
@@ -141,7 +142,7 @@ func TestHistoryWritesFailForSome(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", tc), func(t *testing.T) {
 			t.Parallel()
 			told(t, volumes, nil, func(h *history) {
-				h.leader.contents.limit = tc.kept
+				h.leader.contents.Limit(tc.kept)
 				taken := func(n int) bool { return (n%tc.of == 0) == tc.taken }
 				h.leader.writesTo(&picky{memory: h.records, takes: func(name string) bool {
 					n := 0
@@ -255,12 +256,12 @@ func TestHistoryWritesHang(t *testing.T) {
 		verbs []string // that hang
 		kept  int      // bytes for which there is room
 	}{
-		"they have changed":                    {changed, []string{"patch"}, maxContents},
+		"they have changed":                    {changed, []string{"patch"}, source.MaxPayloads},
 		"they have changed, and none are kept": {changed, []string{"patch"}, 0},
-		"they are new":                         {made, []string{"create"}, maxContents},
+		"they are new":                         {made, []string{"create"}, source.MaxPayloads},
 		"they are new, and none are kept":      {made, []string{"create"}, 0},
-		"they are gone, and cannot be marked":  {gone, []string{"patch"}, maxContents},
-		"they are gone, and cannot be deleted": {gone, []string{"delete"}, maxContents},
+		"they are gone, and cannot be marked":  {gone, []string{"patch"}, source.MaxPayloads},
+		"they are gone, and cannot be deleted": {gone, []string{"delete"}, source.MaxPayloads},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -272,7 +273,7 @@ func TestHistoryWritesHang(t *testing.T) {
 						_, _ = fmt.Sscanf(name[1:], "%d", &n)
 						return n < many && slices.Contains(tc.verbs, verb) && !ended.Load()
 					}})
-					h.leader.contents.limit = tc.kept
+					h.leader.contents.Limit(tc.kept)
 					listed := tc.tell(h, slices.Clone(h.api.Lists["one"]))
 					h.lists(listed)
 					pass(82) // each was tried once

@@ -52,7 +52,7 @@ func TestHistoryMassHeldBeforeMarked(t *testing.T) {
 	told(t, volumes, nil, func(h *history) {
 		h.keepVolumes(0)
 		for range 8 { // 40 s: the grace is over
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			for range 5 {
 				h.tell(h.leader, -1)
 				h.work(h.leader, 2*volumes)
@@ -89,7 +89,7 @@ func TestHistoryMassMarksWait(t *testing.T) {
 			told(t, volumes, func(s *Settings) { s.PollInterval = interval }, func(h *history) {
 				h.keepVolumes(0)
 				for range half / interval {
-					_ = h.leader.poller.poll(h.ctx)
+					_ = h.leader.poller.Poll(h.ctx)
 					looks := 0
 					for range 50 {
 						h.tell(h.leader, -1)
@@ -129,11 +129,11 @@ func TestHistoryMassMarksBetweenListings(t *testing.T) {
 			t.Parallel()
 			told(t, volumes, nil, func(h *history) {
 				h.keepVolumes(0)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				then(h)
 				listing, end := context.WithCancel(h.ctx)
 				var wg sync.WaitGroup
-				wg.Go(func() { h.leader.poller.run(listing) })
+				wg.Go(func() { h.leader.poller.Run(listing) })
 				defer wg.Wait()
 				defer end()
 				h.manyWorkers(func(_ func(int), is *guarded) {
@@ -223,7 +223,7 @@ func TestHistoryMassOutlived(t *testing.T) {
 				}
 				h.polls(3)
 				h.api.Lists["one"] = h.api.Lists["one"][30:]
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 100)
 				if tc.lost != nil {
 					tc.lost(h)

@@ -27,7 +27,7 @@ func TestHistoryNothingRemembered(t *testing.T) {
 				h.api.Lists["one"][i] += "1"
 			}
 			next := h.newReplica()
-			_ = next.poller.poll(h.ctx)
+			_ = next.poller.Poll(h.ctx)
 			h.polls(1)
 			h.leader.queue.ShutDown()
 			h.leader = next
@@ -65,7 +65,7 @@ func TestHistoryUnknownGrows(t *testing.T) {
 			h.records.store(h.records.records[id], nil) // by hand
 			h.polls(1)
 		}
-		if n := len(h.leader.view.unknown); n > 1 {
+		if n := h.leader.view.Size().Unknown; n > 1 {
 			t.Errorf("%d IDs are remembered of which nothing is left", n)
 		}
 	})
@@ -112,7 +112,7 @@ func TestHistoryContentsOfAbsent(t *testing.T) {
 			t.Run(fmt.Sprint(name, ", while writes fail: ", late), func(t *testing.T) {
 				t.Parallel()
 				told(t, volumes, nil, func(h *history) {
-					h.leader.contents.limit = 4000
+					h.leader.contents.Limit(4000)
 					h.records.fail = func(string) error { return errDown }
 					for i := range h.api.Lists["one"] {
 						h.api.Lists["one"][i] = fmt.Sprintf("v%d 7", i)
@@ -125,7 +125,7 @@ func TestHistoryContentsOfAbsent(t *testing.T) {
 					}
 					h.records.fail = nil
 					h.listings(24)
-					if n := h.leader.contents.bytes; n > 0 {
+					if n := h.leader.contents.Bytes(); n > 0 {
 						t.Errorf("%d bytes are kept, though all that is listed is recorded", n)
 					}
 				})
@@ -158,7 +158,7 @@ func TestHistoryRestored(t *testing.T) {
 				}
 				h.records.version += 10
 				h.api.Lists["one"][0] = "v0 7"
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 				if n := h.records.records["v0"].Spec.SizeBytes; n != 7 {
 					t.Fatalf("%d bytes were written, want 7", n)
@@ -171,6 +171,89 @@ func TestHistoryRestored(t *testing.T) {
 				h.polls(12 * 11)
 				if n := h.records.records["v0"].Spec.SizeBytes; n != tc.want {
 					t.Errorf("11 minutes later the record says %d bytes, want %d", n, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// What is remembered of StorageOS is bounded by what it lists, whatever it lists and
+// whichever part of a listing fails.
+func TestViewMemory(t *testing.T) {
+	t.Parallel()
+	const news, polls = 50, 20
+	for name, tc := range map[string]struct {
+		fail  string // the call that fails
+		lists func(n int) map[string][]string
+		most  int // volumes that are known
+	}{
+		"new namespaces": {"", func(n int) map[string][]string {
+			all := map[string][]string{}
+			for i := range news {
+				all[fmt.Sprint("ns", n, "-", i)] = []string{fmt.Sprint("v", n, "-", i, " 1")}
+			}
+			return all
+		}, news},
+		"new namespaces, and the cluster fails": {"cluster", func(n int) map[string][]string {
+			all := map[string][]string{}
+			for i := range news {
+				all[fmt.Sprint("ns", n, "-", i)] = []string{fmt.Sprint("v", n, "-", i, " 1")}
+			}
+			return all
+		}, news},
+		"new volumes, and the cluster fails": {"cluster", func(n int) map[string][]string {
+			var all []string
+			for i := range news {
+				all = append(all, fmt.Sprint("v", n, "-", i, " 1"))
+			}
+			return map[string][]string{"one": all}
+		}, news},
+		"new volumes in a list that is cut": {"volumes one", func(n int) map[string][]string {
+			var all []string
+			for i := range news {
+				all = append(all, fmt.Sprint("v", n, "-", i, " 1"))
+			}
+			return map[string][]string{"one": all}
+		}, 2 * news},
+		"new volumes that cannot be recorded": {"cluster", func(n int) map[string][]string {
+			var all []string
+			for i := range news {
+				all = append(all, fmt.Sprint("v", n, "-", i, " 18446744073709551615"))
+			}
+			return map[string][]string{"one": all}
+		}, news},
+		"volumes that move": {"cluster", func(n int) map[string][]string {
+			var all []string
+			for i := range news {
+				all = append(all, fmt.Sprint("v", i, " 1"))
+			}
+			return map[string][]string{fmt.Sprint("ns", n): all}
+		}, news},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, nil, func(h *history) {
+				h.api.Fail = func(call string, _ int) error {
+					if call == tc.fail {
+						return errDown
+					}
+					return nil
+				}
+				for n := range polls {
+					h.api.Lists, h.api.NamespaceIDs = tc.lists(n), nil
+					for ns := range h.api.Lists {
+						h.api.NamespaceIDs = append(h.api.NamespaceIDs, ns)
+					}
+					_ = h.leader.poller.Poll(h.ctx)
+				}
+				is := h.leader.view.Size()
+				for what, n := range map[string]int{
+					"volumes": is.Volumes, "entries of lists": is.Entries / 2, "namespaces": is.Namespaces, "known namespaces": is.Seen,
+					"unknown volumes": is.Unknown, "ambiguous volumes": is.Ambiguous, "tracks": len(h.leader.tracks.all),
+				} {
+					if n > tc.most+1 {
+						t.Errorf("%d %s after %d polls, want no more than %d", n, what, polls, tc.most)
+					}
 				}
 			})
 		})

@@ -277,7 +277,7 @@ func TestHistoryOneRecord(t *testing.T) {
 			t.Parallel()
 			told(t, 0, nil, func(h *history) {
 				tell(h, func() { // as a round, but the watch tells nothing
-					_ = h.leader.poller.poll(h.ctx)
+					_ = h.leader.poller.Poll(h.ctx)
 					h.work(h.leader, 10)
 					h.sleep(h.settings.PollInterval)
 				})

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -27,7 +28,7 @@ import (
 func (h *history) manyWorkers(tell func(pass func(polls int), is *guarded)) {
 	is := &guarded{memory: h.records}
 	h.leader.writesTo(is)
-	h.leader.asking = make(chan struct{}, parallelQuestions)
+	h.leader.asker = source.NewAsker(h.leader.asker.API, h.leader.view, source.ParallelQuestions)
 	h.leader.events = &oneAtATime{to: h.events}
 	ctx, cancel := context.WithCancel(h.ctx)
 	var wg sync.WaitGroup
@@ -36,7 +37,7 @@ func (h *history) manyWorkers(tell func(pass func(polls int), is *guarded)) {
 	}
 	tell(func(polls int) {
 		for range polls {
-			_ = h.leader.poller.poll(h.ctx)
+			_ = h.leader.poller.Poll(h.ctx)
 			for range 5 {
 				is.mu.Lock()
 				h.tell(h.leader, -1)
@@ -86,7 +87,7 @@ func TestHistorySlowQuestions(t *testing.T) {
 		"they are gone, and two work":        {workers: 2, tell: goneWithPVs, left: 1},
 		"they are gone, and no answer comes": {tell: goneWithPVs, fails: true, left: volumes},
 		"they have changed, and are not kept": {left: volumes, tell: func(h *history) {
-			h.leader.contents.limit = 0
+			h.leader.contents.Limit(0)
 			for n := range volumes - 1 {
 				h.api.Lists["one"][n] = fmt.Sprintf("v%d 7", n)
 			}
@@ -165,9 +166,7 @@ func TestHistoryQuestionsApart(t *testing.T) {
 				is[i] = id + " 7"
 			}
 		}
-		h.leader.contents.mu.Lock()
-		h.leader.contents.limit = 0
-		h.leader.contents.mu.Unlock()
+		h.leader.contents.Limit(0)
 		h.lists(is)
 	}
 	isGone := func(r *v1.Volume) bool { return r == nil }
@@ -214,7 +213,7 @@ func TestHistoryQuestionsApart(t *testing.T) {
 // has changed and of which nothing is kept. When it answers, that is recorded too.
 func TestHistoryContentNotHad(t *testing.T) {
 	t.Parallel()
-	notKept := func(h *history) { h.leader.contents.limit = 0 }
+	notKept := func(h *history) { h.leader.contents.Limit(0) }
 	back := func(h *history) {
 		all := h.api.Lists["one"]
 		h.api.Lists["one"] = all[1:]
@@ -309,7 +308,7 @@ func TestHistoryContentLater(t *testing.T) {
 		"it was so when this process began": {func(h *history) {
 			h.api.Lists["one"][0] = "v0 1 offline"
 			h.lead()
-			h.leader.contents.limit = 0
+			h.leader.contents.Limit(0)
 			h.api.Fail = func(call string, _ int) error {
 				if call == "volume v0" {
 					return errDown
@@ -379,7 +378,7 @@ func TestHistoryQuestionsNotNeeded(t *testing.T) {
 			pass(6)
 		},
 		"their volumes, which were new, have gone": func(h *history, all []string, pass func(polls int)) {
-			h.leader.contents.limit = 0
+			h.leader.contents.Limit(0)
 			for round := range 5 {
 				is := slices.Clone(all)
 				for n := range late / 5 {

@@ -251,7 +251,7 @@ func TestHistoryEditedRecord(t *testing.T) {
 			told(t, 3, func(s *Settings) { s.OrphanGracePeriod = 0 }, func(h *history) {
 				h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
 				h.api.Hidden = map[string]bool{"v0": true}
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				old := h.records.records["v0"]
 				obj := old.DeepCopy()
 				edit(obj)
@@ -442,7 +442,7 @@ func TestHistoryFirstRecords(t *testing.T) {
 		for n := range 100 {
 			h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("v%d 1", n))
 		}
-		_ = h.leader.poller.poll(h.ctx)
+		_ = h.leader.poller.Poll(h.ctx)
 		h.work(h.leader, 100)
 		if made := len(h.records.records); made != 100 {
 			t.Errorf("%d records, want 100", made)

@@ -11,13 +11,14 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // quiet is a poll while the watch of records tells nothing. v0 is worked on.
 func (h *history) quiet() {
 	h.tellPVs()
-	_ = h.leader.poller.poll(h.ctx)
+	_ = h.leader.poller.Poll(h.ctx)
 	h.leader.queue.Add("v0")
 	h.work(h.leader, 100)
 }
@@ -164,7 +165,7 @@ func TestHistoryUnansweredAndNotAskedFor(t *testing.T) {
 					h.phase(corev1.VolumeBound)
 				}
 				if name == "release, and the volume changes" { // what it is now cannot be had
-					h.leader.contents.limit = 0
+					h.leader.contents.Limit(0)
 					h.api.Lists["one"][0] = "v0 7"
 				}
 				h.quiet()
@@ -224,7 +225,7 @@ func TestHistoryMassMarkUnanswered(t *testing.T) {
 				}
 				h.keepVolumes(0)
 				from := len(h.records.history)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 60)
 				if tc.retains {
 					for _, was := range h.pvs {
@@ -297,11 +298,11 @@ func TestHistoryRefusedAfterUnanswered(t *testing.T) {
 // PersistentVolumes change while Kubernetes takes no writes: StorageOS need not be asked.
 func TestHistoryUnansweredAsksNothing(t *testing.T) {
 	t.Parallel()
-	for _, kept := range []int{maxContents, 0} {
+	for _, kept := range []int{source.MaxPayloads, 0} {
 		t.Run(fmt.Sprint(kept), func(t *testing.T) {
 			t.Parallel()
 			told(t, 50, nil, func(h *history) {
-				h.leader.contents.limit = kept
+				h.leader.contents.Limit(kept)
 				h.records.fail = func(string) error { return errDown }
 				for n := range 50 {
 					pv := *h.pvs[fmt.Sprint("v", n)]
@@ -326,7 +327,7 @@ func TestHistoryUnansweredAtRest(t *testing.T) {
 		h.api.Lists["one"][0] = "v0 7"
 		h.polls(2)
 		h.api.Lists["one"][0] = "v0 1"
-		h.leader.contents.limit = 0
+		h.leader.contents.Limit(0)
 		h.api.Fail = func(call string, _ int) error {
 			if call == "volume v0" {
 				return errDown
@@ -390,7 +391,7 @@ func TestHistoryResyncQuietWatch(t *testing.T) {
 				}
 				quiet := func(polls int) {
 					for range polls {
-						_ = h.leader.poller.poll(h.ctx)
+						_ = h.leader.poller.Poll(h.ctx)
 						h.work(h.leader, 100)
 						h.sleep(h.settings.PollInterval)
 					}
@@ -427,7 +428,7 @@ func TestHistoryResyncMovesNoMark(t *testing.T) {
 		h.api.Hidden = map[string]bool{"v0": true}
 		quiet := func(polls int) {
 			for range polls {
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 100)
 				h.sleep(h.settings.PollInterval)
 			}
@@ -456,7 +457,7 @@ func TestHistoryUnansweredOfAnother(t *testing.T) {
 					h.records.fail = fails
 				}
 				h.api.Lists["one"][0] = "v0 1 offline"
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 				h.records.fail, h.records.lost = nil, nil
 				was := h.records.records["v0"]
@@ -468,7 +469,7 @@ func TestHistoryUnansweredOfAnother(t *testing.T) {
 				h.records.store(nil, other)
 				h.api.Lists["one"][0] = "v0 1"
 				h.sleep(time.Second)
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 			})
 			if len(events) > 0 {

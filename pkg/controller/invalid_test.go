@@ -220,7 +220,7 @@ func TestHistoryInvalid(t *testing.T) {
 					t.Errorf("%s are invalid, want %s", n, tc.want)
 				}
 				listed := 0
-				for _, n := range h.leader.view.byHealth() {
+				for _, n := range h.leader.view.ByHealth() {
 					listed += n
 				}
 				if fmt.Sprint(listed) != tc.listed {

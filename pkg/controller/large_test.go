@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // A volume that is too large to be read counts as present and keeps its record; an event
@@ -30,7 +31,7 @@ func TestHistoryLargeEntry(t *testing.T) {
 				h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
 				tc.large(h)
 				h.polls(60)
-				if moved := decodeErrors(t, h.leader.metrics); moved < 1 || moved > tc.moved {
+				if moved := storageostest.DecodeErrors(t, h.leader.metrics); moved < 1 || moved > tc.moved {
 					t.Errorf("the metric moved by %v, want %v", moved, tc.moved)
 				}
 				if n := len(h.records.records); n != 40 {

@@ -1,5 +1,7 @@
 package controller
 
+import "github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
+
 import "time"
 
 // Listing is what is known of the listings of StorageOS, for whoever must know
@@ -31,15 +33,15 @@ func (r *Reconciler) Listing() Listing {
 }
 
 // listingNoted remembers how a listing has ended. Err is why it was not complete.
-func (r *Reconciler) listingNoted(l *listing, err error, now time.Time) {
+func (r *Reconciler) listingNoted(l *source.Listing, err error, now time.Time) {
 	var is Listing
 	if was := r.listed.Load(); was != nil {
 		is = *was
 	}
 	if err == nil {
-		is = Listing{Completed: now, Cluster: l.cluster}
+		is = Listing{Completed: now, Cluster: l.Cluster}
 	} else {
-		is.Failing = oneLine(err)
+		is.Failing = source.OneLine(err)
 	}
 	r.listed.Store(&is)
 }

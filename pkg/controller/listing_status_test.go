@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 )
 
 // What is said of the listings: only a complete one moves the time and the cluster, and
@@ -17,12 +18,12 @@ func TestListing(t *testing.T) {
 		t.Errorf("before it leads: %+v", got)
 	}
 	r.leading.Store(true)
-	r.listingNoted(&listing{}, errBroken, end)
+	r.listingNoted(&source.Listing{}, errBroken, end)
 	if got := r.Listing(); got != (Listing{Failing: "broken"}) {
 		t.Errorf("before a complete one: %+v", got)
 	}
-	r.listingNoted(&listing{cluster: "c"}, nil, end)
-	r.listingNoted(&listing{cluster: "other"}, errBroken, end.Add(time.Minute))
+	r.listingNoted(&source.Listing{Cluster: "c"}, nil, end)
+	r.listingNoted(&source.Listing{Cluster: "other"}, errBroken, end.Add(time.Minute))
 	r.tracks.update("v1", end, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Gauges.Held = "why"
 		return t
@@ -30,7 +31,7 @@ func TestListing(t *testing.T) {
 	if got, want := r.Listing(), (Listing{Completed: end, Cluster: "c", Failing: "broken", Held: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	r.listingNoted(&listing{}, nil, end.Add(time.Hour))
+	r.listingNoted(&source.Listing{}, nil, end.Add(time.Hour))
 	if got, want := r.Listing(), (Listing{Completed: end.Add(time.Hour), Held: 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 )
 
 // considerAll decides about many volumes at once. The breaker counts them all
@@ -37,17 +38,26 @@ func (r *Reconciler) count(id string) {
 // everyID is the ID of every volume that StorageOS, a PersistentVolume or a
 // record names.
 func (r *Reconciler) everyID() []string {
-	ids := slices.Concat(r.view.ids(), r.pvIndex.allIDs(), r.recordIndex.allIDs())
+	ids := slices.Concat(r.view.IDs(), r.pvIndex.allIDs(), r.recordIndex.allIDs())
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
 func (r *Reconciler) alive(until time.Time) { r.attempt.Store(until.UnixNano()) }
 
-func (r *Reconciler) listingBegun(l *listing) {
-	r.alive(l.begun)
-	r.current = r.cycles.begin(l.begun)
-	r.complete(l.begun)
+// moved takes note of a movement. It does not shorten a pause: nodes may be answered
+// in it.
+func (r *Reconciler) moved(now time.Time) {
+	was := r.attempt.Load()
+	if was < now.UnixNano() {
+		r.attempt.CompareAndSwap(was, now.UnixNano()) // or another has moved just now
+	}
+}
+
+func (r *Reconciler) listingBegun(l *source.Listing) {
+	r.alive(l.Begun)
+	r.current = r.cycles.begin(l.Begun)
+	r.complete(l.Begun)
 }
 
 func (r *Reconciler) volumeFound(id string) {
@@ -72,7 +82,7 @@ func (r *Reconciler) related(ids ...string) []string {
 	return all
 }
 
-func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
+func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []string) {
 	changed = r.related(changed...)
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
@@ -87,8 +97,8 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 	}
 	r.writer.Bound()
 	r.considerAll(changed)
-	first := complete && r.view.settling()
-	r.view.settle(l, complete)
+	first := complete && r.view.InitialSync()
+	r.view.Compared(l, complete)
 	if complete {
 		r.tracks.resetBreaker(time.Now())
 	}
@@ -108,7 +118,7 @@ func (r *Reconciler) listingEnded(l *listing, complete bool, changed []string) {
 // of a cluster that did not answer the last one, and every so often, whether or not
 // a listing is complete.
 func (r *Reconciler) resyncDue(complete bool) bool {
-	every, span := r.settings.ResyncInterval, r.view.span()
+	every, span := r.settings.ResyncInterval, r.view.Span()
 	due := complete && span != r.compared || every > 0 && time.Since(r.resynced) >= every
 	if due {
 		r.resynced = time.Now()
@@ -181,7 +191,7 @@ func (r *Reconciler) sayOnLease(kind, reason, message string) {
 
 // publish sets the gauges that say what was listed.
 func (r *Reconciler) publish() {
-	for health, n := range r.view.byHealth() {
+	for health, n := range r.view.ByHealth() {
 		r.metrics.SetVolumes(string(health), n)
 	}
 	r.metrics.SetRecords(int(r.counts.all.Load()))

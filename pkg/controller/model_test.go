@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
@@ -99,7 +100,7 @@ func (m *model) newReplica() *replica {
 	}
 	r.logger = logr.Discard()
 	// The same history must go the same way again.
-	r.poller.parallel, r.asking = 1, make(chan struct{}, 1)
+	r.poller.Parallel, r.asker = 1, source.NewAsker(w, r.view, 1)
 	p := &replica{Reconciler: r, witness: w}
 	m.tell(p, -1)
 	r.leading.Store(true)

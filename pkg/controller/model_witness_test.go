@@ -246,7 +246,7 @@ func (w *witness) watched(id string) (time.Duration, int) {
 // poll has a process list StorageOS once.
 func (m *model) poll(p *replica) {
 	a := &activity{by: p, listing: true, begun: time.Now(), shown: map[string]bool{}}
-	_ = p.poller.poll(context.WithValue(m.ctx, activityKey{}, a))
+	_ = p.poller.Poll(context.WithValue(m.ctx, activityKey{}, a))
 	p.witness.end(a)
 	m.known(p.witness)
 }

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
@@ -62,7 +63,7 @@ func TestMovement(t *testing.T) {
 				if tc.pause > 0 {
 					r.alive(begun.Add(tc.pause))
 				}
-				go tc.ask(t.Context(), movement{f, r.moved})
+				go tc.ask(t.Context(), source.Movement{Lister: f, Moved: r.moved})
 				synctest.Wait()
 				if got := r.LastAttempt().Sub(begun); got != tc.first {
 					t.Errorf("at its begin it last moved after %v, want %v", got, tc.first)

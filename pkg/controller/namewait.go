@@ -15,18 +15,18 @@ func (r *Reconciler) holder(name, id string) policy.NameHolder {
 }
 
 func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
-	owner := rec.Identity(r.view.lists)
+	owner := rec.Identity(r.view.Lists)
 	if owner == id {
 		return policy.NameHolder{Leaving: rec.Terminating}
 	}
-	absent := owner != "" && r.view.look(owner).Presence == policy.Absent
+	absent := owner != "" && r.view.Look(owner).Presence == policy.Absent
 	return policy.NameHolder{Leaving: rec.Terminating || absent, Held: absent && r.tracks.heldInMass(owner)}
 }
 
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.
 func (r *Reconciler) nameTaken(id string, pv *state.PV) bool {
 	rec := known{r}.Record(pv.Name)
-	return rec != nil && rec.Identity(r.view.lists) != id
+	return rec != nil && rec.Identity(r.view.Lists) != id
 }
 
 // awaitName remembers that a volume waits for a name, and keeps what was listed of it.
@@ -40,7 +40,7 @@ func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o poli
 		t.Gauges.Invalid = true
 		return t
 	})
-	r.contents.putBack(id, raw)
+	r.contents.PutBack(id, raw)
 	if waits {
 		r.waiting.add(id)
 	} else {

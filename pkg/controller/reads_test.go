@@ -41,7 +41,7 @@ func TestHistoryReads(t *testing.T) {
 				}
 				reads, writes := h.records.reads, h.records.writes
 				h.api.Lists["one"] = []string{"v0 1 offline", "v1 1", "v2 1"}
-				_ = h.leader.poller.poll(h.ctx)
+				_ = h.leader.poller.Poll(h.ctx)
 				h.work(h.leader, 10)
 				if n := h.records.reads - reads; n != tc.reads {
 					t.Errorf("%d reads, want %d", n, tc.reads)

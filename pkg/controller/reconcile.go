@@ -15,7 +15,7 @@ import (
 
 // observe looks a volume up in the three local views.
 func (r *Reconciler) observe(id string) policy.Observation {
-	o := policy.Observation{Now: time.Now(), Source: r.view.look(id), AnyCluster: r.counts.named.Load() > 0}
+	o := policy.Observation{Now: time.Now(), Source: r.view.Look(id), AnyCluster: r.counts.named.Load() > 0}
 	o.Provisioned = time.Unix(0, r.provisioned.Load())
 	o.PV = state.ChoosePV(r.pvIndex.of(id))
 	o.Aside = r.proofs.waits(id)
@@ -35,7 +35,7 @@ func (r *Reconciler) observe(id string) policy.Observation {
 // recordsOf are the records that describe a volume.
 func (r *Reconciler) recordsOf(id string) []*state.Record {
 	return slices.DeleteFunc(r.recordIndex.of(id), func(rec *state.Record) bool {
-		return rec.Identity(r.view.lists) != id
+		return rec.Identity(r.view.Lists) != id
 	})
 }
 
@@ -63,7 +63,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		return d.Memory
 	})
 	if o.Source.Presence == policy.Present && o.Record != nil && o.Source.ClusterVerified && !o.Source.Vouched {
-		r.view.vouch(o.Source.Cluster)
+		r.view.Vouch(o.Source.Cluster)
 	}
 	return o, d
 }
@@ -75,7 +75,7 @@ func (r *Reconciler) consider(id string, cy *cycle) {
 	r.follow(id, o, d)
 	if d.Verdict != policy.Save && d.Verdict != policy.Verify {
 		if !d.NextListing || o.Source.Presence != policy.Present {
-			r.contents.take(id) // nobody will ask for it
+			r.contents.Take(id) // nobody will ask for it
 		}
 		return
 	}
@@ -102,13 +102,13 @@ func (r *Reconciler) follow(id string, o policy.Observation, d policy.Decision) 
 
 // reconcile brings one record to what it should say.
 func (r *Reconciler) reconcile(ctx context.Context, id string) error {
-	raw := r.contents.take(id)
+	raw := r.contents.Take(id)
 	o, d := r.decideInTurn(id)
 	// What is written of a volume that is listed is compared with what there is. All else is
 	// for the record that was decided on.
 	if u := d.Memory.Unanswered; u.Was != nil && (d.Verdict != policy.Save || o.Source.Presence != policy.Present) {
 		if err := r.findOut(ctx, id, u); err != nil {
-			r.contents.putBack(id, raw)
+			r.contents.PutBack(id, raw)
 			return r.failed(ctx, metrics.StageSave, err)
 		}
 		o, d = r.decideInTurn(id)
@@ -120,7 +120,7 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 		return r.save(ctx, id, o, d, raw)
 	default:
 		if d.NextListing {
-			r.contents.putBack(id, raw) // its turn is yet to come
+			r.contents.PutBack(id, raw) // its turn is yet to come
 		}
 		return nil
 	}

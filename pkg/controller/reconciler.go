@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
@@ -69,7 +70,6 @@ func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
 type Reconciler struct {
 	settings Settings
 	rules    policy.Rules
-	api      storageos.Lister
 	events   EventRecorder
 	lease    *corev1.ObjectReference
 	metrics  *metrics.Metrics
@@ -86,25 +86,25 @@ type Reconciler struct {
 	counts         recordCount
 	provisioned    atomic.Int64 // when a PersistentVolume last came, Unix nanoseconds
 
-	view     *view
+	view     *source.View
 	tracks   *tracks
-	contents *contents
+	contents *source.Payloads
 	cycles   *cycles
 	copies   *once
 	failures atomic.Int64 // how many of the last writes failed in a row, and were not refused
-	poller   *poller
+	poller   *source.Poller
 	queue    workqueue.TypedRateLimitingInterface[string]
 
 	writer *writer.Writer
 	heard  atomic.Int64 // when the watch of records last told something, Unix nanoseconds
 
-	proofs     *turns        // who asks StorageOS whether a volume is gone
-	reads      *turns        // who asks it what a volume is
-	writes     *turns        // who writes a record again
-	marks      *turns        // who is marked, one of too many absences
-	newTries   *turns        // whose record is written to see whether Kubernetes takes writes again
-	tries      *turns        // the same, when that has failed for long
-	asking     chan struct{} // holds one value for each volume that is asked for by ID
+	proofs     *turns // who asks StorageOS whether a volume is gone
+	reads      *turns // who asks it what a volume is
+	writes     *turns // who writes a record again
+	marks      *turns // who is marked, one of too many absences
+	newTries   *turns // whose record is written to see whether Kubernetes takes writes again
+	tries      *turns // the same, when that has failed for long
+	asker      *source.Asker
 	crd        *crd
 	completion completion
 
@@ -140,21 +140,17 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	r := &Reconciler{
 		settings:  o.Settings,
 		rules:     o.Settings.rules(),
-		api:       o.StorageOS,
 		events:    o.Events,
 		lease:     o.Lease,
 		metrics:   o.Metrics,
 		onWrite:   o.OnWrite,
 		logger:    klog.Background(),
-		view:      newView(),
-		contents:  newContents(maxContents),
 		cycles:    newCycles(o.Metrics.SyncDuration.Observe),
 		copies:    newOnce(),
 		inherited: map[string]policy.Gauges{},
 		proofs:    newProofs(o.Settings.Workers),
 		reads:     newReads(o.Settings.Workers),
 		writes:    newWrites(o.Settings.Workers),
-		asking:    make(chan struct{}, parallelQuestions),
 		marks:     newTurns(marksPerSecond),
 		newTries:  newTurns(triesPerSecond),
 		tries:     newTurns(triesPerSecond),
@@ -163,27 +159,29 @@ func NewReconciler(o Options) (*Reconciler, error) {
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}
-	r.writer = writer.New(o.Records, known{r}, r.wrote)
 	r.tracks = newTracks(&r.rules, o.Metrics)
-	r.poller = &poller{
-		api: movement{o.StorageOS, r.moved}, view: r.view, metrics: o.Metrics,
-		interval: o.Settings.PollInterval, retry: o.Settings.RetryInterval, parallel: parallelLists,
-		alive: r.alive, begun: r.listingBegun, keep: r.contents.put, found: r.volumeFound,
-		ended: func(l *listing, complete bool, changed []string) {
+	r.view = source.NewView(o.Settings.PollInterval, source.Known{
+		Names: r.tracks.names,
+		Cares: func(id string) bool { return len(r.pvIndex.of(id))+len(r.recordIndex.of(id)) > 0 },
+		Text:  func(id string) string { return r.pvIndex.text(r.recordIndex.text(id)) },
+	})
+	r.contents = source.NewPayloads(source.MaxPayloads, r.view.Lists)
+	r.asker = source.NewAsker(o.StorageOS, r.view, source.ParallelQuestions)
+	r.writer = writer.New(o.Records, known{r}, r.wrote)
+	r.poller = &source.Poller{
+		API: source.Movement{Lister: o.StorageOS, Moved: r.moved}, View: r.view, Metrics: o.Metrics,
+		Interval: o.Settings.PollInterval, Retry: o.Settings.RetryInterval, Parallel: source.ParallelLists,
+		Alive: r.alive, Begun: r.listingBegun, Keep: r.contents.Put, Found: r.volumeFound,
+		Ended: func(l *source.Listing, complete bool, changed []string) {
 			r.listingEnded(l, complete, changed)
-			r.listingNoted(l, r.poller.failed, time.Now())
+			r.listingNoted(l, r.poller.Failed, time.Now())
 		},
 	}
 	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
 		return nil, err
 	}
-	r.contents.lists = r.view.lists
-	r.view.clock.Interval = o.Settings.PollInterval
-	r.view.named = r.tracks.names
-	r.view.cares = func(id string) bool { return len(r.pvIndex.of(id))+len(r.recordIndex.of(id)) > 0 }
 	r.completion.most = mostCompleted
 	r.crd = newCRD(o.CRD, o.Metrics, r.crdRenewed)
-	r.view.text = func(id string) string { return r.pvIndex.text(r.recordIndex.text(id)) }
 	return r, nil
 }
 
@@ -254,7 +252,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	})()
 
 	var wg sync.WaitGroup
-	wg.Go(func() { r.poller.run(ctx) })
+	wg.Go(func() { r.poller.Run(ctx) })
 	for range r.settings.Workers {
 		wg.Go(func() { r.work(ctx, work) })
 	}

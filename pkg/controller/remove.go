@@ -2,8 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,15 +9,10 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
-	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
-	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
-
-// parallelQuestions bounds how many volumes are asked for by ID at a time, however many
-// workers and namespaces there are.
-const parallelQuestions = 16
 
 // remove asks StorageOS for the volume and deletes its record if that proves
 // that the volume is gone.
@@ -31,7 +24,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
 	asked := r.questions(o)
-	gone, err := r.gone(ctx, o.Source.Cluster, asked)
+	gone, err := r.asker.Gone(ctx, o.Source.Cluster, asked)
 	if !gone {
 		r.unproven(ctx, id, err)
 		return nil
@@ -78,111 +71,9 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 	return nil
 }
 
-// gone asks StorageOS for a volume by its ID. Only a 404 of the API itself, to each
-// question, proves that it is gone, and only between two answers of the cluster that was
-// listed: another one does not have the volume either.
-func (r *Reconciler) gone(ctx context.Context, listed string, questions []question) (bool, error) {
-	if len(questions) == 0 {
-		return false, errors.New("there is no StorageOS namespace to ask for it")
-	}
-	before, err := askCluster(ctx, r.api, r.view)
-	if err != nil {
-		return false, err
-	}
-	if before.cluster != listed {
-		return false, fmt.Errorf("cluster %q answers, and it was %q that was listed", before.cluster, listed)
-	}
-	if gone, err := r.notFound(ctx, questions); !gone {
-		return false, err
-	}
-	after, err := askCluster(ctx, r.api, r.view)
-	if err != nil {
-		return false, err
-	}
-	if err := before.agrees(after, r.view); err != nil {
-		return false, fmt.Errorf("the StorageOS cluster changed while a volume was asked for: %w", err)
-	}
-	return true, nil
-}
-
-// notFound tells whether each question was answered by a 404 of the API itself.
-func (r *Reconciler) notFound(ctx context.Context, questions []question) (bool, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answers := make(chan error, len(questions))
-	left := len(questions)
-	for next := 0; left > 0; {
-		asking := r.asking
-		if next == len(questions) {
-			asking = nil
-		}
-		select {
-		case asking <- struct{}{}:
-			q := questions[next]
-			next++
-			go func() {
-				defer func() { <-r.asking }()
-				answers <- r.ask(ctx, q)
-			}()
-		case err := <-answers:
-			if left--; !storageos.IsNotFound(err) {
-				return false, err
-			}
-		}
-	}
-	return true, nil
-}
-
-// ask asks one question. Nil says that the volume is there.
-func (r *Reconciler) ask(ctx context.Context, q question) error {
-	begun := time.Now()
-	_, _, err := r.api.Volume(ctx, q.namespaceID, q.id)
-	if err == nil {
-		r.view.shown(q.id, begun)
-		return nil
-	}
-	if storageos.IsNotFound(err) {
-		return err
-	}
-	return fmt.Errorf("asking for the volume in namespace %s: %w", q.namespaceID, err)
-}
-
-// question is one for a volume by its ID.
-type question struct{ namespaceID, id string }
-
-// questions are those whose answers prove that the volume of a record is gone: in
-// the namespace that the record names and in the one that the PersistentVolume
-// names; in every listed one if neither does, or if the record names one that this
-// process has never seen listed: a hand may have edited it. So may one have edited
-// one of the two places that hold the ID: while they differ, both are asked for.
-func questions(rec *state.Record, pv *state.PV, listed []string, seen func(namespaceID string) bool) []question {
-	var namespaces []string
-	named := rec.NamespaceID.Value()
-	if named != "" {
-		namespaces = append(namespaces, named)
-	}
-	if pv != nil && pv.NamespaceID.Value() != named {
-		namespaces = append(namespaces, pv.NamespaceID.Value())
-	}
-	if len(namespaces) == 0 || named != "" && !seen(named) {
-		first := namespaces
-		for _, ns := range listed {
-			if !slices.Contains(first, ns) {
-				namespaces = append(namespaces, ns)
-			}
-		}
-	}
-	var all []question
-	for _, id := range rec.IDs() {
-		for _, ns := range namespaces {
-			all = append(all, question{ns, id})
-		}
-	}
-	return all
-}
-
-func (r *Reconciler) questions(o policy.Observation) []question {
-	return questions(o.Record, o.PV, r.view.namespaceIDs(), r.view.hasSeen)
+// questions are those that prove that the volume of a record is gone.
+func (r *Reconciler) questions(o policy.Observation) []source.Check {
+	return source.Checks(o.Record, o.PV, r.view.NamespaceIDs(), r.view.HasSeen)
 }
 
 // unproven takes note that StorageOS did not prove a volume gone. It is asked

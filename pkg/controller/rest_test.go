@@ -1,12 +1,14 @@
 package controller
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/recordtest"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -45,7 +47,7 @@ func TestQueuedAtRest(t *testing.T) {
 	t.Parallel()
 	r := keepAll(t, 50)
 	for n := range 3 {
-		l := &listing{begun: time.Now()}
+		l := &source.Listing{Begun: time.Now()}
 		r.resynced = time.Time{} // all are due
 		r.listingBegun(l)
 		r.listingEnded(l, true, nil)
@@ -65,10 +67,10 @@ func TestContentsOfAFirstListing(t *testing.T) {
 	contents := keepAll(t, 50).contents
 	raw := recordtest.Listed("ns", 1, 1)
 	for n := range 2 * most / len(raw) {
-		contents.put(strconv.Itoa(n), raw)
+		contents.Put(strconv.Itoa(n), raw)
 	}
-	if contents.bytes > most || contents.bytes <= most-len(raw) {
-		t.Errorf("%d bytes are kept, want up to %d", contents.bytes, most)
+	if contents.Bytes() > most || contents.Bytes() <= most-len(raw) {
+		t.Errorf("%d bytes are kept, want up to %d", contents.Bytes(), most)
 	}
 }
 
@@ -79,15 +81,15 @@ func TestKeptOnce(t *testing.T) {
 	r := keepAll(t, 50)
 	for _, pv := range r.pvInformer.GetStore().List() {
 		id := pv.(*state.PV).VolumeID
-		rec, listed := r.recordIndex.of(id)[0], r.view.volumes[id]
-		for what, other := range map[string]string{"record": rec.LabelID, "status": rec.StatusID, "view": listed.id} {
+		rec, ids := r.recordIndex.of(id)[0], r.view.IDs()
+		for what, other := range map[string]string{"record": rec.LabelID, "status": rec.StatusID, "view": ids[slices.Index(ids, id)]} {
 			if unsafe.StringData(other) != unsafe.StringData(id) {
 				t.Errorf("the %s has a copy of the ID of its own", what)
 			}
 		}
-		r.contents.put(id, []byte("content"))
+		r.contents.Put(id, []byte("content"))
 		r.consider(id, nil)
-		if r.contents.take(id) != nil {
+		if r.contents.Take(id) != nil {
 			t.Error("the content of a volume is kept, though its record is right")
 		}
 	}

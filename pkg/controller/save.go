@@ -15,6 +15,7 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 	"github.com/storageos/volume-sync-controller/pkg/record"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // save creates the record of a volume or writes what it should say.
@@ -58,7 +59,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	}
 	res, err := r.writeInTurn(ctx, change, o.Record)
 	if errors.Is(err, errAside) {
-		r.contents.putBack(id, raw)
+		r.contents.PutBack(id, raw)
 		return err
 	}
 	was, after := res.Was, res.After
@@ -81,7 +82,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 		return nil
 	}
 	if err != nil {
-		r.contents.putBack(id, raw) // it is tried again
+		r.contents.PutBack(id, raw) // it is tried again
 	}
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, cmp.Or(err, lacks))
@@ -91,6 +92,36 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	}
 	r.saved(id, o, d, was, after)
 	return r.failed(ctx, metrics.StageSave, lacks)
+}
+
+// content is what the record should say of the volume: out of the listing that
+// queued it, or asked for by ID; and the JSON that says so, which is kept again if it
+// cannot be written. Nil if the volume has gone or cannot be recorded: the next listing
+// will show it.
+func (r *Reconciler) content(ctx context.Context, id string, o policy.Observation, raw []byte) (*record.Content, []byte, error) {
+	if raw == nil {
+		if !r.mayTry(id) {
+			return nil, nil, errNoWrites
+		}
+		if !r.reads.enter(id) {
+			return nil, nil, errAside
+		}
+		defer r.left(r.reads)
+	}
+	raw, v, err := r.asker.Volume(ctx, o.Source.NamespaceID, id, raw)
+	if storageos.IsNotFound(err) {
+		r.waiting.add(id)
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := record.FromVolume(v, o.Source.NamespaceID, r.view.NodeNames())
+	if err != nil {
+		r.waiting.add(id)
+		return nil, nil, nil //nolint:nilerr // the listing reports it
+	}
+	return &c, raw, nil
 }
 
 // saved remembers and says what a save has changed.

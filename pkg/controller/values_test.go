@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -49,3 +50,5 @@ func (r *Reconciler) caches(t testing.TB, pv *state.PV, rec *state.Record) {
 		r.recordChanged(nil, rec)
 	}
 }
+
+var errBroken = errors.New("broken")

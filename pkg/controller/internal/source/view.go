@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"maps"
@@ -12,19 +12,18 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// view is what this process knows of StorageOS: every volume that was listed,
+// View is what this process knows of StorageOS: every volume that was listed,
 // as hashes, not as content. That a volume is there it takes from any listing;
 // that one is gone only from a complete one.
-type view struct {
+type View struct {
 	mu         sync.RWMutex
-	most       int                    // volumes
-	text       func(id string) string // an ID as it is kept elsewhere, if it is
+	most       int // volumes
 	volumes    map[string]*listed
-	spaces     map[string]*space
+	spaces     map[string]*namespaceState
 	namespaces []string          // IDs, as last listed
 	nodes      map[string]string // ID -> name, as last listed whole
-	current    *listing          // the one that is under way, nil between two
-	complete   *listing          // the last complete one, nil before the first
+	current    *Listing          // the one that is under way, nil between two
+	complete   *Listing          // the last complete one, nil before the first
 	listings   int               // how many were complete
 	generation int               // grows with each volume that comes and each listing that ends
 	whole      bool              // the last listing that has ended was complete
@@ -45,100 +44,142 @@ type view struct {
 	// The clusters that have listed, in this process, a volume that a record describes.
 	vouched map[string]bool
 
-	named func(namespaceID string) bool // a record names the namespace
-	cares func(id string) bool          // a record or a PersistentVolume names the volume
+	known Known
 
 	health map[v1.Health]int // how many volumes have it
 
 	// IDs that may be in two lists: the end of a listing tells. True for one that
 	// was shown in another namespace than before.
-	doubt map[string]bool
+	ambiguous map[string]bool
 }
 
-// listing is one poll of StorageOS.
-type listing struct {
-	begun, ended time.Time
-	cluster      string // ID of the cluster that answered, "" if it refused to tell
-	agreed       bool   // it was asked before and after the lists, and both agreed
+// Listing is one poll of StorageOS.
+type Listing struct {
+	Begun, ended time.Time
+	Cluster      string // ID of the cluster that answered, "" if it refused to tell
+	Verified     bool   // it was asked before and after the lists, and both agreed
 	namespaces   bool   // the list of namespaces was whole
 }
 
-// space is a namespace of StorageOS.
-type space struct {
+// namespaceState is a namespace of StorageOS.
+type namespaceState struct {
 	id    string
-	body  *body     // as last listed, nil before
-	whole *listing  // the last that read its list to the end
+	body  *revision // as last listed, nil before
+	whole *Listing  // the last that read its list to the end
 	order []*listed // the volumes that body shows, in its order
 	fresh []*listed // those that no whole list has shown yet, while the last was not
 	stale []*listed // those of earlier bodies: gone if the next complete listing does not show them
 }
 
-// body is one content that the list of a namespace has had. While it does not
+// revision is one content that the list of a namespace has had. While it does not
 // change nothing is done for its volumes, however many: it is the body that a
 // listing shows again.
 //
 // Invariant: a body that another list has taken a volume from has no fingerprint. If it
 // counted as unchanged, nobody would learn that it shows the volume still.
-type body struct {
-	space       *space
+type revision struct {
+	space       *namespaceState
 	fingerprint storageos.Fingerprint // zero if it is to be looked into the next time
-	shown       *listing              // the last that showed it
-	agreed      *listing              // the last that showed it and is known to be of one cluster
+	shown       *Listing              // the last that showed it
+	agreed      *Listing              // the last that showed it and is known to be of one cluster
 }
 
 // listed is what the view keeps of one volume.
 type listed struct {
-	id string
+	ID string
 	state.Digest
 	raw     uint64                 // hash of its JSON as listed; 0 if it is to be decoded again
 	invalid state.Interned[string] // why it cannot be recorded, "" if it can
-	body    *body                  // that showed it last; nil once it has gone
-	other   *body                  // another one that showed it too, or did so before; nil if there is none
-	agreed  *listing               // what body.agreed is before that is known
+	body    *revision              // that showed it last; nil once it has gone
+	other   *revision              // another one that showed it too, or did so before; nil if there is none
+	agreed  *Listing               // what body.agreed is before that is known
 }
 
 // maxVouched bounds the clusters that are remembered.
 const maxVouched = 100
 
-func newView() *view {
-	return &view{
-		volumes: map[string]*listed{}, spaces: map[string]*space{},
-		seen: map[string]bool{}, health: map[v1.Health]int{}, most: maxVolumes, text: func(id string) string { return id },
-		doubt: map[string]bool{}, unknown: map[string]time.Time{}, vouched: map[string]bool{},
-		named: func(string) bool { return false }, cares: func(string) bool { return true },
+// Known is what a view asks whoever knows more than StorageOS tells. The functions may be
+// called while the view is locked: they must not call back. Nil knows nothing.
+type Known struct {
+	// Names tells whether a record names a namespace of StorageOS.
+	Names func(namespaceID string) bool
+	// Cares tells whether a record or a PersistentVolume names a volume.
+	Cares func(volumeID string) bool
+	// Text is an ID as it is kept elsewhere, if it is.
+	Text func(volumeID string) string
+}
+
+// NewView makes a view that is empty. Interval is the time from the begin of one listing to
+// the next.
+func NewView(interval time.Duration, known Known) *View {
+	if known.Names == nil {
+		known.Names = func(string) bool { return false }
+	}
+	if known.Cares == nil {
+		known.Cares = func(string) bool { return true }
+	}
+	if known.Text == nil {
+		known.Text = func(id string) string { return id }
+	}
+	return &View{
+		volumes: map[string]*listed{}, spaces: map[string]*namespaceState{},
+		seen: map[string]bool{}, health: map[v1.Health]int{}, most: maxVolumes,
+		ambiguous: map[string]bool{}, unknown: map[string]time.Time{}, vouched: map[string]bool{},
+		clock: policy.WatchClock{Interval: interval}, known: known,
 	}
 }
 
-// look tells what is known of a volume.
-func (v *view) look(id string) policy.Source {
+// Size is how much a view remembers.
+type Size struct {
+	Volumes    int
+	Entries    int // of lists: a volume is in one, and in another while it moves
+	Namespaces int // that are listed
+	Seen       int // namespaces that are listed or that records name
+	Unknown    int // volumes of which nobody knows whether they are there
+	Ambiguous  int // volumes that may be listed twice
+}
+
+// Size tells how much the view remembers.
+func (v *View) Size() Size {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	s := Size{Volumes: len(v.volumes), Namespaces: len(v.spaces), Seen: len(v.seen), Unknown: len(v.unknown), Ambiguous: len(v.ambiguous)}
+	for _, ns := range v.spaces {
+		s.Entries += len(ns.order) + len(ns.stale) + len(ns.fresh)
+	}
+	return s
+}
+
+// Look tells what is known of a volume.
+func (v *View) Look(id string) policy.Source {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	s := policy.Source{LastComplete: v.whole, InitialSync: v.settledIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
-		s.CompleteBegun = v.complete.begun
-		s.Forgotten = !v.forgot.Before(v.complete.begun)
+		s.CompleteBegun = v.complete.Begun
+		s.Forgotten = !v.forgot.Before(v.complete.Begun)
 	}
 	if l, ok := v.volumes[id]; ok {
 		s.Presence = policy.Present
 		s.NamespaceID = l.body.space.id
 		s.Digest = l.Digest
 		s.Invalid = l.invalid.Value()
-		s.Moved = v.doubt[id]
-		s.Seen = l.body.shown.begun
+		s.Moved = v.ambiguous[id]
+		s.Seen = l.body.shown.Begun
 		s.InitialSync = !v.seen[s.NamespaceID]
 		of = l.lastAgreed()
 	} else if _, unknown := v.unknown[id]; v.complete != nil && !unknown {
 		s.Presence = policy.Absent
 	}
 	if of != nil {
-		s.Cluster, s.ClusterVerified, s.Vouched = of.cluster, true, v.vouched[of.cluster]
+		s.Cluster, s.ClusterVerified, s.Vouched = of.Cluster, true, v.vouched[of.Cluster]
 	}
 	return s
 }
 
-// lists tells whether the view has a volume.
-func (v *view) lists(id string) bool {
+// Lists tells whether the view has a volume.
+func (v *View) Lists(id string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	_, ok := v.volumes[id]
@@ -146,7 +187,7 @@ func (v *view) lists(id string) bool {
 }
 
 // full tells whether there is no room for a volume.
-func (v *view) full(id string) bool {
+func (v *View) full(id string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	_, ok := v.volumes[id]
@@ -156,7 +197,7 @@ func (v *view) full(id string) bool {
 // setNodes takes the names of the nodes. If they changed, every volume has to
 // be decoded again at the next listing, because what its record should say may
 // have changed with them.
-func (v *view) setNodes(nodes map[string]string) {
+func (v *View) setNodes(nodes map[string]string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if maps.Equal(v.nodes, nodes) {
@@ -170,7 +211,7 @@ func (v *view) setNodes(nodes map[string]string) {
 
 // setNamespaces takes the list of namespaces. Of those that are gone, the ones that
 // records name stay known.
-func (v *view) setNamespaces(l *listing, ids []string) {
+func (v *View) setNamespaces(l *Listing, ids []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l.namespaces = true
@@ -187,24 +228,24 @@ func (v *view) setNamespaces(l *listing, ids []string) {
 		seen[id] = settled || made && !known
 	}
 	for id, settled := range v.seen {
-		if _, ok := seen[id]; !ok && v.named(id) {
+		if _, ok := seen[id]; !ok && v.known.Names(id) {
 			seen[id] = settled
 		}
 	}
 	v.seen = seen
 }
 
-// hasSeen tells whether a namespace is listed, or was when some record named it.
-func (v *view) hasSeen(namespaceID string) bool {
+// HasSeen tells whether a namespace is listed, or was when some record named it.
+func (v *View) HasSeen(namespaceID string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	_, ok := v.seen[namespaceID]
 	return ok
 }
 
-// settle says that what a listing has shown was compared: what is found from now on
+// Compared says that what a listing has shown was compared: what is found from now on
 // in a namespace whose list was whole has happened since this process began.
-func (v *view) settle(l *listing, complete bool) {
+func (v *View) Compared(l *Listing, complete bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if complete {
@@ -217,29 +258,29 @@ func (v *view) settle(l *listing, complete bool) {
 	}
 }
 
-// settling tells whether no complete listing was compared yet.
-func (v *view) settling() bool {
+// InitialSync tells whether no complete listing was compared yet.
+func (v *View) InitialSync() bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.settledIn == 0
 }
 
 // heard takes note of which cluster has answered, "" if it refused to tell.
-func (v *view) heard(cluster string) {
+func (v *View) heard(cluster string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.clock.Heard(cluster)
 }
 
-// span is how many clusters have answered, one after the other.
-func (v *view) span() int {
+// Span is how many clusters have answered, one after the other.
+func (v *View) Span() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.clock.Span
 }
 
-// vouch takes note that a cluster lists a volume that a record describes.
-func (v *view) vouch(cluster string) {
+// Vouch takes note that a cluster lists a volume that a record describes.
+func (v *View) Vouch(cluster string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.vouched) >= maxVouched && !v.vouched[cluster] {
@@ -250,38 +291,38 @@ func (v *view) vouch(cluster string) {
 
 // shown takes note of an answer beside the lists that shows a volume. A list that was
 // begun before does not know better, even if it ends later.
-func (v *view) shown(id string, begun time.Time) {
+func (v *View) shown(id string, begun time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	_, ok := v.volumes[id]
-	if !ok || v.current != nil && !begun.Before(v.current.begun) {
+	if !ok || v.current != nil && !begun.Before(v.current.Begun) {
 		v.unknown[id] = begun
 	}
 }
 
 // facts that more than one volume needs.
 
-func (v *view) nodeNames() map[string]string {
+func (v *View) NodeNames() map[string]string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.nodes // replaced, never changed
 }
 
-func (v *view) namespaceIDs() []string {
+func (v *View) NamespaceIDs() []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.namespaces // replaced, never changed
 }
 
-func (v *view) ids() []string {
+func (v *View) IDs() []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return slices.AppendSeq(make([]string, 0, len(v.volumes)), maps.Keys(v.volumes))
 }
 
-// byHealth counts the volumes by health. One that cannot be recorded counts as
+// ByHealth counts the volumes by health. One that cannot be recorded counts as
 // unknown.
-func (v *view) byHealth() map[v1.Health]int {
+func (v *View) ByHealth() map[v1.Health]int {
 	n := map[v1.Health]int{v1.HealthHealthy: 0, v1.HealthDegraded: 0, v1.HealthOffline: 0, v1.HealthUnknown: 0}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -291,13 +332,13 @@ func (v *view) byHealth() map[v1.Health]int {
 
 // change changes what is kept of a volume and counts it anew. The caller holds
 // the lock.
-func (v *view) change(e *listed, fn func()) {
+func (v *View) change(e *listed, fn func()) {
 	v.count(e, -1)
 	fn()
 	v.count(e, 1)
 }
 
-func (v *view) count(e *listed, n int) {
+func (v *View) count(e *listed, n int) {
 	switch {
 	case e.body == nil: // not there yet, or no more
 	case e.invalid.Value() != "":

@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"context"
@@ -25,7 +25,7 @@ import (
 
 // polled is a poller and what it has said.
 type polled struct {
-	*poller
+	*Poller
 	mu       sync.Mutex
 	found    []string // in the last listing
 	gone     []string
@@ -34,19 +34,19 @@ type polled struct {
 }
 
 func newPolled(api storageos.Lister) *polled {
-	p := &polled{poller: &poller{
-		api: api, view: newView(), metrics: metrics.New(),
-		interval: 5 * time.Second, retry: 7 * time.Second, parallel: parallelLists,
+	p := &polled{Poller: &Poller{
+		API: api, View: newView(), Metrics: metrics.New(),
+		Interval: 5 * time.Second, Retry: 7 * time.Second, Parallel: ParallelLists,
 	}}
-	p.begun = func(l *listing) { p.found, p.begins = nil, append(p.begins, l.begun) }
-	p.keep = func(string, []byte) {}
-	p.alive = func(time.Time) {}
-	p.poller.found = func(id string) {
+	p.Begun = func(l *Listing) { p.found, p.begins = nil, append(p.begins, l.Begun) }
+	p.Keep = func(string, []byte) {}
+	p.Alive = func(time.Time) {}
+	p.Poller.Found = func(id string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.found = append(p.found, id)
 	}
-	p.ended = func(_ *listing, complete bool, gone []string) {
+	p.Ended = func(_ *Listing, complete bool, gone []string) {
 		slices.Sort(p.found)
 		p.complete, p.gone = complete, gone
 	}
@@ -102,7 +102,7 @@ func TestPoll(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := storageostest.New(map[string][]string{"one": {"a 1", "b 1"}, "two": {"c 1"}})
 				p := newPolled(api)
-				if err := p.poll(t.Context()); err != nil || !slices.Equal(p.found, []string{"a", "b", "c"}) {
+				if err := p.Poll(t.Context()); err != nil || !slices.Equal(p.found, []string{"a", "b", "c"}) {
 					t.Fatalf("the first listing: %v, %v", p.found, err)
 				}
 				api.Lists = map[string][]string{"one": {"a 1", "b 2"}, "two": nil}
@@ -110,7 +110,7 @@ func TestPoll(t *testing.T) {
 				if tc.change != nil {
 					tc.change(api)
 				}
-				err := p.poll(t.Context())
+				err := p.Poll(t.Context())
 				if (err == nil) != tc.complete || p.complete != tc.complete {
 					t.Errorf("complete %v, %v; want %v", p.complete, err, tc.complete)
 				}
@@ -120,7 +120,7 @@ func TestPoll(t *testing.T) {
 				// What a whole list does not show is absent only if the listing was complete.
 				is := map[bool]policy.Presence{true: policy.Absent, false: policy.Unknown}[tc.complete]
 				for _, id := range tc.gone {
-					if s := p.view.look(id); s.Presence != is {
+					if s := p.View.Look(id); s.Presence != is {
 						t.Errorf("%s is %v", id, s.Presence)
 					}
 				}
@@ -128,7 +128,7 @@ func TestPoll(t *testing.T) {
 					return
 				}
 				for _, id := range []string{"a", "b", "c"} {
-					if s := p.view.look(id); s.Presence != policy.Present && !slices.Contains(tc.gone, id) || s.LastComplete {
+					if s := p.View.Look(id); s.Presence != policy.Present && !slices.Contains(tc.gone, id) || s.LastComplete {
 						t.Errorf("after an incomplete listing, %s is %+v", id, s)
 					}
 				}
@@ -181,15 +181,15 @@ func TestPollNodes(t *testing.T) {
 			{map[string]string{"n1": "worker-1"}, nil, false},
 			{map[string]string{"n1": "worker-9"}, []string{"a"}, true},
 		} {
-			before := p.view.look("a").Digest
+			before := p.View.Look("a").Digest
 			api.NodeNames = tc.nodes
-			if err := p.poll(t.Context()); err != nil {
+			if err := p.Poll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(p.found, tc.found) {
 				t.Errorf("nodes %v: found %v, want %v", tc.nodes, p.found, tc.found)
 			}
-			if after := p.view.look("a").Digest; before.Content != 0 && (after != before) != tc.host {
+			if after := p.View.Look("a").Digest; before.Content != 0 && (after != before) != tc.host {
 				t.Errorf("nodes %v: the digest changed: %v, want %v", tc.nodes, after != before, tc.host)
 			}
 		}
@@ -225,7 +225,7 @@ func TestPollerRun(t *testing.T) {
 				defer cancel()
 				p := newPolled(api)
 				begun := time.Now()
-				p.run(ctx)
+				p.Run(ctx)
 				var got []time.Duration
 				for _, b := range p.begins {
 					got = append(got, b.Sub(begun)/time.Second)
@@ -281,9 +281,9 @@ func TestPollerAlive(t *testing.T) {
 				}
 				api.Takes, api.Fail = tc.takes, tc.fail
 				p := newPolled(api)
-				p.retry = tc.retry
+				p.Retry = tc.retry
 				last, most := time.Now(), time.Duration(0)
-				p.alive = func(until time.Time) {
+				p.Alive = func(until time.Time) {
 					p.mu.Lock()
 					defer p.mu.Unlock()
 					most = max(most, time.Since(last))
@@ -291,7 +291,7 @@ func TestPollerAlive(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(klog.NewContext(t.Context(), logr.Discard()), time.Hour)
 				defer cancel()
-				p.run(ctx)
+				p.Run(ctx)
 				if limit := 3 * tc.takes; most > limit {
 					t.Errorf("nothing was heard for %v, more than %v", most, limit)
 				}

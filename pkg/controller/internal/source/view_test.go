@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"fmt"
@@ -23,69 +23,69 @@ type shown struct {
 
 // tell reads a list into the view, as the poller does, but stops after some
 // entries unless that is -1. It returns how many it had to decode.
-func tell(v *view, l *listing, namespaceID string, list []shown, stop int) (decoded int) {
+func tell(v *View, l *Listing, namespaceID string, list []shown, stop int) (decoded int) {
 	is := storageos.FingerprintOf(fmt.Append(nil, list))
-	r := v.read(l, namespaceID)
+	r := v.Read(l, namespaceID)
 	if r.known() == is && stop < 0 {
-		r.close(is, true)
+		r.Close(is, true)
 		return 0
 	}
 	for n, s := range list {
 		if n == stop {
 			break
 		}
-		if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
+		if !r.recognise(s.raw) && r.Show(s.id, s.raw) == changed {
 			decoded++
-			r.store(s.id, s.raw, state.Digest{Content: s.raw, Health: state.Intern(record.HealthStatus{Health: v1.HealthHealthy})}, "")
+			r.Store(s.id, s.raw, state.Digest{Content: s.raw, Health: state.Intern(record.HealthStatus{Health: v1.HealthHealthy})}, "")
 		}
 	}
 	if stop >= 0 {
 		is = storageos.Fingerprint{}
 	}
-	r.close(is, stop < 0)
+	r.Close(is, stop < 0)
 	return decoded
 }
 
 // at is the n-th listing.
-func at(n int) *listing { return &listing{begun: noon, agreed: true, cluster: fmt.Sprint(n)} }
+func at(n int) *Listing { return &Listing{Begun: noon, Verified: true, Cluster: fmt.Sprint(n)} }
 
 // The view: what a listing shows, and what its end means.
 func TestView(t *testing.T) {
 	t.Parallel()
 	v := newView()
-	if p := v.look("a").Presence; p != policy.Unknown {
+	if p := v.Look("a").Presence; p != policy.Unknown {
 		t.Errorf("before any listing: %v", p)
 	}
 	l := at(1)
 	if n := tell(v, l, "ns", []shown{{"a", 1}, {"b", 1}}, -1); n != 2 {
 		t.Errorf("%d of 2 new volumes were decoded", n)
 	}
-	if p := v.look("c").Presence; p != policy.Unknown {
+	if p := v.Look("c").Presence; p != policy.Unknown {
 		t.Errorf("before a complete listing: %v", p)
 	}
-	v.end(l, true)
-	if p := v.look("c").Presence; p != policy.Absent {
+	v.End(l, true)
+	if p := v.Look("c").Presence; p != policy.Absent {
 		t.Errorf("after a complete listing: %v", p)
 	}
 	l = at(2)
 	if n := tell(v, l, "ns", []shown{{"b", 1}, {"a", 1}}, -1); n != 0 {
 		t.Errorf("in another order, %d were decoded", n)
 	}
-	v.end(l, true)
+	v.End(l, true)
 	l = at(3)
 	tell(v, l, "ns", []shown{{"a", 1}, {"b", 1}}, 1)
-	if gone, _ := v.end(l, false); gone != nil || !v.lists("b") {
+	if gone, _ := v.End(l, false); gone != nil || !v.Lists("b") {
 		t.Errorf("an incomplete listing took %v away", gone)
 	}
 	l = at(4)
 	if n := tell(v, l, "ns", []shown{{"a", 2}, {"a", 3}}, -1); n != 1 {
 		t.Errorf("%d were decoded, want the changed one", n)
 	}
-	gone, _ := v.end(l, true)
+	gone, _ := v.End(l, true)
 	if diff := cmp.Diff([]string{"b"}, gone); diff != "" {
 		t.Errorf("gone (-want +got):\n%s", diff)
 	}
-	if s := v.look("a"); s.Presence != policy.Present || s.Invalid != listedTwice {
+	if s := v.Look("a"); s.Presence != policy.Present || s.Invalid != ListedTwice {
 		t.Errorf("listed twice: %+v", s)
 	}
 }
@@ -94,13 +94,13 @@ func TestView(t *testing.T) {
 // a listing of which nobody knows the cluster.
 func TestViewAgreed(t *testing.T) {
 	t.Parallel()
-	v, first, unknown := newView(), at(1), &listing{begun: noon}
+	v, first, unknown := newView(), at(1), &Listing{Begun: noon}
 	tell(v, first, "ns", []shown{{"a", 1}, {"b", 2}}, -1)
-	v.end(first, true)
+	v.End(first, true)
 	agreed := func(when string) {
 		t.Helper()
 		for _, id := range []string{"a", "b"} {
-			if s := v.look(id); !s.ClusterVerified || s.Cluster != first.cluster {
+			if s := v.Look(id); !s.ClusterVerified || s.Cluster != first.Cluster {
 				t.Errorf("%s, volume %s: %+v", when, id, s)
 			}
 		}
@@ -108,7 +108,7 @@ func TestViewAgreed(t *testing.T) {
 	agreed("at first")
 	tell(v, unknown, "ns", []shown{{"b", 2}, {"a", 3}}, -1)
 	agreed("while it is read")
-	v.end(unknown, false)
+	v.End(unknown, false)
 	agreed("afterwards")
 }
 
@@ -122,7 +122,7 @@ func TestViewKeepsNothingOld(t *testing.T) {
 		if kept := v.spaces["ns"].stale; len(kept) > 1 {
 			t.Errorf("listing %d: %d volumes are looked for, want the one that is gone", n, len(kept))
 		}
-		v.end(l, true)
+		v.End(l, true)
 		if kept := v.spaces["ns"].stale; kept != nil {
 			t.Errorf("listing %d: room for %d volumes is kept", n, cap(kept))
 		}
@@ -141,12 +141,12 @@ func TestViewKnown(t *testing.T) {
 	v, first, second := newView(), at(1), at(2)
 	list := []shown{{"a", 1}, {"b", 2}}
 	tell(v, first, "ns", list, -1)
-	v.end(first, true)
-	r := v.read(second, "ns")
+	v.End(first, true)
+	r := v.Read(second, "ns")
 	is := r.known()
 	v.setNodes(map[string]string{"n": "node"})
-	r.close(is, true)
-	if gone, _ := v.end(second, true); gone != nil || !v.lists("a") {
+	r.Close(is, true)
+	if gone, _ := v.End(second, true); gone != nil || !v.Lists("a") {
 		t.Errorf("gone are %v", gone)
 	}
 	if n := tell(v, at(3), "ns", list, -1); n != len(list) {
@@ -160,11 +160,11 @@ func TestViewSameBytesElsewhere(t *testing.T) {
 	t.Parallel()
 	v, first, second := newView(), at(1), at(2)
 	tell(v, first, "one", []shown{{"a", 1}}, -1)
-	v.end(first, true)
+	v.End(first, true)
 	tell(v, second, "two", []shown{{"a", 1}}, -1)
 	tell(v, second, "one", []shown{{"a", 1}, {"b", 2}}, -1)
-	if _, twice := v.end(second, true); twice != 0 || v.look("a").Invalid != listedTwice {
-		t.Errorf("%d were found to be listed twice in the end; it is %+v", twice, v.look("a"))
+	if _, twice := v.End(second, true); twice != 0 || v.Look("a").Invalid != ListedTwice {
+		t.Errorf("%d were found to be listed twice in the end; it is %+v", twice, v.Look("a"))
 	}
 }
 
@@ -173,15 +173,15 @@ func TestViewSameBytesElsewhere(t *testing.T) {
 func TestViewShownAtOnce(t *testing.T) {
 	t.Parallel()
 	v, l := newView(), at(1)
-	one, two := v.read(l, "one"), v.read(l, "two")
-	if one.show("a", 1) != changed || two.show("a", 2) != changed {
+	one, two := v.Read(l, "one"), v.Read(l, "two")
+	if one.Show("a", 1) != changed || two.Show("a", 2) != changed {
 		t.Fatal("it is new to both")
 	}
-	if !one.store("a", 1, state.Digest{Content: 1}, "") || two.store("a", 2, state.Digest{Content: 2}, "") {
+	if !one.Store("a", 1, state.Digest{Content: 1}, "") || two.Store("a", 2, state.Digest{Content: 2}, "") {
 		t.Error("the second was stored over the first")
 	}
-	v.end(l, true)
-	if s := v.look("a"); s.Invalid != listedTwice {
+	v.End(l, true)
+	if s := v.Look("a"); s.Invalid != ListedTwice {
 		t.Errorf("it is %+v", s)
 	}
 }
@@ -205,19 +205,19 @@ func TestViewMoved(t *testing.T) {
 				v, first, second := newView(), at(1), at(2)
 				tell(v, first, "one", []shown{{"a", 1}}, -1)
 				tell(v, first, "two", nil, -1)
-				v.end(first, true)
+				v.End(first, true)
 				if before {
 					tell(v, second, "one", tc.one, -1)
 				}
 				tell(v, second, "two", []shown{{"a", 2}}, -1)
-				if s := v.look("a"); !s.Moved && s.Invalid == "" {
+				if s := v.Look("a"); !s.Moved && s.Invalid == "" {
 					t.Error("it has not moved")
 				}
 				if !before {
 					tell(v, second, "one", tc.one, -1)
 				}
-				v.end(second, true)
-				if s := v.look("a"); s.Moved || (s.Invalid == listedTwice) != tc.twice {
+				v.End(second, true)
+				if s := v.Look("a"); s.Moved || (s.Invalid == ListedTwice) != tc.twice {
 					t.Errorf("it is %+v", s)
 				}
 			})
@@ -259,11 +259,11 @@ func TestReadingOrder(t *testing.T) {
 			}
 			tell(v, at(1), "ns", list, -1)
 			list = tc.change(list)
-			r, decoded := v.read(at(2), "ns"), 0
+			r, decoded := v.Read(at(2), "ns"), 0
 			for _, s := range list {
-				if !r.recognise(s.raw) && r.show(s.id, s.raw) == changed {
+				if !r.recognise(s.raw) && r.Show(s.id, s.raw) == changed {
 					decoded++
-					r.store(s.id, s.raw, state.Digest{Content: s.raw}, "")
+					r.Store(s.id, s.raw, state.Digest{Content: s.raw}, "")
 				}
 			}
 			if decoded != tc.decoded || (r.byRaw != nil) != tc.another {

@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"fmt"
@@ -48,7 +48,7 @@ func TestPollFollowsMoved(t *testing.T) {
 			}, v1.HealthOffline, "", 0,
 		},
 		"it is listed twice, then once, and the other list fails": {
-			"volumes one", []map[string][]string{twice, offline, offline}, v1.HealthHealthy, listedTwice, 1, // it may show it still
+			"volumes one", []map[string][]string{twice, offline, offline}, v1.HealthHealthy, ListedTwice, 1, // it may show it still
 		},
 		"it is listed twice, and then the namespace goes that showed it first": {
 			"volumes three", []map[string][]string{
@@ -81,32 +81,32 @@ func TestPollFollowsMoved(t *testing.T) {
 				{"one": {"b 1"}, "two": {"a 2", "d 1", "a 3"}, "three": {"c 1"}},
 				{"one": {"b 1"}, "two": {"a 4", "a 4", "a 3"}, "three": {"c 1"}},
 				{"one": {"b 1"}, "two": {"a 3", "a 4", "a 3"}, "three": {"c 1"}},
-			}, v1.HealthHealthy, listedTwice, 1,
+			}, v1.HealthHealthy, ListedTwice, 1,
 		},
 		"it is listed twice by one list, which is cut then": {
 			"volumes two", []map[string][]string{
 				{"one": {"b 1"}, "two": {"a 2", "d 1", "a 3"}, "three": {"c 1"}}, offline, offline,
-			}, v1.HealthHealthy, listedTwice, 1, // it may show it once more
+			}, v1.HealthHealthy, ListedTwice, 1, // it may show it once more
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := storageostest.New(was)
 			p := newPolled(api)
-			if err := p.poll(t.Context()); err != nil {
+			if err := p.Poll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			failing(tc.failing, errBroken)(api)
 			for _, api.Lists = range tc.then {
 				api.NamespaceIDs = slices.Sorted(maps.Keys(api.Lists))
-				if err := p.poll(t.Context()); err == nil {
+				if err := p.Poll(t.Context()); err == nil {
 					t.Error("the listing is whole")
 				}
 			}
-			if s := p.view.look("a"); s.Invalid != tc.invalid || s.Invalid == "" && s.Digest.Health.Value().Health != tc.want || s.Presence != policy.Present {
+			if s := p.View.Look("a"); s.Invalid != tc.invalid || s.Invalid == "" && s.Digest.Health.Value().Health != tc.want || s.Presence != policy.Present {
 				t.Errorf("it is %s (%s), moved: %t", s.Digest.Health.Value().Health, s.Invalid, s.Moved)
 			}
-			if n := len(p.view.doubt); n != tc.doubt {
+			if n := len(p.View.ambiguous); n != tc.doubt {
 				t.Errorf("%d IDs may be in two lists, want %d", n, tc.doubt)
 			}
 		})
@@ -131,7 +131,7 @@ func TestListedInThree(t *testing.T) {
 					p := newPolled(api)
 					listings := func() {
 						for range 2 { // what is no longer listed twice is decoded by the second
-							_ = p.poll(t.Context())
+							_ = p.Poll(t.Context())
 						}
 					}
 					listings()
@@ -143,8 +143,8 @@ func TestListedInThree(t *testing.T) {
 					api.Fail = nil
 					api.Lists[stays], api.Lists[third] = []string{"a 1"}, nil
 					listings()
-					if s := p.view.look("a"); s.Presence != policy.Present || s.NamespaceID != stays || s.Invalid != "" || len(p.view.doubt) > 0 {
-						t.Errorf("it is %v in %q (%s), in doubt are %v", s.Presence, s.NamespaceID, s.Invalid, p.view.doubt)
+					if s := p.View.Look("a"); s.Presence != policy.Present || s.NamespaceID != stays || s.Invalid != "" || len(p.View.ambiguous) > 0 {
+						t.Errorf("it is %v in %q (%s), in doubt are %v", s.Presence, s.NamespaceID, s.Invalid, p.View.ambiguous)
 					}
 				})
 			}
@@ -179,13 +179,13 @@ func TestListedTwiceThenOnce(t *testing.T) {
 			t.Parallel()
 			api := storageostest.New(twice)
 			p := newPolled(api)
-			if err := p.poll(t.Context()); err != nil {
+			if err := p.Poll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			listings := func(n int) {
 				api.Lists, api.NamespaceIDs = tc.then, slices.Sorted(maps.Keys(tc.then))
 				for range n {
-					_ = p.poll(t.Context())
+					_ = p.Poll(t.Context())
 				}
 			}
 			failing(tc.failing, errBroken)(api)
@@ -193,17 +193,17 @@ func TestListedTwiceThenOnce(t *testing.T) {
 				api.Hidden = map[string]bool{"a": true} // that list is cut before it
 			}
 			listings(1)
-			if is := p.view.look("a").Presence; is != tc.want {
+			if is := p.View.Look("a").Presence; is != tc.want {
 				t.Errorf("after a listing that was not complete it is %v, want %v", is, tc.want)
 			}
 			api.Fail, api.Hidden = nil, nil
 			listings(2) // what is no longer listed twice is decoded by the second
-			s := p.view.look("a")
+			s := p.View.Look("a")
 			if want := map[policy.Presence]policy.Presence{policy.Present: policy.Present, policy.Unknown: policy.Absent}[tc.want]; s.Presence != want {
 				t.Errorf("after complete ones it is %v, want %v", s.Presence, want)
 			}
-			if s.NamespaceID != tc.in || s.Invalid != "" || s.Moved || len(p.view.doubt) > 0 {
-				t.Errorf("it is in %q (%s), moved %t, in doubt are %v; want it in %q", s.NamespaceID, s.Invalid, s.Moved, p.view.doubt, tc.in)
+			if s.NamespaceID != tc.in || s.Invalid != "" || s.Moved || len(p.View.ambiguous) > 0 {
+				t.Errorf("it is in %q (%s), moved %t, in doubt are %v; want it in %q", s.NamespaceID, s.Invalid, s.Moved, p.View.ambiguous, tc.in)
 			}
 		})
 	}
@@ -229,7 +229,7 @@ func TestModelViewCut(t *testing.T) {
 				}
 				tell(v, l, ns, lists[ns], stop)
 			}
-			v.end(l, !cut)
+			v.End(l, !cut)
 		}
 		list(false)
 		some := func(names ...string) (ns string, at int) {
@@ -283,9 +283,9 @@ func TestModelViewCut(t *testing.T) {
 				}
 				for _, ns := range []string{"one", "two"} {
 					for _, s := range lists[ns] {
-						got := v.look(s.id)
+						got := v.Look(s.id)
 						if places[s.id] > 1 {
-							if got.Presence != policy.Present || got.Invalid != listedTwice {
+							if got.Presence != policy.Present || got.Invalid != ListedTwice {
 								t.Fatalf("%s is listed %d times and is %+v", s.id, places[s.id], got)
 							}
 						} else if got.Digest.Content != s.raw || got.NamespaceID != ns || got.Moved || got.Invalid != "" {

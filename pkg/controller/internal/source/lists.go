@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"context"
@@ -27,11 +27,11 @@ type nodesAnswer struct {
 const nodesPatience, firstNodesPatience = time.Second, 5 * time.Second
 
 // list asks for everything that a listing consists of.
-func (p *poller) list(ctx context.Context, l *listing) error {
-	before, err := askCluster(ctx, p.api, p.view)
+func (p *Poller) list(ctx context.Context, l *Listing) error {
+	before, err := askCluster(ctx, p.API, p.View)
 	clusterErr := err
 	p.listNodes(ctx)
-	namespaces, err := p.api.Namespaces(ctx)
+	namespaces, err := p.API.Namespaces(ctx)
 	if err != nil {
 		return errors.Join(clusterErr, fmt.Errorf("listing namespaces: %w", err))
 	}
@@ -39,7 +39,7 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 	for i, ns := range namespaces {
 		ids[i] = ns.GetID()
 	}
-	p.view.setNamespaces(l, ids)
+	p.View.setNamespaces(l, ids)
 	listErr := p.listNamespaces(ctx, l, ids)
 	if clusterErr == nil {
 		clusterErr = p.agree(ctx, l, before)
@@ -49,12 +49,12 @@ func (p *poller) list(ctx context.Context, l *listing) error {
 
 // listNodes lists the nodes, but does not wait for them for long: the listing can
 // be complete without. What comes later is taken by the next one.
-func (p *poller) listNodes(ctx context.Context) {
+func (p *Poller) listNodes(ctx context.Context) {
 	if p.nodes == nil {
 		answer := make(chan nodesAnswer, 1)
 		p.nodes = answer
 		p.asking.Go(func() {
-			names, err := p.api.Nodes(ctx)
+			names, err := p.API.Nodes(ctx)
 			answer <- nodesAnswer{names, err}
 		})
 	}
@@ -66,10 +66,10 @@ func (p *poller) listNodes(ctx context.Context) {
 	case answer := <-p.nodes:
 		p.nodes = nil
 		if answer.err == nil {
-			p.view.setNodes(answer.names)
+			p.View.setNodes(answer.names)
 		} else if ctx.Err() == nil {
 			// The host names known so far stay.
-			p.metrics.Error(metrics.StageList)
+			p.Metrics.Error(metrics.StageList)
 			klog.FromContext(ctx).V(2).Info("The nodes of StorageOS could not be listed", "err", answer.err)
 		}
 	case <-time.After(patience):
@@ -79,21 +79,21 @@ func (p *poller) listNodes(ctx context.Context) {
 
 // agree asks for the cluster again: what was listed is of one cluster if it is
 // still the same.
-func (p *poller) agree(ctx context.Context, l *listing, before answer) error {
-	after, err := askCluster(ctx, p.api, p.view)
+func (p *Poller) agree(ctx context.Context, l *Listing, before answer) error {
+	after, err := askCluster(ctx, p.API, p.View)
 	if err != nil {
 		return err
 	}
-	if err := before.agrees(after, p.view); err != nil {
+	if err := before.agrees(after, p.View); err != nil {
 		return fmt.Errorf("the StorageOS cluster changed while it was listed: %w", err)
 	}
 	p.warnUnnamed(ctx, after.cluster)
-	l.cluster, l.agreed = after.cluster, true
+	l.Cluster, l.Verified = after.cluster, true
 	return nil
 }
 
 // warnUnnamed says once that StorageOS refuses to tell which cluster answers.
-func (p *poller) warnUnnamed(ctx context.Context, cluster string) {
+func (p *Poller) warnUnnamed(ctx context.Context, cluster string) {
 	if cluster == "" && !p.unnamed {
 		klog.FromContext(ctx).Info("StorageOS refuses to tell which cluster it is: records that name a cluster are not deleted, those that name none are not protected against another cluster behind this endpoint")
 	}
@@ -102,10 +102,10 @@ func (p *poller) warnUnnamed(ctx context.Context, cluster string) {
 
 // listNamespaces lists the volumes of each namespace, a few at a time. One that
 // fails makes the listing incomplete, but does not stop the others.
-func (p *poller) listNamespaces(ctx context.Context, l *listing, ids []string) error {
+func (p *Poller) listNamespaces(ctx context.Context, l *Listing, ids []string) error {
 	errs := make([]error, len(ids))
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, p.parallel)
+	slots := make(chan struct{}, p.Parallel)
 	for i, id := range ids {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -134,8 +134,8 @@ func (p *poller) listNamespaces(ctx context.Context, l *listing, ids []string) e
 }
 
 // vanished lists the namespaces again and tells which of them are gone.
-func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, error) {
-	namespaces, err := p.api.Namespaces(ctx)
+func (p *Poller) vanished(ctx context.Context, ids []string) (map[string]bool, error) {
+	namespaces, err := p.API.Namespaces(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listing namespaces again: %w", err)
 	}
@@ -149,12 +149,12 @@ func (p *poller) vanished(ctx context.Context, ids []string) (map[string]bool, e
 	return gone, nil
 }
 
-func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string) error {
-	p.alive(time.Now())
+func (p *Poller) listVolumes(ctx context.Context, l *Listing, namespaceID string) error {
+	p.Alive(time.Now())
 	var found []string
 	var unread error // of an entry that is some volume, nobody knows which
-	r := p.view.read(l, namespaceID)
-	is, err := p.api.ListVolumes(ctx, namespaceID, r.known(), func(e storageos.Entry) error {
+	r := p.View.Read(l, namespaceID)
+	is, err := p.API.ListVolumes(ctx, namespaceID, r.known(), func(e storageos.Entry) error {
 		raw := e.Hash()
 		if r.recognise(raw) {
 			return nil
@@ -166,22 +166,22 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 			}
 			return nil
 		}
-		if p.view.full(id) {
+		if p.View.full(id) {
 			return fmt.Errorf("StorageOS has more than %d volumes", maxVolumes)
 		}
 		if p.examine(ctx, r, id, raw, e) {
 			if e.Err != nil {
 				e.Raw = nil // it is not the volume; what was kept before is no longer true
 			}
-			p.keep(id, e.Raw)
+			p.Keep(id, e.Raw)
 			found = append(found, id)
 		}
 		return nil
 	})
 	err = errors.Join(err, unread)
-	r.close(is, err == nil)
+	r.Close(is, err == nil)
 	for _, id := range found {
-		p.found(id)
+		p.Found(id)
 	}
 	if err != nil {
 		return fmt.Errorf("listing the volumes of namespace %s: %w", namespaceID, err)
@@ -191,25 +191,25 @@ func (p *poller) listVolumes(ctx context.Context, l *listing, namespaceID string
 
 // examine looks at a volume that a list does not show as before. False if there is
 // nothing to do about it.
-func (p *poller) examine(ctx context.Context, r *reading, id string, hash uint64, e storageos.Entry) bool {
-	switch r.show(id, hash) {
+func (p *Poller) examine(ctx context.Context, r *listDiff, id string, hash uint64, e storageos.Entry) bool {
+	switch r.Show(id, hash) {
 	case unchanged:
 		return false
 	case clashing:
-		p.metrics.Error(metrics.StageDecode)
+		p.Metrics.Error(metrics.StageDecode)
 	case changed:
 		d, err := state.Digest{}, e.Err
 		if err == nil {
-			d, err = digestRaw(e.Raw, r.space.id, p.view.nodeNames())
+			d, err = digestRaw(e.Raw, r.space.id, p.View.NodeNames())
 		}
 		invalid := ""
 		if err != nil {
-			p.metrics.Error(metrics.StageDecode)
+			p.Metrics.Error(metrics.StageDecode)
 			klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", id, "namespaceID", r.space.id)
 			invalid = err.Error()
 		}
-		if !r.store(id, hash, d, invalid) {
-			p.metrics.Error(metrics.StageDecode)
+		if !r.Store(id, hash, d, invalid) {
+			p.Metrics.Error(metrics.StageDecode)
 		}
 	}
 	return true

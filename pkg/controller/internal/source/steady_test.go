@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/klog/v2"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
@@ -71,15 +70,15 @@ func (l *lists) joined(ns string) []byte {
 
 // steady is a poller that has listed everything once; kept counts the volumes
 // that are decoded from then on.
-func steady(t *testing.T, l *lists) (p *poller, kept *int) {
+func steady(t *testing.T, l *lists) (p *Poller, kept *int) {
 	t.Helper()
 	kept = new(int)
-	p = &poller{
-		api: l, view: newView(), metrics: metrics.New(), parallel: 1,
-		keep: func(string, []byte) { *kept++ }, found: func(string) {},
-		alive: func(time.Time) {}, begun: func(*listing) {}, ended: func(*listing, bool, []string) {},
+	p = &Poller{
+		API: l, View: newView(), Metrics: metrics.New(), Parallel: 1,
+		Keep: func(string, []byte) { *kept++ }, Found: func(string) {},
+		Alive: func(time.Time) {}, Begun: func(*Listing) {}, Ended: func(*Listing, bool, []string) {},
 	}
-	if err := p.poll(unlogged(t)); err != nil {
+	if err := p.Poll(unlogged(t)); err != nil {
 		t.Fatal(err)
 	}
 	*kept, l.handed = 0, 0
@@ -100,31 +99,6 @@ func (l *lists) unreadable() {
 		}
 	}
 	clear(l.whole)
-}
-
-// decodeErrors is how many volumes could not be decoded.
-func decodeErrors(t *testing.T, m *metrics.Metrics) int {
-	t.Helper()
-	r := prometheus.NewRegistry()
-	if err := m.Register(r); err != nil {
-		t.Fatal(err)
-	}
-	families, err := r.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != "storageos_sync_volume_errors_total" {
-			continue
-		}
-		for _, series := range f.GetMetric() {
-			if series.GetLabel()[0].GetValue() == metrics.StageDecode {
-				return int(series.GetCounter().GetValue())
-			}
-		}
-	}
-	t.Fatal("decode errors are not counted")
-	return 0
 }
 
 // What is looked into and what is decoded.
@@ -160,13 +134,13 @@ func TestWhatAPollLooksInto(t *testing.T) {
 			l := newLists(50, 1000)
 			l.unreadable()
 			p, kept := steady(t, l)
-			before := decodeErrors(t, p.metrics)
+			before := storageostest.DecodeErrors(t, p.Metrics)
 			tc.change(l)
 			l.unreadable()
-			if err := p.poll(unlogged(t)); err != nil {
+			if err := p.Poll(unlogged(t)); err != nil {
 				t.Fatal(err)
 			}
-			decoded := decodeErrors(t, p.metrics) - before
+			decoded := storageostest.DecodeErrors(t, p.Metrics) - before
 			if before != 1000 || l.handed != tc.handed || *kept != tc.kept || decoded != tc.kept {
 				t.Errorf("%d volumes were looked at, %d kept and %d decoded, want %d, %d and %[5]d", l.handed, *kept, decoded, tc.handed, tc.kept)
 			}
@@ -188,7 +162,7 @@ func TestSteadyPollAllocations(t *testing.T) { // not parallel: allocations are 
 			p, kept := steady(t, l)
 			ctx := t.Context()
 			allocations[volumes] = testing.AllocsPerRun(5, func() {
-				if err := p.poll(ctx); err != nil {
+				if err := p.Poll(ctx); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -221,12 +195,12 @@ func TestSteadyPollOverHTTP(t *testing.T) { // not parallel: allocations are cou
 		}
 		p, ctx := newPolled(storageOSClient(t, endpoint)), unlogged(t)
 		poll := func() {
-			if err := p.poll(ctx); err != nil {
+			if err := p.Poll(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
 		poll() // and logs in
-		if n := len(p.view.ids()); n != volumes {
+		if n := len(p.View.IDs()); n != volumes {
 			t.Fatalf("%d volumes", n)
 		}
 		sim.ResetStats()
@@ -254,7 +228,7 @@ func TestDecodedOnce(t *testing.T) { // not parallel: allocations are counted fo
 		n++
 		l.bodies["ns0"][3] = storageostest.Entry("ns0", fmt.Sprint("v3 ", n)).Raw
 		clear(l.whole)
-		if err := p.poll(ctx); err != nil {
+		if err := p.Poll(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -274,7 +248,7 @@ func TestDecodedOnce(t *testing.T) { // not parallel: allocations are counted fo
 	unchanged := testing.AllocsPerRun(runs, func() {
 		l.bodies["ns0"][3] = storageostest.Entry("ns0", fmt.Sprint("v3 ", n)).Raw
 		clear(l.whole)
-		if err := p.poll(ctx); err != nil {
+		if err := p.Poll(ctx); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -301,11 +275,11 @@ func TestRequestsOfAPoll(t *testing.T) {
 		p := newPolled(api)
 		for range polls {
 			begun := time.Now()
-			if err := p.poll(t.Context()); err != nil {
+			if err := p.Poll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			const others = 4 // before and after the lists
-			turns := others + (namespaces+parallelLists-1)/parallelLists
+			turns := others + (namespaces+ParallelLists-1)/ParallelLists
 			if took := time.Since(begun); took != time.Duration(turns)*api.Takes {
 				t.Errorf("it took %v, want %d times %v", took, turns, api.Takes)
 			}
@@ -314,7 +288,7 @@ func TestRequestsOfAPoll(t *testing.T) {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
 	})
-	if parallelLists < 2 || parallelLists > 8 {
-		t.Errorf("%d lists at a time, and 8 connections are kept", parallelLists)
+	if ParallelLists < 2 || ParallelLists > 8 {
+		t.Errorf("%d lists at a time, and 8 connections are kept", ParallelLists)
 	}
 }

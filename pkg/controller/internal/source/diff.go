@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"slices"
@@ -7,14 +7,14 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// reading is the list of one namespace while it is read into the view. Where
+// listDiff is the list of one namespace while it is read into the view. Where
 // that finds the list unchanged, or a volume in it, nothing is done for it.
-type reading struct {
-	view    *view
-	l       *listing
-	space   *space
+type listDiff struct {
+	view    *View
+	l       *Listing
+	space   *namespaceState
 	asked   storageos.Fingerprint // of the list that need not be looked into; zero if every list is
-	body    *body                 // nil until the list is known to be another than before
+	body    *revision             // nil until the list is known to be another than before
 	old     []*listed             // what the list showed before
 	at      int                   // how much of old was passed, in its order
 	lost    int                   // how many in a row were not met there
@@ -33,24 +33,24 @@ const (
 	clashing                 // shown before in this listing, with other content
 )
 
-// read begins to read the list of a namespace.
-func (v *view) read(l *listing, namespaceID string) *reading {
+// Read begins to read the list of a namespace.
+func (v *View) Read(l *Listing, namespaceID string) *listDiff {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := v.spaces[namespaceID]
 	if s == nil {
-		s = &space{id: namespaceID}
+		s = &namespaceState{id: namespaceID}
 		v.spaces[namespaceID] = s
 	}
-	return &reading{view: v, l: l, space: s}
+	return &listDiff{view: v, l: l, space: s}
 }
 
 // known is the fingerprint of the list that need not be looked into. While an ID
 // may be in two lists, every list is: each place that it is in counts.
-func (r *reading) known() storageos.Fingerprint {
+func (r *listDiff) known() storageos.Fingerprint {
 	r.view.mu.RLock()
 	defer r.view.mu.RUnlock()
-	if r.space.body != nil && len(r.view.doubt) == 0 {
+	if r.space.body != nil && len(r.view.ambiguous) == 0 {
 		r.asked = r.space.body.fingerprint
 	}
 	return r.asked
@@ -58,18 +58,18 @@ func (r *reading) known() storageos.Fingerprint {
 
 // start begins to look into a list that is another than before. The caller holds
 // the lock.
-func (r *reading) start() {
+func (r *listDiff) start() {
 	if r.body != nil {
 		return
 	}
 	s := r.space
-	r.body, r.old = &body{space: s, shown: r.l}, s.order
+	r.body, r.old = &revision{space: s, shown: r.l}, s.order
 	s.stale = append(s.stale, s.order...)
 	s.body, s.order = r.body, make([]*listed, 0, len(s.order))
 }
 
-// close ends it. Whole says that the list was read to its end.
-func (r *reading) close(is storageos.Fingerprint, whole bool) {
+// Close ends it. Whole says that the list was read to its end.
+func (r *listDiff) Close(is storageos.Fingerprint, whole bool) {
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
 	r.space.fresh = append(r.space.fresh, r.fresh...)
@@ -98,7 +98,7 @@ func (r *reading) close(is storageos.Fingerprint, whole bool) {
 
 // recognise takes note that the list shows a volume as it did before. False if it
 // does not, or if more has to be known: then its ID must be read and shown.
-func (r *reading) recognise(raw uint64) bool {
+func (r *listDiff) recognise(raw uint64) bool {
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
 	r.start()
@@ -116,7 +116,7 @@ const mostLost = 3
 
 // before finds what the list showed before with that hash. It looks for it in the order
 // of then, further ahead after some that have changed, come or gone.
-func (r *reading) before(raw uint64) *listed {
+func (r *listDiff) before(raw uint64) *listed {
 	if r.byRaw == nil {
 		for i := r.at; i < min(r.at+2+2*r.lost, len(r.old)); i++ {
 			if r.old[i].raw == raw {
@@ -136,7 +136,7 @@ func (r *reading) before(raw uint64) *listed {
 }
 
 // point says that this list shows a volume. The caller holds the lock.
-func (r *reading) point(e *listed) {
+func (r *listDiff) point(e *listed) {
 	if e.body != r.body {
 		e.agreed = e.lastAgreed()
 		if e.body != nil {
@@ -147,8 +147,8 @@ func (r *reading) point(e *listed) {
 	}
 }
 
-// show takes note that the list shows a volume.
-func (r *reading) show(id string, raw uint64) finding {
+// Show takes note that the list shows a volume.
+func (r *listDiff) Show(id string, raw uint64) finding {
 	v := r.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -183,18 +183,18 @@ func (r *reading) show(id string, raw uint64) finding {
 	}
 }
 
-// store takes what the list shows of a new or changed volume. It reports false if
+// Store takes what the list shows of a new or changed volume. It reports false if
 // another namespace, listed at the same time, has shown the ID since show was
 // asked.
-func (r *reading) store(id string, raw uint64, d state.Digest, invalid string) bool {
+func (r *listDiff) Store(id string, raw uint64, d state.Digest, invalid string) bool {
 	v := r.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	e, ok := v.volumes[id]
 	switch {
 	case !ok:
-		e = &listed{id: v.text(id)}
-		v.volumes[e.id] = e
+		e = &listed{ID: v.known.Text(id)}
+		v.volumes[e.ID] = e
 		r.fresh = append(r.fresh, e)
 		v.generation++
 	case e.body != r.body && e.body.shown == r.l:
@@ -202,7 +202,7 @@ func (r *reading) store(id string, raw uint64, d state.Digest, invalid string) b
 		return false
 	case e.body.space != r.space:
 		e.other = e.body
-		v.doubt[id] = true
+		v.ambiguous[id] = true
 	}
 	v.change(e, func() {
 		e.Digest, e.raw, e.invalid = d, raw, state.Intern(invalid)
@@ -211,36 +211,36 @@ func (r *reading) store(id string, raw uint64, d state.Digest, invalid string) b
 	return true
 }
 
-const listedTwice = "StorageOS lists its ID twice with different content"
+const ListedTwice = "StorageOS lists its ID twice with different content"
 
-var invalidTwice = state.Intern(listedTwice)
+var invalidTwice = state.Intern(ListedTwice)
 
 // clash takes note that a volume that was shown in this listing is shown again.
 // The caller holds the lock.
-func (r *reading) clash(e *listed) {
+func (r *listDiff) clash(e *listed) {
 	if e.body != r.body {
 		r.space.order = append(r.space.order, e)
 	}
 	r.clashes = true
 	r.view.change(e, func() { e.other, e.invalid = r.body, invalidTwice })
-	if _, ok := r.view.doubt[e.id]; !ok {
-		r.view.doubt[e.id] = false
+	if _, ok := r.view.ambiguous[e.ID]; !ok {
+		r.view.ambiguous[e.ID] = false
 	}
 }
 
 // begin says that a listing is under way.
-func (v *view) begin(l *listing) {
+func (v *View) begin(l *Listing) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.current = l
 }
 
-// end takes the end of a listing. After a complete one, what it did not show is
+// End takes the end of a listing. After a complete one, what it did not show is
 // gone. After another, it is kept as far as it was listed: what is known is bounded by
 // what StorageOS has. It returns the IDs of which more is known now, or less: those that
 // have gone, that have moved, and that are no longer listed twice; and how many have
 // turned out to be listed twice.
-func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
+func (v *View) End(l *Listing, complete bool) (changed []string, twice int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.current, v.whole = nil, complete
@@ -248,11 +248,11 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 	if complete {
 		v.complete = l
 		v.listings++
-		v.clock.Completed(l.begun, l.ended, l.cluster)
+		v.clock.Completed(l.Begun, l.ended, l.Cluster)
 	}
 	changed, twice = v.resolve(l, complete)
 	for _, s := range v.spaces {
-		if s.body != nil && s.body.shown == l && l.agreed {
+		if s.body != nil && s.body.shown == l && l.Verified {
 			s.body.agreed = l
 		}
 		if complete {
@@ -267,10 +267,10 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 		switch {
 		case listed:
 			delete(v.unknown, id)
-		case complete && since.Before(l.begun):
+		case complete && since.Before(l.Begun):
 			delete(v.unknown, id)
 			changed = append(changed, id)
-		case !v.cares(id): // any more
+		case !v.known.Cares(id): // any more
 			delete(v.unknown, id)
 			if since.After(v.forgot) {
 				v.forgot = since
@@ -284,11 +284,11 @@ func (v *view) end(l *listing, complete bool) (changed []string, twice int) {
 // resolve looks at the IDs that may be in two lists. One of the two that was read to its end
 // and did not show the ID, or whose namespace is gone, is enough to know better, whatever
 // others do. The caller holds the lock.
-func (v *view) resolve(l *listing, complete bool) (changed []string, twice int) {
-	for id, moved := range v.doubt {
+func (v *View) resolve(l *Listing, complete bool) (changed []string, twice int) {
+	for id, moved := range v.ambiguous {
 		e := v.volumes[id]
 		if moved {
-			v.doubt[id] = false
+			v.ambiguous[id] = false
 			changed = append(changed, id)
 		}
 		switch both := e.body.shown == l && e.other.shown == l; {
@@ -303,22 +303,22 @@ func (v *view) resolve(l *listing, complete bool) (changed []string, twice int) 
 }
 
 // removed tells whether a listing has shown that a namespace is gone.
-func (v *view) removed(s *space, l *listing) bool {
+func (v *View) removed(s *namespaceState, l *Listing) bool {
 	return l.namespaces && !slices.Contains(v.namespaces, s.id)
 }
 
 // single says that a listing has not shown a volume twice. What is there is decoded
 // again by the next one, unless it is known.
-func (v *view) single(e *listed) {
+func (v *View) single(e *listed) {
 	e.other = nil
-	delete(v.doubt, e.id)
+	delete(v.ambiguous, e.ID)
 	if e.invalid == invalidTwice || e.raw == 0 {
 		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
 	}
 }
 
 // gone forgets the volumes of a namespace that a complete listing has not shown.
-func (v *view) gone(s *space, l *listing) (ids []string) {
+func (v *View) gone(s *namespaceState, l *Listing) (ids []string) {
 	if s.body == nil || s.body.shown != l {
 		s.stale = append(s.stale, s.order...)
 		delete(v.spaces, s.id)
@@ -331,7 +331,7 @@ func (v *view) gone(s *space, l *listing) (ids []string) {
 // forget gives up, after an incomplete listing, what no list shows any more: volumes of
 // namespaces that are gone, what a whole list has not shown, and what only an earlier
 // part of a list has. They are not absent: they are unknown.
-func (v *view) forget(l *listing) (ids []string) {
+func (v *View) forget(l *Listing) (ids []string) {
 	is := make(map[string]bool, len(v.namespaces))
 	for _, id := range v.namespaces {
 		is[id] = true
@@ -351,17 +351,17 @@ func (v *view) forget(l *listing) (ids []string) {
 		ids = append(ids, v.drop(s, lost, l)...)
 	}
 	for _, id := range ids {
-		if v.cares(id) {
-			v.unknown[id] = l.begun
+		if v.known.Cares(id) {
+			v.unknown[id] = l.Begun
 		} else {
-			v.forgot = l.begun
+			v.forgot = l.Begun
 		}
 	}
 	return ids
 }
 
 // drop takes volumes of a namespace that a listing has not shown out of the view.
-func (v *view) drop(s *space, volumes []*listed, l *listing) (ids []string) {
+func (v *View) drop(s *namespaceState, volumes []*listed, l *Listing) (ids []string) {
 	for _, e := range volumes {
 		if e.body == nil || e.body.shown == l || e.body.space != s {
 			continue
@@ -370,16 +370,16 @@ func (v *view) drop(s *space, volumes []*listed, l *listing) (ids []string) {
 			continue
 		}
 		v.change(e, func() { e.body = nil })
-		delete(v.volumes, e.id)
-		delete(v.doubt, e.id)
-		ids = append(ids, e.id)
+		delete(v.volumes, e.ID)
+		delete(v.ambiguous, e.ID)
+		ids = append(ids, e.ID)
 	}
 	return ids
 }
 
 // elsewhere tells whether another list shows a volume still, as last read. Then that is
 // where it is; the next listing decodes it again.
-func (v *view) elsewhere(e *listed) bool {
+func (v *View) elsewhere(e *listed) bool {
 	other := e.other
 	if other == nil || other.space == e.body.space || v.spaces[other.space.id] != other.space || other.space.body != other {
 		return false
@@ -391,9 +391,25 @@ func (v *view) elsewhere(e *listed) bool {
 
 // lastAgreed is the last listing that showed the volume and is known to be of one
 // cluster.
-func (e *listed) lastAgreed() *listing {
+func (e *listed) lastAgreed() *Listing {
 	if e.body != nil && e.body.agreed != nil {
 		return e.body.agreed
 	}
 	return e.agreed
+}
+
+// DecodeAgain has the next listing take volumes for changed. It returns the IDs of
+// those that are not listed.
+func (v *View) DecodeAgain(ids []string) (rest []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, id := range ids {
+		e, ok := v.volumes[id]
+		if !ok {
+			rest = append(rest, id)
+			continue
+		}
+		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
+	}
+	return rest
 }

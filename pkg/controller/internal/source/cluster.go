@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"context"
@@ -14,7 +14,7 @@ type answer struct {
 
 // askCluster asks which cluster answers. The view hears of each that is named: one
 // answer of another cluster is enough for nothing to be watched any more.
-func askCluster(ctx context.Context, api storageos.Lister, v *view) (answer, error) {
+func askCluster(ctx context.Context, api storageos.Lister, v *View) (answer, error) {
 	id, err := api.Cluster(ctx)
 	switch {
 	case storageos.IsForbidden(err), err == nil && id == "":
@@ -29,7 +29,7 @@ func askCluster(ctx context.Context, api storageos.Lister, v *view) (answer, err
 
 // agrees is nil if the same cluster has answered twice. A refusal names no cluster, but
 // two of them do: "unnamed", which is a cluster like another.
-func (a answer) agrees(later answer, v *view) error {
+func (a answer) agrees(later answer, v *View) error {
 	if a != later {
 		return fmt.Errorf("%q before, %q after", a.cluster, later.cluster)
 	}

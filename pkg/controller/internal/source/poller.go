@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"context"
@@ -14,62 +14,62 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// parallelLists bounds how many namespaces are listed at a time: a slow one
+// ParallelLists bounds how many namespaces are listed at a time: a slow one
 // does not hold the others up, and StorageOS is not flooded.
-const parallelLists = 4
+const ParallelLists = 4
 
 // maxVolumes is how many volumes are kept, whatever StorageOS lists.
 const maxVolumes = 2_000_000
 
-// poller is an informer whose watch is a poll: it lists StorageOS, compares
+// Poller is an informer whose watch is a poll: it lists StorageOS, compares
 // what it is told with the view and passes on the IDs that differ.
-type poller struct {
-	api      storageos.Lister
-	view     *view
-	metrics  *metrics.Metrics
-	interval time.Duration // from begin to begin
-	retry    time.Duration // after a failure
-	parallel int           // how many namespaces are listed at a time
+type Poller struct {
+	API      storageos.Lister
+	View     *View
+	Metrics  *metrics.Metrics
+	Interval time.Duration // from begin to begin
+	Retry    time.Duration // after a failure
+	Parallel int           // how many namespaces are listed at a time
 
 	// keep is called with the JSON of each volume that is new or changed, to be
 	// copied if it is kept; found with its ID when its namespace has been listed,
 	// so that it is known by then whether it was listed twice.
-	keep  func(id string, raw []byte)
-	found func(id string)
+	Keep  func(id string, raw []byte)
+	Found func(id string)
 	// begun and ended frame a listing; changed are the IDs of which its end tells
 	// more: those that it did not show, for one.
-	begun func(*listing)
-	ended func(l *listing, complete bool, changed []string)
+	Begun func(*Listing)
+	Ended func(l *Listing, complete bool, changed []string)
 	// alive is told until when it is no wonder that nothing is asked: before a
 	// pause, its end. Of requests the API itself tells, see movement.
-	alive func(until time.Time)
+	Alive func(until time.Time)
 
 	nodes  chan nodesAnswer // what the nodes are listed with; nil while they are not
 	waited bool             // for the nodes, once
 	asking sync.WaitGroup
 
-	failed  error  // why the last listing was not complete, nil if it was
+	Failed  error  // why the last listing was not complete, nil if it was
 	failing string // the last failure that was logged, "" while all is well
 	repeats int    // how often it has come again
 	unnamed bool   // it was said that StorageOS does not tell its cluster
 }
 
-// run lists until the context ends. Listings never overlap.
-func (p *poller) run(ctx context.Context) {
+// Run lists until the context ends. Listings never overlap.
+func (p *Poller) Run(ctx context.Context) {
 	defer p.asking.Wait()
 	for {
 		begun := time.Now()
-		err := p.poll(ctx)
+		err := p.Poll(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		p.log(ctx, err)
-		pause := p.interval - time.Since(begun)
+		pause := p.Interval - time.Since(begun)
 		if err != nil {
-			p.metrics.Error(metrics.StageList)
-			pause = p.retry
+			p.Metrics.Error(metrics.StageList)
+			pause = p.Retry
 		}
-		p.alive(time.Now().Add(max(pause, 0)))
+		p.Alive(time.Now().Add(max(pause, 0)))
 		select {
 		case <-ctx.Done():
 			return
@@ -79,7 +79,7 @@ func (p *poller) run(ctx context.Context) {
 }
 
 // log says a failure once, and that it is over.
-func (p *poller) log(ctx context.Context, err error) {
+func (p *Poller) log(ctx context.Context, err error) {
 	logger := klog.FromContext(ctx)
 	switch {
 	case err == nil && p.failing != "":
@@ -87,29 +87,29 @@ func (p *poller) log(ctx context.Context, err error) {
 		p.failing, p.repeats = "", 0
 	case err != nil:
 		p.repeats++
-		if text := oneLine(err); p.failing != text {
+		if text := OneLine(err); p.failing != text {
 			logger.Error(errors.New(text), "The listing of StorageOS is incomplete: nothing is deleted until one is complete")
 			p.failing = text
 		}
 	}
 }
 
-// poll lists StorageOS once. It returns nil if the listing was complete.
-func (p *poller) poll(ctx context.Context) error {
-	l := &listing{begun: time.Now()}
-	p.begun(l)
-	p.view.begin(l)
+// Poll lists StorageOS once. It returns nil if the listing was complete.
+func (p *Poller) Poll(ctx context.Context) error {
+	l := &Listing{Begun: time.Now()}
+	p.Begun(l)
+	p.View.begin(l)
 	err := p.list(ctx, l)
 	l.ended = time.Now()
-	changed, twice := p.view.end(l, err == nil)
+	changed, twice := p.View.End(l, err == nil)
 	for range twice {
-		p.metrics.Error(metrics.StageDecode)
+		p.Metrics.Error(metrics.StageDecode)
 	}
 	if err == nil {
-		p.metrics.Synced(l.ended)
+		p.Metrics.Synced(l.ended)
 	}
-	p.failed = err
-	p.ended(l, err == nil, changed)
+	p.Failed = err
+	p.Ended(l, err == nil, changed)
 	return err
 }
 
@@ -133,7 +133,7 @@ func joinFew(errs []error) error {
 	return errors.Join(named...)
 }
 
-// oneLine is the text of an error without line breaks.
-func oneLine(err error) string {
+// OneLine is the text of an error without line breaks.
+func OneLine(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }

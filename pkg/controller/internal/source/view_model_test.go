@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func TestModelView(t *testing.T) {
 		listAll := func(cut string) (decoded int) {
 			polls++
 			l := at(polls)
-			before := slices.Sorted(slices.Values(v.ids()))
+			before := slices.Sorted(slices.Values(v.IDs()))
 			for _, ns := range rapid.Permutation(slices.Sorted(maps.Keys(lists))).Draw(t, "order") {
 				stop := -1
 				if ns == cut {
@@ -35,17 +35,17 @@ func TestModelView(t *testing.T) {
 				}
 				decoded += tell(v, l, ns, lists[ns], stop)
 			}
-			v.end(l, cut == "")
+			v.End(l, cut == "")
 			if cut != "" {
 				for ns, list := range lists {
 					for _, s := range list {
-						if ns != cut && !v.lists(s.id) {
+						if ns != cut && !v.Lists(s.id) {
 							t.Fatalf("an incomplete listing took %s away, which it has shown", s.id)
 						}
 					}
 				}
 				for _, id := range before {
-					if p := v.look(id).Presence; !v.lists(id) && p != policy.Unknown {
+					if p := v.Look(id).Presence; !v.Lists(id) && p != policy.Unknown {
 						t.Fatalf("after an incomplete listing %s is %d", id, p)
 					}
 				}
@@ -111,14 +111,14 @@ func TestModelView(t *testing.T) {
 					}
 				}
 				listAll("")
-				if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(slices.Values(v.ids()))); diff != "" && len(want) > 0 {
+				if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(slices.Values(v.IDs()))); diff != "" && len(want) > 0 {
 					t.Fatalf("volumes (-want +got):\n%s", diff)
 				}
 				listAll("") // what is no longer listed twice is decoded again
 				healths := map[v1.Health]int{}
 				for id, s := range want {
-					got := v.look(id)
-					if twice[id] != (got.Invalid == listedTwice) || got.Presence != policy.Present || !got.ClusterVerified || got.Cluster != fmt.Sprint(polls) {
+					got := v.Look(id)
+					if twice[id] != (got.Invalid == ListedTwice) || got.Presence != policy.Present || !got.ClusterVerified || got.Cluster != fmt.Sprint(polls) {
 						t.Fatalf("%s, listed twice %v, is %+v after listing %d", id, twice[id], got, polls)
 					}
 					if twice[id] {
@@ -133,13 +133,13 @@ func TestModelView(t *testing.T) {
 				if n := listAll(""); n != 0 {
 					t.Fatalf("%d were decoded although nothing has changed", n)
 				}
-				for h, n := range v.byHealth() {
+				for h, n := range v.ByHealth() {
 					if n != healths[h] {
 						t.Fatalf("%d are %s, want %d", n, h, healths[h])
 					}
 				}
-				if len(v.doubt) > 0 && !slices.Contains(slices.Collect(maps.Values(twice)), true) {
-					t.Fatalf("in doubt: %v", slices.Collect(maps.Keys(v.doubt)))
+				if len(v.ambiguous) > 0 && !slices.Contains(slices.Collect(maps.Values(twice)), true) {
+					t.Fatalf("in doubt: %v", slices.Collect(maps.Keys(v.ambiguous)))
 				}
 				for _, s := range v.spaces {
 					if len(s.stale) > 0 || strings.TrimSpace(s.id) == "" {

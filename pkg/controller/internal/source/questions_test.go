@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"reflect"
@@ -25,8 +25,8 @@ func TestQuestionLessons(t *testing.T) {
 				}
 				return nil
 			}
-			r := &Reconciler{api: api, view: newView(), asking: make(chan struct{}, 1)}
-			if ok, _ := r.gone(t.Context(), api.ClusterID, []question{{"one", "vol"}}); ok {
+			a := NewAsker(api, newView(), 1)
+			if ok, _ := a.Gone(t.Context(), api.ClusterID, []Check{{"one", "vol"}}); ok {
 				t.Errorf("%v proves that a volume is gone", err)
 			}
 		}
@@ -52,22 +52,22 @@ func TestQuestions(t *testing.T) {
 	for name, tc := range map[string]struct {
 		record *state.Record
 		pv     string // the namespace that it names
-		want   []question
+		want   []Check
 	}{
-		"in the record's namespace":            {&state.Record{LabelID: "v", StatusID: "v", NamespaceID: state.Intern("b")}, "", []question{{"b", "v"}}},
-		"once, if both name it":                {&state.Record{LabelID: "v", NamespaceID: state.Intern("b")}, "b", []question{{"b", "v"}}},
-		"in both":                              {&state.Record{LabelID: "v", NamespaceID: state.Intern("b")}, "c", []question{{"b", "v"}, {"c", "v"}}},
-		"in one that has vanished":             {&state.Record{LabelID: "v", NamespaceID: state.Intern("gone")}, "", []question{{"gone", "v"}}},
-		"in the PersistentVolume's":            {&state.Record{LabelID: "v"}, "c", []question{{"c", "v"}}},
-		"everywhere, if none is named":         {&state.Record{StatusID: "v"}, "", []question{{"a", "v"}, {"b", "v"}, {"c", "v"}}},
-		"everywhere, if it was never listed":   {&state.Record{LabelID: "v", NamespaceID: state.Intern("x")}, "a", []question{{"x", "v"}, {"a", "v"}, {"b", "v"}, {"c", "v"}}},
-		"for both IDs, if a hand has made two": {&state.Record{LabelID: "v", StatusID: "w", NamespaceID: state.Intern("b")}, "", []question{{"b", "v"}, {"b", "w"}}},
+		"in the record's namespace":            {&state.Record{LabelID: "v", StatusID: "v", NamespaceID: state.Intern("b")}, "", []Check{{"b", "v"}}},
+		"once, if both name it":                {&state.Record{LabelID: "v", NamespaceID: state.Intern("b")}, "b", []Check{{"b", "v"}}},
+		"in both":                              {&state.Record{LabelID: "v", NamespaceID: state.Intern("b")}, "c", []Check{{"b", "v"}, {"c", "v"}}},
+		"in one that has vanished":             {&state.Record{LabelID: "v", NamespaceID: state.Intern("gone")}, "", []Check{{"gone", "v"}}},
+		"in the PersistentVolume's":            {&state.Record{LabelID: "v"}, "c", []Check{{"c", "v"}}},
+		"everywhere, if none is named":         {&state.Record{StatusID: "v"}, "", []Check{{"a", "v"}, {"b", "v"}, {"c", "v"}}},
+		"everywhere, if it was never listed":   {&state.Record{LabelID: "v", NamespaceID: state.Intern("x")}, "a", []Check{{"x", "v"}, {"a", "v"}, {"b", "v"}, {"c", "v"}}},
+		"for both IDs, if a hand has made two": {&state.Record{LabelID: "v", StatusID: "w", NamespaceID: state.Intern("b")}, "", []Check{{"b", "v"}, {"b", "w"}}},
 	} {
 		var pv *state.PV
 		if tc.pv != "" {
 			pv = &state.PV{NamespaceID: state.Intern(tc.pv)}
 		}
-		got := questions(tc.record, pv, listed, func(ns string) bool { return ns != "x" })
+		got := Checks(tc.record, pv, listed, func(ns string) bool { return ns != "x" })
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}

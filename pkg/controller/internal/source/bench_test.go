@@ -1,4 +1,4 @@
-package controller
+package source
 
 import (
 	"bufio"
@@ -157,20 +157,20 @@ func BenchmarkPoll(b *testing.B) {
 			ctx := klog.NewContext(b.Context(), logr.Discard())
 			client := storageOSClient(b, endpoint)
 			v, c := newView(), &counting{Lister: client}
-			p := &poller{
-				api: c, view: v, metrics: metrics.Default, parallel: parallelLists,
-				keep: func(string, []byte) { c.decoded.Add(1) }, found: func(string) { c.queued.Add(1) },
-				alive: func(time.Time) {}, begun: func(*listing) {},
-				ended: func(_ *listing, _ bool, changed []string) { c.queued.Add(int64(len(changed))) },
+			p := &Poller{
+				API: c, View: v, Metrics: metrics.Default, Parallel: ParallelLists,
+				Keep: func(string, []byte) { c.decoded.Add(1) }, Found: func(string) { c.queued.Add(1) },
+				Alive: func(time.Time) {}, Begun: func(*Listing) {},
+				Ended: func(_ *Listing, _ bool, changed []string) { c.queued.Add(int64(len(changed))) },
 			}
-			if err := p.poll(ctx); err != nil {
+			if err := p.Poll(ctx); err != nil {
 				b.Fatal(err)
 			}
-			if n := len(v.ids()); n != size.volumes {
+			if n := len(v.IDs()); n != size.volumes {
 				b.Fatalf("%d volumes", n)
 			}
 			urls := make([]string, 0, size.namespaces)
-			for _, ns := range v.namespaceIDs() {
+			for _, ns := range v.NamespaceIDs() {
 				urls = append(urls, endpoint.JoinPath("/v2/namespaces", ns, "volumes").String())
 			}
 			token := login(b, endpoint)
@@ -193,13 +193,13 @@ func BenchmarkPoll(b *testing.B) {
 			}
 			buf := make([]byte, 1<<20)
 			measure("floor", func() error { return each(ctx, urls, token, func(r io.Reader) error { return hashAll(r, buf) }) })
-			measure("poll", func() error { return p.poll(ctx) })
+			measure("poll", func() error { return p.Poll(ctx) })
 			measure("decode", func() error { return each(ctx, urls, token, decodeAll) })
-			measure("changed", func() error { return errors.Join(tell(orderChange), p.poll(ctx)) })
+			measure("changed", func() error { return errors.Join(tell(orderChange), p.Poll(ctx)) })
 			if err := tell(orderShuffle); err != nil {
 				b.Fatal(err)
 			}
-			measure("reordered", func() error { return p.poll(ctx) })
+			measure("reordered", func() error { return p.Poll(ctx) })
 		})
 	}
 }
