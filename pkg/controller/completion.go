@@ -151,7 +151,7 @@ func (r *Reconciler) soon(now, last time.Time) time.Time {
 // they say in its store.
 func (r *Reconciler) incomplete() []string {
 	ids := r.tracks.settled()
-	for _, id := range r.recordIndex.allIDs() {
+	for _, id := range r.caches.RecordIDs() {
 		if rec, _ := state.ChooseRecord(r.recordsOf(id)); rec != nil && !rec.Summary.Complete() {
 			ids = append(ids, id)
 		}

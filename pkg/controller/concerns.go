@@ -44,7 +44,9 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 		}
 	}
 	r.tracks.mu.Unlock()
-	concerns = append(concerns, r.unreadable.concerns()...)
+	for _, name := range r.caches.Unreadable() {
+		concerns = append(concerns, Concern{Kind: ConcernInvalid, PersistentVolume: name, Why: handleUnreadable})
+	}
 	slices.SortFunc(concerns, func(a, b Concern) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.VolumeID, b.VolumeID), cmp.Compare(a.PersistentVolume, b.PersistentVolume))
 	})
@@ -81,22 +83,12 @@ func (r *Reconciler) whyInvalid(c *Concern) {
 	}
 }
 
-// concerns are the PersistentVolumes whose handle cannot be read.
-func (u *unreadable) concerns() (all []Concern) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for name := range u.names {
-		all = append(all, Concern{Kind: ConcernInvalid, PersistentVolume: name, Why: handleUnreadable})
-	}
-	return all
-}
-
 // namesOf are what the caches know a volume by.
 func (r *Reconciler) namesOf(id string) (recordName, pvName string) {
 	if rec, _ := state.ChooseRecord(r.recordsOf(id)); rec != nil {
 		recordName = rec.Name
 	}
-	if pv := state.ChoosePV(r.pvIndex.of(id)); pv != nil {
+	if pv := r.caches.PVOf(id); pv != nil {
 		pvName = pv.Name
 	}
 	return recordName, pvName

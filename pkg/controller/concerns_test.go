@@ -34,8 +34,8 @@ func TestConcerns(t *testing.T) {
 			return old
 		})
 	}
-	r.caches(t, nil, &state.Record{Name: "record-a", LabelID: "a"})
-	r.caches(t, &state.PV{PVSummary: state.PVSummary{Name: "pv-b"}, VolumeID: "b"}, &state.Record{Name: "record-b", StatusID: "b"})
+	r.put(t, nil, &state.Record{Name: "record-a", LabelID: "a"})
+	r.put(t, &state.PV{PVSummary: state.PVSummary{Name: "pv-b"}, VolumeID: "b"}, &state.Record{Name: "record-b", StatusID: "b"})
 	if all, _ := r.Concerns(10); all != nil {
 		t.Errorf("a standby names %v", all)
 	}

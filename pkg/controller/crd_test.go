@@ -392,7 +392,7 @@ func (h *history) install(c *crds, crd *unstructured.Unstructured, pruned bool) 
 	h.records.pruned = pruned
 	for _, r := range h.records.records {
 		h.records.prune(r)
-		must(h.t, h.leader.recordInformer.GetIndexer().Add(state.NewRecord(r)))
+		must(h.t, h.leader.caches.Records.GetIndexer().Add(state.NewRecord(r)))
 	}
 	c.set(crd)
 	synctest.Wait()

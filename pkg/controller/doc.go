@@ -11,17 +11,16 @@
 //
 //	internal/state   a record, a PersistentVolume and the content of a volume, in few bytes
 //	internal/policy  the decision about one volume and the rules of deletion, which are pure
+//	internal/cache   what Kubernetes has: informers, and finding what they hold by volume ID
 //	internal/source  what StorageOS has: the poller, the view, questions by ID
 //	internal/writer  creating, patching and deleting records
 //
 // And here:
 //
-//	informers.go  what fills the caches of records and PersistentVolumes (trim.go), and counts them (counts.go)
-//	index.go      finding what they hold by volume ID
-//	unreadable.go PersistentVolumes whose handle names no volume
 //	track.go      what is remembered of the volumes between two decisions
 //	save.go       having a record written
 //	caches.go     what the writer asks of the caches
+//	changes.go    what follows from a change of a record or a PersistentVolume
 //	refuse.go     what the API server will not take
 //	unanswered.go finding out what a write has left whose answer did not come
 //	undone.go     waiting where somebody undoes what is written

@@ -67,9 +67,9 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pv := cached[*state.PV](t, r.trimPersistentVolume, persistentVolumeOf(v))
-			r.caches(t, pv, nil)
-			r.caches(t, nil, cached[*state.Record](t, r.trimRecord, recordtest.Written(c, l.Cluster, pv)))
+			pv := cached[*state.PV](t, r.caches.TrimPV, persistentVolumeOf(v))
+			r.put(t, pv, nil)
+			r.put(t, nil, cached[*state.Record](t, r.caches.TrimRecord, recordtest.Written(c, l.Cluster, pv)))
 			hash := uint64(n*volumes + i + 1)
 			reading.Show(v.Id, hash)
 			reading.Store(v.Id, hash, digestOf(c), "")

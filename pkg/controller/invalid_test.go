@@ -137,9 +137,9 @@ func TestHandleOnStandby(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.caches(t, withHandle("pvbad", "u1", ourDriver, "VOL"), nil)
-		if n := gauge(t, r.metrics, "storageos_volumes_invalid"); n != "absent" || len(said) > 0 || r.unreadable.len() != 1 {
-			t.Errorf("a standby has the gauge %s, says %v and knows of %d", n, said, r.unreadable.len())
+		r.put(t, withHandle("pvbad", "u1", ourDriver, "VOL"), nil)
+		if n := gauge(t, r.metrics, "storageos_volumes_invalid"); n != "absent" || len(said) > 0 || len(r.caches.Unreadable()) != 1 {
+			t.Errorf("a standby has the gauge %s, says %v and knows of %d", n, said, len(r.caches.Unreadable()))
 		}
 		r.queue.ShutDown()
 	})

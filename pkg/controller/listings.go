@@ -38,7 +38,7 @@ func (r *Reconciler) count(id string) {
 // everyID is the ID of every volume that StorageOS, a PersistentVolume or a
 // record names.
 func (r *Reconciler) everyID() []string {
-	ids := slices.Concat(r.view.IDs(), r.pvIndex.allIDs(), r.recordIndex.allIDs())
+	ids := slices.Concat(r.view.IDs(), r.caches.PVIDs(), r.caches.RecordIDs())
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
@@ -71,7 +71,7 @@ func (r *Reconciler) volumeFound(id string) {
 func (r *Reconciler) related(ids ...string) []string {
 	all := ids
 	for _, id := range ids {
-		for _, rec := range r.recordIndex.of(id) {
+		for _, rec := range r.caches.RecordsNaming(id) {
 			for _, other := range rec.IDs() {
 				if other != id {
 					all = append(all, other)
@@ -194,5 +194,5 @@ func (r *Reconciler) publish() {
 	for health, n := range r.view.ByHealth() {
 		r.metrics.SetVolumes(string(health), n)
 	}
-	r.metrics.SetRecords(int(r.counts.all.Load()))
+	r.metrics.SetRecords(r.caches.RecordCount())
 }

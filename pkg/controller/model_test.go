@@ -106,13 +106,13 @@ func (m *model) newReplica() *replica {
 	r.leading.Store(true)
 	r.compareCaches()
 	r.metrics.StartLeading()
-	r.tracks.setUnreadable(r.unreadable.len())
+	r.tracks.setUnreadable(len(r.caches.Unreadable()))
 	return p
 }
 
 // writesTo lets a replica write records there from now on.
 func (p *replica) writesTo(records versioned.Interface) {
-	p.writer = writer.New(records, known{p.Reconciler}, p.wrote)
+	p.writer = writer.New(records, known{p.caches, p.Reconciler}, p.wrote)
 }
 
 // tell tells a replica what its watches say, n changes of each or all.
@@ -125,21 +125,21 @@ func (m *model) tell(p *replica, n int) {
 		}
 		if c.obj != nil {
 			obj = state.NewRecord(c.obj)
-			must(m.t, p.recordInformer.GetIndexer().Add(obj))
+			must(m.t, p.caches.Records.GetIndexer().Add(obj))
 		} else {
-			must(m.t, p.recordInformer.GetIndexer().Delete(old))
+			must(m.t, p.caches.Records.GetIndexer().Delete(old))
 		}
-		p.recordChanged(old, obj)
+		p.caches.RecordChanged(old, obj)
 		n--
 	}
 	for ; p.pvsTold < len(m.pvTold) && n != 0; p.pvsTold++ {
 		c := m.pvTold[p.pvsTold]
 		if c.obj != nil {
-			must(m.t, p.pvInformer.GetIndexer().Add(c.obj))
+			must(m.t, p.caches.PVs.GetIndexer().Add(c.obj))
 		} else {
-			must(m.t, p.pvInformer.GetIndexer().Delete(c.old))
+			must(m.t, p.caches.PVs.GetIndexer().Delete(c.old))
 		}
-		p.persistentVolumeChanged(c.old, c.obj)
+		p.caches.PVChanged(c.old, c.obj)
 		n--
 	}
 }

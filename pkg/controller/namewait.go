@@ -7,7 +7,7 @@ import (
 
 // holder is who has a name that the record of a volume should have.
 func (r *Reconciler) holder(name, id string) policy.NameHolder {
-	rec := known{r}.Record(name)
+	rec := r.caches.Record(name)
 	if rec == nil {
 		return policy.NameHolder{}
 	}
@@ -25,7 +25,7 @@ func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
 
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.
 func (r *Reconciler) nameTaken(id string, pv *state.PV) bool {
-	rec := known{r}.Record(pv.Name)
+	rec := r.caches.Record(pv.Name)
 	return rec != nil && rec.Identity(r.view.Lists) != id
 }
 

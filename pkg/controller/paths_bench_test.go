@@ -40,7 +40,7 @@ func BenchmarkTrimRecord(b *testing.B) {
 	obj := recordtest.Written(c, "cluster", &state.PV{PVSummary: state.PVSummary{Name: c.Name}})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.trimRecord(obj); err != nil {
+		if _, err := r.caches.TrimRecord(obj); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -15,9 +15,9 @@ import (
 
 // observe looks a volume up in the three local views.
 func (r *Reconciler) observe(id string) policy.Observation {
-	o := policy.Observation{Now: time.Now(), Source: r.view.Look(id), AnyCluster: r.counts.named.Load() > 0}
-	o.Provisioned = time.Unix(0, r.provisioned.Load())
-	o.PV = state.ChoosePV(r.pvIndex.of(id))
+	o := policy.Observation{Now: time.Now(), Source: r.view.Look(id), AnyCluster: r.caches.NamesCluster()}
+	o.Provisioned = r.caches.Provisioned()
+	o.PV = r.caches.PVOf(id)
 	o.Aside = r.proofs.waits(id)
 	o.Older = r.crd.capability() == crdOlder
 	var copies []*state.Record
@@ -34,7 +34,7 @@ func (r *Reconciler) observe(id string) policy.Observation {
 
 // recordsOf are the records that describe a volume.
 func (r *Reconciler) recordsOf(id string) []*state.Record {
-	return slices.DeleteFunc(r.recordIndex.of(id), func(rec *state.Record) bool {
+	return slices.DeleteFunc(r.caches.RecordsNaming(id), func(rec *state.Record) bool {
 		return rec.Identity(r.view.Lists) != id
 	})
 }

@@ -3,23 +3,20 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/cache"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
-	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -76,16 +73,7 @@ type Reconciler struct {
 	onWrite  func(verb, record string)
 	logger   klog.Logger // Start's
 
-	pvInformer     cache.SharedIndexInformer
-	recordInformer cache.SharedIndexInformer
-	pvIndex        *index[*state.PV]
-	recordIndex    *index[*state.Record]
-	pvHandled      cache.ResourceEventHandlerRegistration
-	recordHandled  cache.ResourceEventHandlerRegistration
-	unreadable     unreadable
-	counts         recordCount
-	provisioned    atomic.Int64 // when a PersistentVolume last came, Unix nanoseconds
-
+	caches   *cache.Caches
 	view     *source.View
 	tracks   *tracks
 	contents *source.Payloads
@@ -111,9 +99,8 @@ type Reconciler struct {
 	leading   atomic.Bool
 	trouble   trouble
 	warm      sync.Once
-	warmed    sync.WaitGroup  // the informers
-	caching   context.Context // theirs
-	current   *cycle          // of the listing that is under way; the poller's own
+	crdEnded  sync.WaitGroup // the watch of the CRD
+	current   *cycle         // of the listing that is under way; the poller's own
 	waiting   waiting
 	holding   string                   // why deletions are held, as last announced; the poller's own
 	inherited map[string]policy.Gauges // of the volumes that were marked absent before this process began, by ID; the poller's own
@@ -159,15 +146,20 @@ func NewReconciler(o Options) (*Reconciler, error) {
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}
+	caches, err := cache.New(o.Kubernetes, o.Records, o.Settings.CSIDriver, cache.Changed{PV: r.pvChanged, Record: r.recordChanged})
+	if err != nil {
+		return nil, err
+	}
+	r.caches = caches
 	r.tracks = newTracks(&r.rules, o.Metrics)
 	r.view = source.NewView(o.Settings.PollInterval, source.Known{
 		Names: r.tracks.names,
-		Cares: func(id string) bool { return len(r.pvIndex.of(id))+len(r.recordIndex.of(id)) > 0 },
-		Text:  func(id string) string { return r.pvIndex.text(r.recordIndex.text(id)) },
+		Cares: caches.Names,
+		Text:  caches.Text,
 	})
 	r.contents = source.NewPayloads(source.MaxPayloads, r.view.Lists)
 	r.asker = source.NewAsker(o.StorageOS, r.view, source.ParallelQuestions)
-	r.writer = writer.New(o.Records, known{r}, r.wrote)
+	r.writer = writer.New(o.Records, known{r.caches, r}, r.wrote)
 	r.poller = &source.Poller{
 		API: source.Movement{Lister: o.StorageOS, Moved: r.moved}, View: r.view, Metrics: o.Metrics,
 		Interval: o.Settings.PollInterval, Retry: o.Settings.RetryInterval, Parallel: source.ParallelLists,
@@ -176,9 +168,6 @@ func NewReconciler(o Options) (*Reconciler, error) {
 			r.listingEnded(l, complete, changed)
 			r.listingNoted(l, r.poller.Failed, time.Now())
 		},
-	}
-	if err := r.newInformers(o.Kubernetes, o.Records); err != nil {
-		return nil, err
 	}
 	r.completion.most = mostCompleted
 	r.crd = newCRD(o.CRD, o.Metrics, r.crdRenewed)
@@ -189,23 +178,8 @@ func NewReconciler(o Options) (*Reconciler, error) {
 // date until ctx ends. A standby calls it before it leads, so that it can take
 // over at once. Start does it where nobody has.
 func (r *Reconciler) Warm(ctx context.Context) error {
-	r.warm.Do(func() {
-		r.caching = ctx
-		r.warmed.Go(func() { r.crd.run(ctx) })
-		r.warmed.Go(func() { r.pvInformer.RunWithContext(ctx) })
-		r.warmed.Go(func() {
-			// One after the other: what comes at once takes memory at once, and
-			// a record is kept in fewer bytes if its PersistentVolume is known.
-			if cache.WaitFor(klog.NewContext(ctx, logr.Discard()), "PersistentVolumes", r.pvHandled.HasSyncedChecker()) {
-				r.recordInformer.RunWithContext(ctx)
-			}
-		})
-	})
-	quiet := klog.NewContext(ctx, logr.Discard()) // it names its types, which help nobody
-	if !cache.WaitFor(quiet, "PersistentVolumes and records", r.pvHandled.HasSyncedChecker(), r.recordHandled.HasSyncedChecker()) {
-		return fmt.Errorf("filling the caches: %w", context.Cause(ctx))
-	}
-	return nil
+	r.warm.Do(func() { r.crdEnded.Go(func() { r.crd.run(ctx) }) })
+	return r.caches.Fill(ctx)
 }
 
 // Start keeps the records true until ctx ends. It returns when everything that
@@ -216,8 +190,8 @@ func (r *Reconciler) Start(ctx context.Context) error {
 	ctx = klog.NewContext(ctx, logger)
 	r.logger = logger
 	defer func() {
-		if r.caching.Err() != nil {
-			r.warmed.Wait() // they were started here and end with this
+		if r.caches.Wait() { // it was filled here and ends with this
+			r.crdEnded.Wait()
 		}
 	}()
 	ctx, cancel := context.WithCancel(ctx)
@@ -229,18 +203,18 @@ func (r *Reconciler) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	logger.Info("Syncing volumes", "workers", r.settings.Workers, "records", r.counts.all.Load())
+	logger.Info("Syncing volumes", "workers", r.settings.Workers, "records", r.caches.RecordCount())
 	defer logger.Info("Stopped syncing volumes")
 
 	r.metrics.StartLeading()
 	defer r.metrics.StopLeading()
 	r.alive(time.Now())
 	lease := r.settings.LeaseDuration
-	if lease > 0 && time.Since(time.Unix(0, r.heard.Load())) > lease {
+	if lease > 0 && time.Since(r.caches.Heard()) > lease {
 		r.writer.Distrust() // who led before may have made some that its watch did not tell
 	}
 	r.leading.Store(true)
-	r.tracks.setUnreadable(r.unreadable.len())
+	r.tracks.setUnreadable(len(r.caches.Unreadable()))
 	defer r.leading.Store(false)
 	r.compareCaches()
 

@@ -17,25 +17,25 @@ func TestQueuedByACache(t *testing.T) {
 	t.Parallel()
 	r := keepAll(t, 50)
 	r.leading.Store(true)
-	pv := r.pvInformer.GetStore().List()[0].(*state.PV)
-	rec := r.recordInformer.GetStore().List()[0].(*state.Record)
+	pv := r.caches.PVs.GetStore().List()[0].(*state.PV)
+	rec := r.caches.Records.GetStore().List()[0].(*state.Record)
 	if rec.LabelID == pv.VolumeID {
-		rec = r.recordInformer.GetStore().List()[1].(*state.Record)
+		rec = r.caches.Records.GetStore().List()[1].(*state.Record)
 	}
 	newPV, newRec := *pv, *rec
 	newPV.ResourceVersion, newRec.ResourceVersion = "later", "later"
-	r.persistentVolumeChanged(pv, &newPV)
-	r.recordChanged(rec, &newRec)
+	r.caches.PVChanged(pv, &newPV)
+	r.caches.RecordChanged(rec, &newRec)
 	if n := r.queue.Len(); n != 0 {
 		t.Errorf("%d IDs were queued for two new resourceVersions", n)
 	}
 	otherPV, otherRec := newPV, newRec
 	otherPV.ClaimName, otherRec.Summary.Content = "other", rec.Summary.Content+1
-	r.persistentVolumeChanged(&newPV, &otherPV)
+	r.caches.PVChanged(&newPV, &otherPV)
 	if n := r.queue.Len(); n != 1 {
 		t.Errorf("%d IDs were queued for a PersistentVolume", n)
 	}
-	r.recordChanged(&newRec, &otherRec)
+	r.caches.RecordChanged(&newRec, &otherRec)
 	if n := r.queue.Len(); n != 2 {
 		t.Errorf("%d IDs were queued for a PersistentVolume and a record of another volume", n)
 	}
@@ -79,9 +79,9 @@ func TestContentsOfAFirstListing(t *testing.T) {
 func TestKeptOnce(t *testing.T) {
 	t.Parallel()
 	r := keepAll(t, 50)
-	for _, pv := range r.pvInformer.GetStore().List() {
+	for _, pv := range r.caches.PVs.GetStore().List() {
 		id := pv.(*state.PV).VolumeID
-		rec, ids := r.recordIndex.of(id)[0], r.view.IDs()
+		rec, ids := r.caches.RecordsNaming(id)[0], r.view.IDs()
 		for what, other := range map[string]string{"record": rec.LabelID, "status": rec.StatusID, "view": ids[slices.Index(ids, id)]} {
 			if unsafe.StringData(other) != unsafe.StringData(id) {
 				t.Errorf("the %s has a copy of the ID of its own", what)

@@ -142,7 +142,7 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 		t.Written = nil
 		// Of a record that the cache does not know, or has as it is now, what was
 		// written is of no use: a first start would remember every record by it.
-		if policy.Newest(is, known{r}.Record(is.Name)) == is {
+		if policy.Newest(is, r.caches.Record(is.Name)) == is {
 			t.Written = is
 		}
 		if d.Content {

@@ -34,20 +34,20 @@ func digestOf(c record.Content) state.Digest {
 	return d
 }
 
-// caches puts objects into the caches, as the informers do.
-func (r *Reconciler) caches(t testing.TB, pv *state.PV, rec *state.Record) {
+// put puts objects into the caches, as the informers do.
+func (r *Reconciler) put(t testing.TB, pv *state.PV, rec *state.Record) {
 	t.Helper()
 	if pv != nil {
-		if err := r.pvInformer.GetStore().Add(pv); err != nil {
+		if err := r.caches.PVs.GetStore().Add(pv); err != nil {
 			t.Fatal(err)
 		}
-		r.persistentVolumeChanged(nil, pv)
+		r.caches.PVChanged(nil, pv)
 	}
 	if rec != nil {
-		if err := r.recordInformer.GetStore().Add(rec); err != nil {
+		if err := r.caches.Records.GetStore().Add(rec); err != nil {
 			t.Fatal(err)
 		}
-		r.recordChanged(nil, rec)
+		r.caches.RecordChanged(nil, rec)
 	}
 }
 

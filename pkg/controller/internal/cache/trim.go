@@ -1,4 +1,4 @@
-package controller
+package cache
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -7,15 +7,15 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// trimPersistentVolume is the transform of the informer. What is known of the
+// TrimPV is the transform of the informer. What is known of the
 // PersistentVolume already is not kept again.
-func (r *Reconciler) trimPersistentVolume(obj any) (any, error) {
+func (c *Caches) TrimPV(obj any) (any, error) {
 	pv, ok := obj.(*corev1.PersistentVolume)
 	if !ok {
 		return obj, nil // trimmed before, or a tombstone
 	}
-	p := state.NewPV(pv, r.settings.CSIDriver)
-	if known, ok, _ := r.pvInformer.GetStore().GetByKey(pv.Name); ok {
+	p := state.NewPV(pv, c.driver)
+	if known, ok, _ := c.PVs.GetStore().GetByKey(pv.Name); ok {
 		q := known.(*state.PV)
 		state.Reuse(q.Name, &p.Name)
 		state.Reuse(string(q.UID), (*string)(&p.UID))
@@ -25,9 +25,9 @@ func (r *Reconciler) trimPersistentVolume(obj any) (any, error) {
 	return p, nil
 }
 
-// trimRecord is the transform of the informer. What is known of the record or of
+// TrimRecord is the transform of the informer. What is known of the record or of
 // its PersistentVolume already is not kept again.
-func (r *Reconciler) trimRecord(obj any) (any, error) {
+func (c *Caches) TrimRecord(obj any) (any, error) {
 	v, ok := obj.(*v1.Volume)
 	if !ok {
 		return obj, nil // trimmed before, or a tombstone
@@ -35,14 +35,14 @@ func (r *Reconciler) trimRecord(obj any) (any, error) {
 	rec := state.NewRecord(v)
 	names := []*string{&rec.Name, &rec.Summary.PV.Name}
 	ids := []*string{&rec.LabelID, &rec.StatusID}
-	if known, ok, _ := r.recordInformer.GetStore().GetByKey(v.Name); ok {
+	if known, ok, _ := c.Records.GetStore().GetByKey(v.Name); ok {
 		q := known.(*state.Record)
 		state.Reuse(q.Name, names...)
 		state.Reuse(string(q.UID), (*string)(&rec.UID))
 		state.Reuse(q.LabelID, ids...)
 		state.Reuse(q.Summary.PV.ClaimName, &rec.Summary.PV.ClaimName)
 	}
-	for _, pv := range r.pvIndex.of(rec.LabelID) {
+	for _, pv := range c.pvIndex.of(rec.LabelID) {
 		state.Reuse(pv.Name, names...)
 		state.Reuse(pv.VolumeID, ids...)
 		state.Reuse(pv.ClaimName, &rec.Summary.PV.ClaimName)

@@ -1,11 +1,10 @@
-package controller
+package cache
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -43,17 +42,9 @@ func (u *unreadable) len() int {
 	return len(u.names)
 }
 
-// handleChanged counts the handles that cannot be read, and says so of one that has come
-// since this process leads.
-func (r *Reconciler) handleChanged(old, obj *state.PV) {
-	more := r.unreadable.change(old, obj)
-	if !r.leading.Load() {
-		return
-	}
-	r.tracks.setUnreadable(r.unreadable.len())
-	if more {
-		r.say(policy.OnPersistentVolume(obj, corev1.EventTypeWarning, policy.EventInvalid, handleUnreadable))
-	}
+// list are their names.
+func (u *unreadable) list() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Sorted(maps.Keys(u.names))
 }
-
-const handleUnreadable = "its volumeHandle cannot be read: it must be <namespace ID>/<volume ID> of StorageOS"

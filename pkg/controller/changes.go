@@ -1,0 +1,64 @@
+package controller
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+// pvChanged follows from a change of a PersistentVolume.
+func (r *Reconciler) pvChanged(old, obj *state.PV, unreadable bool) {
+	if (old != nil && old.Unreadable || obj != nil && obj.Unreadable) && r.leading.Load() {
+		r.tracks.setUnreadable(len(r.caches.Unreadable()))
+		if unreadable {
+			r.say(policy.OnPersistentVolume(obj, corev1.EventTypeWarning, EventInvalid, handleUnreadable))
+		}
+	}
+	if old != nil && obj != nil && old.Same(obj) {
+		return
+	}
+	for _, p := range []*state.PV{old, obj} {
+		if p != nil {
+			r.enqueue(p.IDs())
+		}
+	}
+}
+
+const handleUnreadable = "its volumeHandle cannot be read: it must be <namespace ID>/<volume ID> of StorageOS"
+
+// recordChanged follows from a change of a record.
+func (r *Reconciler) recordChanged(old, obj *state.Record) {
+	if obj != nil {
+		r.writer.Cached(obj)
+	}
+	if old != nil && (obj == nil || obj.UID != old.UID) { // another may have its name
+		r.copies.forget(string(old.UID))
+	}
+	if r.leading.Load() {
+		r.metrics.SetRecords(r.caches.RecordCount())
+	}
+	r.tracks.recordChanged(old, obj)
+	if obj != nil {
+		r.tracks.cached(obj)
+	}
+	if old != nil && obj != nil && old.Same(obj) {
+		return
+	}
+	for _, rec := range []*state.Record{old, obj} {
+		if rec != nil {
+			r.enqueue(rec.IDs())
+		}
+	}
+}
+
+// enqueue hands IDs to the workers. A standby has none: when it leads, the first complete
+// listing compares every ID.
+func (r *Reconciler) enqueue(ids []string) {
+	if !r.leading.Load() {
+		return
+	}
+	for _, id := range ids {
+		r.queue.Add(id)
+	}
+}
