@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
@@ -223,7 +224,7 @@ func TestHistoryEditedWhileAsked(t *testing.T) {
 	}
 	refer := func(namespaceID string) *state.PV {
 		return &state.PV{
-			PVSummary: state.PVSummary{Name: "pv", Phase: state.Intern(corev1.VolumeBound)}, UID: state.UID(namespaceID), NamespaceID: state.Intern(namespaceID), VolumeID: "v0",
+			PVSummary: state.PVSummary{Name: "pv", Phase: state.Intern(corev1.VolumeBound)}, UID: types.UID(namespaceID), NamespaceID: state.Intern(namespaceID), VolumeID: "v0",
 		}
 	}
 	for name, tc := range map[string]struct {

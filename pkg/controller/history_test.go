@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -61,7 +62,7 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 					Name: id, Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
 					ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete),
 				},
-				UID: state.UID(id), Created: time.Now().Unix(), NamespaceID: state.Intern("one"), VolumeID: id,
+				UID: types.UID(id), Created: time.Now().Unix(), NamespaceID: state.Intern("one"), VolumeID: id,
 			})
 		}
 		h.lead()

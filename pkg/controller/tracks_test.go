@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -20,7 +22,7 @@ func TestBreaker(t *testing.T) {
 	records := map[string]*state.Record{}
 	for _, id := range ids {
 		records[id] = aRecord()
-		records[id].UID = state.UID(id)
+		records[id].UID = types.UID(id)
 		ts.recordChanged(nil, records[id])
 	}
 	absent := func(id string, kind policy.AbsenceKind) {
@@ -111,7 +113,7 @@ func TestBreakerDeleting(t *testing.T) {
 			records := map[string]*state.Record{}
 			for _, id := range strings.Split("abcdefghij", "") {
 				records[id] = aRecord()
-				records[id].UID = state.UID(id)
+				records[id].UID = types.UID(id)
 				ts.recordChanged(nil, records[id])
 			}
 			decide := func(id string, kind policy.AbsenceKind) {

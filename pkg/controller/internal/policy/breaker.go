@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -21,7 +23,7 @@ type Breaker struct {
 	// Unexplained deletions within the last hold, from the moment that Kubernetes was
 	// asked for them, the oldest first.
 	Deletions []*deletion
-	Asked     map[state.UID]*deletion
+	Asked     map[types.UID]*deletion
 }
 
 // NamespaceCount counts the records of one StorageOS namespace.
@@ -36,7 +38,7 @@ type NamespaceCount struct {
 // be known yet.
 type deletion struct {
 	at          time.Time
-	uid         state.UID
+	uid         types.UID
 	namespaceID string
 	cached      bool // the record is still among those that are counted
 }
@@ -51,7 +53,7 @@ const (
 )
 
 func NewBreaker(s *Rules) Breaker {
-	return Breaker{rules: s, Namespaces: map[string]NamespaceCount{}, Asked: map[state.UID]*deletion{}}
+	return Breaker{rules: s, Namespaces: map[string]NamespaceCount{}, Asked: map[types.UID]*deletion{}}
 }
 
 // RecordChanged counts the records that there are.

@@ -3,6 +3,8 @@ package policy
 import (
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -39,7 +41,7 @@ func TestSettle(t *testing.T) {
 // What was written counts until the cache has heard of it, or of what came later.
 func TestNewest(t *testing.T) {
 	t.Parallel()
-	at := func(uid state.UID, version string) *state.Record {
+	at := func(uid types.UID, version string) *state.Record {
 		return &state.Record{UID: uid, ResourceVersion: version}
 	}
 	ours := at("u", "10")

@@ -1,12 +1,6 @@
 package state
 
-import (
-	"strings"
-	"unique"
-
-	"github.com/google/uuid"
-	"k8s.io/apimachinery/pkg/types"
-)
+import "unique"
 
 // Interned is a value that many objects of a cache have in common. It is kept once
 // for all of them.
@@ -34,25 +28,4 @@ func Reuse(known string, texts ...*string) {
 			*text = known
 		}
 	}
-}
-
-// UID is a types.UID in fewer bytes: those of a UUID behind a NUL, as all are that
-// the API server makes; any other text is kept as it is.
-type UID string
-
-const uidIsUUID = "\x00"
-
-func PackUID(text types.UID) UID {
-	if u, err := uuid.Parse(string(text)); err == nil && u.String() == string(text) {
-		return UID(uidIsUUID + string(u[:]))
-	}
-	return UID(text)
-}
-
-func (u UID) Unpack() types.UID {
-	raw, ok := strings.CutPrefix(string(u), uidIsUUID)
-	if !ok {
-		return types.UID(u)
-	}
-	return types.UID(uuid.UUID([]byte(raw)).String())
 }

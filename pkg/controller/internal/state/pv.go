@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -14,7 +15,7 @@ import (
 // keeps only its name.
 type PV struct {
 	PVSummary
-	UID             UID
+	UID             types.UID
 	ResourceVersion string
 	Created         int64 // Unix seconds
 
@@ -56,12 +57,12 @@ func (p *PV) Deletes() bool {
 
 // Ref names the PersistentVolume in an event.
 func (p *PV) Ref() *corev1.ObjectReference {
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.Name, UID: p.UID.Unpack()}
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.Name, UID: p.UID}
 }
 
 // NewPV takes down what the cache keeps of a PersistentVolume.
 func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
-	p := &PV{PVSummary: PVSummary{Name: pv.Name}, UID: PackUID(pv.UID), ResourceVersion: pv.ResourceVersion}
+	p := &PV{PVSummary: PVSummary{Name: pv.Name}, UID: pv.UID, ResourceVersion: pv.ResourceVersion}
 	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver {
 		return p
 	}

@@ -18,7 +18,7 @@ import (
 // says, in few bytes.
 type Record struct {
 	Name            string
-	UID             UID
+	UID             types.UID
 	ResourceVersion string
 	created         int64 // Unix seconds
 	Terminating     bool
@@ -68,7 +68,7 @@ func (r *Record) Whole() bool {
 
 // Ref names the record in an event.
 func (r *Record) Ref() *corev1.ObjectReference {
-	return RecordRef(r.Name, r.UID.Unpack())
+	return RecordRef(r.Name, r.UID)
 }
 
 func RecordRef(name string, uid types.UID) *corev1.ObjectReference {
@@ -125,7 +125,7 @@ func NewRecord(obj *v1.Volume) *Record {
 	d, spec := DigestContent(c)
 	return &Record{
 		Name:            obj.Name,
-		UID:             PackUID(obj.UID),
+		UID:             obj.UID,
 		ResourceVersion: obj.ResourceVersion,
 		created:         obj.CreationTimestamp.Unix(),
 		Terminating:     obj.DeletionTimestamp != nil,

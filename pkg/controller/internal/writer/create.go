@@ -74,7 +74,7 @@ func (w *Writer) createOne(ctx context.Context, volumeID string, record *v1.Volu
 		}
 		return nil, err
 	}
-	w.creations.made(volumeID, creation{created.Name, state.PackUID(created.UID)})
+	w.creations.made(volumeID, creation{created.Name, created.UID})
 	w.wrote(metrics.VerbCreate, created.Name)
 	klog.FromContext(ctx).V(2).Info("Created record", "record", created.Name)
 	return created, nil

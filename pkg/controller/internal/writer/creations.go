@@ -3,6 +3,8 @@ package writer
 import (
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -17,7 +19,7 @@ type creations struct {
 // creation is a record that was made, or may have been.
 type creation struct {
 	name string
-	uid  state.UID // "" if nobody knows whether it was made
+	uid  types.UID // "" if nobody knows whether it was made
 }
 
 func newCreations() *creations { return &creations{all: map[string]creation{}} }
