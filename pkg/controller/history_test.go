@@ -36,7 +36,8 @@ type history struct {
 	all  []string // the volumes that there are, whatever StorageOS lists
 	*model
 	events counted
-	ended  []func() // at the end
+	hears  EventRecorder // what leaders say
+	ended  []func()      // at the end
 }
 
 // told runs a history of so many volumes in one namespace, each with a bound
@@ -45,7 +46,7 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 	t.Helper()
 	events := counted{}
 	synctest.Test(t, func(*testing.T) {
-		h := &history{events: events, model: &model{
+		h := &history{events: events, hears: events, model: &model{
 			ctx: klog.NewContext(context.Background(), logr.Discard()), settings: DefaultSettings(),
 			api: storageostest.New(map[string][]string{"one": nil}), pvs: map[string]*state.PV{},
 			records: &memory{records: map[string]*v1.Volume{}, deleted: func(*v1.Volume) {}},
@@ -93,7 +94,7 @@ func (h *history) lead() {
 		h.leader.queue.ShutDown()
 	}
 	h.leader = h.newReplica()
-	h.leader.events = h.events
+	h.leader.events = h.hears
 	h.leader.lease = &corev1.ObjectReference{Kind: "Lease"}
 }
 
