@@ -10,7 +10,7 @@ import (
 // pvChanged follows from a change of a PersistentVolume.
 func (r *Reconciler) pvChanged(old, obj *state.PV, unreadable bool) {
 	if (old != nil && old.Unreadable || obj != nil && obj.Unreadable) && r.leading.Load() {
-		r.tracks.setUnreadable(len(r.caches.Unreadable()))
+		r.tracker.setUnreadable(len(r.caches.Unreadable()))
 		if unreadable {
 			r.say(policy.OnPersistentVolume(obj, corev1.EventTypeWarning, EventInvalid, handleUnreadable))
 		}
@@ -38,9 +38,9 @@ func (r *Reconciler) recordChanged(old, obj *state.Record) {
 	if r.leading.Load() {
 		r.metrics.SetRecords(r.caches.RecordCount())
 	}
-	r.tracks.recordChanged(old, obj)
+	r.tracker.recordChanged(old, obj)
 	if obj != nil {
-		r.tracks.cached(obj)
+		r.tracker.cached(obj)
 	}
 	if old != nil && obj != nil && old.Same(obj) {
 		return

@@ -107,13 +107,13 @@ func (r *Reconciler) complete(now time.Time) {
 	// record shows what is kept: see kept.
 	try := c.one || r.crd.capability() == crdCurrent && !now.Before(r.soon(now, c.tried))
 	if try && n == 0 && c.ids == nil {
-		ids, c.tried = r.tracks.anySettled(), now
+		ids, c.tried = r.tracker.anySettled(), now
 		for _, id := range ids {
 			c.try(id)
 		}
 	}
 	c.one = false
-	r.tracks.unsettle(ids)
+	r.tracker.unsettle(ids)
 	for _, id := range r.view.DecodeAgain(ids) {
 		r.queue.Add(id) // no listing shows it
 	}
@@ -150,7 +150,7 @@ func (r *Reconciler) soon(now, last time.Time) time.Time {
 // that do not say what was written, and those that the API server shows without what
 // they say in its store.
 func (r *Reconciler) incomplete() []string {
-	ids := r.tracks.settled()
+	ids := r.tracker.settled()
 	for _, id := range r.caches.RecordIDs() {
 		if rec, _ := state.ChooseRecord(r.recordsOf(id)); rec != nil && !rec.Summary.Complete() {
 			ids = append(ids, id)
@@ -164,13 +164,13 @@ func (r *Reconciler) incomplete() []string {
 // show what is kept, all that was written.
 func (r *Reconciler) kept(id string, is *state.Record, all bool) {
 	shown := r.completion.shown(id) && all
-	if shown || is.Summary.Complete() && r.tracks.pruned() > 0 {
+	if shown || is.Summary.Complete() && r.tracker.pruned() > 0 {
 		r.completion.want(r.soon(time.Now(), r.completion.done()))
 	}
 }
 
 // pruned is how many records lack something that was dropped.
-func (t *tracks) pruned() int {
+func (t *tracker) pruned() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.counts.pruned
@@ -178,7 +178,7 @@ func (t *tracks) pruned() int {
 
 // anySettled finds a record that does not say what was written: which part of that was
 // dropped is not asked.
-func (t *tracks) anySettled() []string {
+func (t *tracker) anySettled() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, tr := range t.all {
@@ -190,7 +190,7 @@ func (t *tracks) anySettled() []string {
 }
 
 // settled are the IDs of all volumes whose records do not.
-func (t *tracks) settled() (ids []string) {
+func (t *tracker) settled() (ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, tr := range t.all {
@@ -202,7 +202,7 @@ func (t *tracks) settled() (ids []string) {
 }
 
 // unsettle lets records be written again.
-func (t *tracks) unsettle(ids []string) {
+func (t *tracker) unsettle(ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()

@@ -31,8 +31,8 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 	if !r.leading.Load() {
 		return nil, ""
 	}
-	r.tracks.mu.Lock()
-	for id, t := range r.tracks.all {
+	r.tracker.mu.Lock()
+	for id, t := range r.tracker.all {
 		l := t.Gauges
 		for kind, is := range map[string]bool{
 			metrics.OrphanUnclaimed: l.Unclaimed, metrics.OrphanMissing: l.Missing, metrics.OrphanRecord: l.Orphan,
@@ -43,7 +43,7 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 			}
 		}
 	}
-	r.tracks.mu.Unlock()
+	r.tracker.mu.Unlock()
 	for _, name := range r.caches.Unreadable() {
 		concerns = append(concerns, Concern{Kind: ConcernInvalid, PersistentVolume: name, Why: handleUnreadable})
 	}
@@ -64,7 +64,7 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 			r.whyInvalid(c)
 		}
 	}
-	return concerns, r.tracks.holding()
+	return concerns, r.tracker.holding()
 }
 
 // whyInvalid says what cannot be made of a volume, or which record is left alone.
@@ -77,7 +77,7 @@ func (r *Reconciler) whyInvalid(c *Concern) {
 		c.Record, c.Why = copies[0].Name, "an older record describes the volume"
 	default:
 		c.Why = "Kubernetes refuses its record, or every name for it is taken"
-		if name := r.tracks.waitsFor(c.VolumeID); name != "" {
+		if name := r.tracker.waitsFor(c.VolumeID); name != "" {
 			c.Why = "its record waits for the name " + name
 		}
 	}

@@ -28,9 +28,9 @@ func TestConcerns(t *testing.T) {
 	for id, l := range map[string]policy.Gauges{
 		"a": {Unclaimed: true}, "b": {Missing: true, Held: policy.HeldMass}, "c": {Orphan: true}, "d": {},
 	} {
-		r.tracks.update(id, time.Now(), func(old policy.Memory, _ *policy.Breaker) policy.Memory {
+		r.tracker.update(id, time.Now(), func(old policy.Memory, _ *policy.Breaker) policy.Memory {
 			old.Gauges = l
-			old.Reported = "so that there is a track"
+			old.Reported = "so that it is remembered"
 			return old
 		})
 	}

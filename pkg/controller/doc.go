@@ -17,7 +17,7 @@
 //
 // And here:
 //
-//	track.go      what is remembered of the volumes between two decisions
+//	tracker.go    what is remembered of the volumes between two decisions
 //	save.go       having a record written
 //	caches.go     what the writer asks of the caches
 //	changes.go    what follows from a change of a record or a PersistentVolume
@@ -30,7 +30,7 @@
 //	crd.go        whether the CRD knows what was added (crdfields.go)
 //	completion.go completing records when it has come to know it
 //	events.go     what is said on the objects themselves
-//	trouble.go    failures in the log, not too often
+//	errorlog.go   failures in the log, not too often
 //	cycles.go     how long a listing took, until its last key was tried
 //	concerns.go   what is orphaned or held, for people (status page)
 //	expected.go   names of package record that were here

@@ -228,17 +228,17 @@ func TestHistoryUnclaimedAgain(t *testing.T) {
 				claimed(h, func() { h.polls(12) })
 				h.setPV(h.pvs["other"], nil)
 				h.round()
-				if n := h.leader.tracks.counts.unclaimed; n != 0 {
+				if n := h.leader.tracker.counts.unclaimed; n != 0 {
 					t.Errorf("%d are counted just after the PersistentVolume went", n)
 				}
 				h.records.fail = nil
 				h.polls(24)
-				if n := h.leader.tracks.counts.unclaimed; n != 1 {
+				if n := h.leader.tracker.counts.unclaimed; n != 1 {
 					t.Errorf("%d are counted in the end", n)
 				}
 				h.setPV(nil, boundPV("last", "v3"))
 				h.polls(3)
-				if tr := h.leader.tracks.all["v3"]; tr != (policy.Memory{}) {
+				if tr := h.leader.tracker.all["v3"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered when it is claimed at last: %+v", tr)
 				}
 			})
@@ -279,7 +279,7 @@ func TestHistoryUnclaimedNews(t *testing.T) {
 					}
 					h.api.Hidden = nil
 					h.polls(24)
-					if n := h.leader.tracks.counts.unclaimed; n != 1 {
+					if n := h.leader.tracker.counts.unclaimed; n != 1 {
 						t.Errorf("%d are counted", n)
 					}
 				})
@@ -328,11 +328,11 @@ func TestHistoryHeldAfterTheGrace(t *testing.T) {
 				h.keepVolumes(tc.kept)
 				tc.tell(h)
 				h.polls(57)
-				if held := h.leader.tracks.held; len(held) != 0 {
+				if held := h.leader.tracker.held; len(held) != 0 {
 					t.Errorf("before the grace is over: held %v", held)
 				}
 				h.polls(6)
-				if held := h.leader.tracks.held; len(held) != 1 || held[tc.want] != 40-tc.kept {
+				if held := h.leader.tracker.held; len(held) != 1 || held[tc.want] != 40-tc.kept {
 					t.Errorf("when it is over: held %v, want %s", held, tc.want)
 				}
 			})
@@ -359,8 +359,8 @@ func TestHistoryGoesUnheld(t *testing.T) {
 						}
 						_ = h.leader.poller.Poll(h.ctx)
 						for range 50 {
-							if held, _ := h.leader.tracks.concerned(); held > 0 {
-								t.Fatalf("held at poll %d: %v", n, h.leader.tracks.held)
+							if held, _ := h.leader.tracker.concerned(); held > 0 {
+								t.Fatalf("held at poll %d: %v", n, h.leader.tracker.held)
 							}
 							h.tell(h.leader, -1)
 							h.work(h.leader, 1)

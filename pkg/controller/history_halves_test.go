@@ -255,7 +255,7 @@ func healthAtRandom(t *testing.T, h *history, random *rand.Rand) {
 	if is := health(); last != is {
 		t.Errorf("said %v, and it is %s", said, is)
 	}
-	if kept := h.leader.tracks.all["v0"]; kept != (policy.Memory{}) {
+	if kept := h.leader.tracker.all["v0"]; kept != (policy.Memory{}) {
 		t.Errorf("remembered: %+v", kept)
 	}
 }

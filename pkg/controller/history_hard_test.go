@@ -52,7 +52,7 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 			h.polls(1)
 			h.setPV(nil, boundPV("pvc-x", "x"))
 			h.polls(8) // VolumeMissing
-			missing := h.leader.tracks.counts.missing
+			missing := h.leader.tracker.counts.missing
 			h.api.Fail = func(c string, _ int) error { return map[string]error{"volumes two": errDown}[c] }
 			h.records.fail = func(string) error { return errDown }
 			all := h.api.Lists["one"]
@@ -60,8 +60,8 @@ func TestHistoryFoundAfterUnknown(t *testing.T) {
 			h.polls(1)
 			h.api.Lists["one"] = all
 			h.polls(1)
-			h.leader.considerAll([]string{"x"}) // as a resync does
-			t.Logf("missing gauge: %d before, %d after", missing, h.leader.tracks.counts.missing)
+			h.leader.evaluateAll([]string{"x"}) // as a resync does
+			t.Logf("missing gauge: %d before, %d after", missing, h.leader.tracker.counts.missing)
 			h.api.Lists["one"] = append([]string{"x 1"}, all...)
 			h.records.fail = nil
 			h.api.Fail = nil
@@ -138,11 +138,11 @@ func TestHistoryLostDeletionIsNotCounted(t *testing.T) {
 				if n := len(h.records.records); n != 31 {
 					t.Fatalf("%d records", n)
 				}
-				t.Logf("counted deletions: %d, want 9", len(h.leader.tracks.breaker.Deletions))
+				t.Logf("counted deletions: %d, want 9", len(h.leader.tracker.breaker.Deletions))
 				h.keepVolumes(22) // 18 of 40 within a minute: more than 10, more than 20 %
 				lag(6)
 				if n := len(h.records.records); n != 31 {
-					t.Errorf("%d records: the breaker has not held the second nine (%q)", n, h.leader.tracks.breaker.Why)
+					t.Errorf("%d records: the breaker has not held the second nine (%q)", n, h.leader.tracker.breaker.Why)
 				}
 			})
 		})
@@ -275,7 +275,7 @@ func TestHistoryRefusedMark(t *testing.T) {
 		}
 		h.keepVolumes(39)
 		h.polls(720) // an hour
-		tr := h.leader.tracks
+		tr := h.leader.tracker
 		if _, ok := h.records.records["v39"]; ok && tr.counts.invalid == 0 && len(tr.held) == 0 {
 			t.Errorf("after an hour it is there; invalid %d, held %v, orphans %d", tr.counts.invalid, tr.held, tr.counts.orphan)
 		}

@@ -425,7 +425,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			events := told(t, 40, nil, func(h *history) {
 				tc.tell(h)
 				h.polls(6)
-				if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) {
+				if tr := h.leader.tracker.all["v0"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered: %+v", tr)
 				}
 			})

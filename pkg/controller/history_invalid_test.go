@@ -39,13 +39,13 @@ func TestHistoryInvalidOutlivesPV(t *testing.T) {
 		if pv := h.records.records["v0"].Status.PersistentVolume; pv != nil {
 			t.Errorf("a minute after its PersistentVolume went the record says %+v", pv)
 		}
-		if n := h.leader.tracks.counts.unclaimed; n != invalid {
+		if n := h.leader.tracker.counts.unclaimed; n != invalid {
 			t.Errorf("%d unclaimed volumes are counted, want %d", n, invalid)
 		}
 		h.api.Lists["one"] = h.api.Lists["one"][invalid:]
 		h.polls(12)
 		if n := len(h.records.records); n != 40 {
-			t.Errorf("%d records: the loss of %d of 40 volumes whose PersistentVolumes went before was taken for explained (%q)", n, invalid, h.leader.tracks.breaker.Why)
+			t.Errorf("%d records: the loss of %d of 40 volumes whose PersistentVolumes went before was taken for explained (%q)", n, invalid, h.leader.tracker.breaker.Why)
 		}
 	})
 }

@@ -334,8 +334,8 @@ func TestHistoryNotDeleted(t *testing.T) {
 					if n, most := h.askedByID()-asked, int(5*time.Minute/grace); n == 0 || n > most {
 						t.Errorf("it was asked for %d times in five minutes", n)
 					}
-					if n := h.leader.tracks.held[policy.HeldNotDeleted]; n != 1 {
-						t.Errorf("held: %v", h.leader.tracks.held)
+					if n := h.leader.tracker.held[policy.HeldNotDeleted]; n != 1 {
+						t.Errorf("held: %v", h.leader.tracker.held)
 					}
 					h.records.fail = nil
 					h.listings(1 + int(grace/h.settings.PollInterval))

@@ -63,7 +63,7 @@ func TestHistoryMassHeldBeforeMarked(t *testing.T) {
 		if marked == volumes {
 			t.Fatal("all are marked")
 		}
-		if n := h.leader.tracks.held[policy.HeldMass]; n != volumes {
+		if n := h.leader.tracker.held[policy.HeldMass]; n != volumes {
 			t.Errorf("%d of %d records past their grace are counted as held, %d are marked", n, volumes, marked)
 		}
 	})
@@ -231,7 +231,7 @@ func TestHistoryMassOutlived(t *testing.T) {
 				h.records.fail = nil
 				h.polls(12)
 				if n := len(h.records.records); n != 40 {
-					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.Why)
+					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracker.breaker.Why)
 				}
 			})
 		})
@@ -282,7 +282,7 @@ func TestHistoryMassOutlivedByOneListing(t *testing.T) {
 				h.api.Lists["one"] = h.api.Lists["one"][30:]
 				h.polls(12)
 				if n := len(h.records.records); n != 40 {
-					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracks.breaker.Why)
+					t.Errorf("%d of 40 records are left a minute after 30 volumes were lost (%q)", n, h.leader.tracker.breaker.Why)
 				}
 			})
 		})
@@ -302,7 +302,7 @@ func TestHistoryMassExplainedBeforeLeading(t *testing.T) {
 		h.lead()
 		h.polls(12)
 		if n := len(h.records.records); n != 10 {
-			t.Errorf("%d records a minute after 30 of 40 volumes and their PersistentVolumes went (%q)", n, h.leader.tracks.breaker.Why)
+			t.Errorf("%d records a minute after 30 of 40 volumes and their PersistentVolumes went (%q)", n, h.leader.tracker.breaker.Why)
 		}
 	})
 }

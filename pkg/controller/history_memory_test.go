@@ -38,7 +38,7 @@ func TestHistoryNothingRemembered(t *testing.T) {
 			t.Parallel()
 			told(t, 40, nil, func(h *history) {
 				tell(h)
-				for id, is := range h.leader.tracks.all {
+				for id, is := range h.leader.tracker.all {
 					t.Errorf("volume %s: %+v", id, is)
 				}
 			})
@@ -249,7 +249,7 @@ func TestViewMemory(t *testing.T) {
 				is := h.leader.view.Size()
 				for what, n := range map[string]int{
 					"volumes": is.Volumes, "entries of lists": is.Entries / 2, "namespaces": is.Namespaces, "known namespaces": is.Seen,
-					"unknown volumes": is.Unknown, "ambiguous volumes": is.Ambiguous, "tracks": len(h.leader.tracks.all),
+					"unknown volumes": is.Unknown, "ambiguous volumes": is.Ambiguous, "tracker": len(h.leader.tracker.all),
 				} {
 					if n > tc.most+1 {
 						t.Errorf("%d %s after %d polls, want no more than %d", n, what, polls, tc.most)

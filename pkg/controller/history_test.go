@@ -449,7 +449,7 @@ func TestHistoryFirstRecords(t *testing.T) {
 		if made := len(h.records.records); made != 100 {
 			t.Errorf("%d records, want 100", made)
 		}
-		for id, is := range h.leader.tracks.all {
+		for id, is := range h.leader.tracker.all {
 			if is.Written != nil {
 				t.Errorf("what was written for volume %s is remembered", id)
 			}

@@ -129,7 +129,7 @@ func TestHistoryUndoneBeforeTheAnswer(t *testing.T) {
 				}
 				reads := h.records.reads
 				h.polls(4)
-				if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) || h.records.reads != reads {
+				if tr := h.leader.tracker.all["v0"]; tr != (policy.Memory{}) || h.records.reads != reads {
 					t.Errorf("it is read %d times more, and remembered: %+v", h.records.reads-reads, tr)
 				}
 			})
@@ -340,7 +340,7 @@ func TestHistoryUnansweredAtRest(t *testing.T) {
 		if n := h.askedByID() - asked; n > 12 {
 			t.Errorf("in half an hour StorageOS was asked %d times for a volume whose record is right", n)
 		}
-		if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) {
+		if tr := h.leader.tracker.all["v0"]; tr != (policy.Memory{}) {
 			t.Errorf("and what is remembered is %+v", tr.Unanswered)
 		}
 	})

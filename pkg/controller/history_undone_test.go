@@ -58,7 +58,7 @@ func TestHistoryUndoneAtOnce(t *testing.T) {
 					t.Errorf("two polls later it says\n%+v, want\n%+v", got, want)
 				}
 				h.listings(2)
-				if tr := h.leader.tracks.all["v0"]; tr != (policy.Memory{}) {
+				if tr := h.leader.tracker.all["v0"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered: %+v", tr)
 				}
 			})

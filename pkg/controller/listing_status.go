@@ -28,7 +28,7 @@ func (r *Reconciler) Listing() Listing {
 		return Listing{}
 	}
 	is := *l
-	is.Held, is.Invalid = r.tracks.concerned()
+	is.Held, is.Invalid = r.tracker.concerned()
 	return is
 }
 

@@ -24,7 +24,7 @@ func TestListing(t *testing.T) {
 	}
 	r.listingNoted(&source.Listing{Cluster: "c"}, nil, end)
 	r.listingNoted(&source.Listing{Cluster: "other"}, errBroken, end.Add(time.Minute))
-	r.tracks.update("v1", end, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update("v1", end, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Gauges.Held = "why"
 		return t
 	})

@@ -10,26 +10,26 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 )
 
-// considerAll decides about many volumes at once. The breaker counts them all
+// evaluateAll decides about many volumes at once. The breaker counts them all
 // before anything is said or handed to a worker.
-func (r *Reconciler) considerAll(ids []string) {
+func (r *Reconciler) evaluateAll(ids []string) {
 	for _, id := range ids {
 		r.count(id)
 	}
 	for _, id := range ids {
-		r.consider(id, r.current)
+		r.evaluate(id, r.current)
 	}
 }
 
 // count lets the breaker know of a volume that is absent, or is no longer.
 func (r *Reconciler) count(id string) {
 	o := r.observe(id)
-	r.tracks.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
+	r.tracker.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
 		o.Heeds(t, b)
 		of := r.rules.Decide(o).Memory.Gauges.BreakerInput()
 		t.Gauges.Absence, t.Gauges.Copies, t.Gauges.Namespace = of.Absence, of.Copies, of.Namespace
 		if o.Source.InitialSync && o.Record != nil && o.Record.Summary.Mark != "" {
-			r.inherited[id] = of
+			r.absentBefore[id] = of
 		}
 		return t
 	})
@@ -62,7 +62,7 @@ func (r *Reconciler) listingBegun(l *source.Listing) {
 
 func (r *Reconciler) volumeFound(id string) {
 	for _, id := range r.related(id) {
-		r.consider(id, r.current)
+		r.evaluate(id, r.current)
 	}
 }
 
@@ -86,7 +86,7 @@ func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []st
 	changed = r.related(changed...)
 	if r.resyncDue(complete) {
 		// Hashes are compared, no requests are made.
-		for _, id := range r.tracks.doubtWritten(time.Now()) {
+		for _, id := range r.tracker.doubtWritten(time.Now()) {
 			r.queue.Add(id)
 		}
 		changed = append(changed, r.everyID()...)
@@ -96,18 +96,18 @@ func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []st
 		changed = append(changed, r.incomplete()...) // they may have been left to this listing
 	}
 	r.writer.Bound()
-	r.considerAll(changed)
+	r.evaluateAll(changed)
 	first := complete && r.view.InitialSync()
 	r.view.Compared(l, complete)
 	if complete {
-		r.tracks.resetBreaker(time.Now())
+		r.tracker.resetBreaker(time.Now())
 	}
-	for _, id := range r.waiting.take() {
-		r.consider(id, r.current)
+	for _, id := range r.recheck.take() {
+		r.evaluate(id, r.current)
 	}
 	r.announce(first)
 	if first {
-		clear(r.inherited)
+		clear(r.absentBefore)
 	}
 	r.publish()
 	r.cycles.end(r.current, complete, time.Now())
@@ -133,7 +133,7 @@ func (r *Reconciler) resyncDue(complete bool) bool {
 // is true whatever StorageOS says, and whoever led before may have missed some of it.
 func (r *Reconciler) compareCaches() {
 	for _, id := range r.everyID() {
-		r.consider(id, nil)
+		r.evaluate(id, nil)
 	}
 	r.resynced = time.Now()
 }
@@ -141,9 +141,9 @@ func (r *Reconciler) compareCaches() {
 // announce says when deletions begin and cease to be held. First says that the
 // first complete listing has just ended.
 func (r *Reconciler) announce(first bool) {
-	why := r.tracks.holding()
+	why := r.tracker.holding()
 	was := r.holding
-	if why == "" && was != "" && r.tracks.notWatched() {
+	if why == "" && was != "" && r.tracker.notWatched() {
 		why = was // the same records are held, for what follows from it
 	}
 	r.holding = why
@@ -172,15 +172,15 @@ func sameHold(a, b string) bool {
 // that it left were reason enough.
 func (r *Reconciler) saidBefore(why string) bool {
 	if why == policy.HeldOtherCluster || why == policy.HeldNoCluster {
-		return len(r.inherited) > 0
+		return len(r.absentBefore) > 0
 	}
 	absent := map[string]int{}
-	for _, l := range r.inherited {
+	for _, l := range r.absentBefore {
 		if l.Absence == policy.Unexplained {
 			absent[l.Namespace]++
 		}
 	}
-	return r.tracks.tripsBy(absent)
+	return r.tracker.tripsBy(absent)
 }
 
 func (r *Reconciler) sayOnLease(kind, reason, message string) {

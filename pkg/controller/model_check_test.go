@@ -327,7 +327,7 @@ func (m *model) check() {
 // remembered: nothing that the cache knows, for every volume that ever was, nor what was
 // wrong with it once.
 func (m *model) remembered() {
-	for id, t := range m.leader.tracks.all {
+	for id, t := range m.leader.tracker.all {
 		o := m.leader.observe(id)
 		if t.Written != nil && policy.Newest(t.Written, o.Record) == o.Record {
 			m.violated(ruleRest, "volume %s: what was written last is remembered, and known: %+v, cached %+v", id, t.Written, o.Record)

@@ -106,7 +106,7 @@ func (m *model) newReplica() *replica {
 	r.leading.Store(true)
 	r.compareCaches()
 	r.metrics.StartLeading()
-	r.tracks.setUnreadable(len(r.caches.Unreadable()))
+	r.tracker.setUnreadable(len(r.caches.Unreadable()))
 	return p
 }
 

@@ -20,7 +20,7 @@ func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
 		return policy.NameHolder{Leaving: rec.Terminating}
 	}
 	absent := owner != "" && r.view.Look(owner).Presence == policy.Absent
-	return policy.NameHolder{Leaving: rec.Terminating || absent, Held: absent && r.tracks.heldInMass(owner)}
+	return policy.NameHolder{Leaving: rec.Terminating || absent, Held: absent && r.tracker.heldInMass(owner)}
 }
 
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.
@@ -32,7 +32,7 @@ func (r *Reconciler) nameTaken(id string, pv *state.PV) bool {
 // awaitName remembers that a volume waits for a name, and keeps what was listed of it.
 func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o policy.Observation, raw []byte) {
 	waits := false
-	r.tracks.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		if t.Wait.Name != name {
 			t.Wait = policy.NameWait{Name: name, Since: o.Now}
 		}
@@ -42,14 +42,14 @@ func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o poli
 	})
 	r.contents.PutBack(id, raw)
 	if waits {
-		r.waiting.add(id)
+		r.recheck.add(id)
 	} else {
 		r.queue.Add(id)
 	}
 }
 
 // waitsFor is the name that the record of a volume waits for, "" if it does not.
-func (t *tracks) waitsFor(id string) string {
+func (t *tracker) waitsFor(id string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.all[id].Wait.Name
@@ -57,7 +57,7 @@ func (t *tracks) waitsFor(id string) string {
 
 // heldInMass tells whether the record of a volume stays because too many are absent, and
 // may go when the hold is over. What else keeps it may do so for ever.
-func (t *tracks) heldInMass(id string) bool {
+func (t *tracker) heldInMass(id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.all[id].Gauges

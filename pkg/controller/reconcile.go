@@ -46,13 +46,13 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 	o = r.observe(id)
 	o.Polled = polled
 	if o.Record == nil {
-		if name := r.tracks.waitsFor(id); name != "" {
+		if name := r.tracker.waitsFor(id); name != "" {
 			o.Holder = r.holder(name, id)
 		}
 	} else if o.PV != nil && o.PV.Name != o.Record.Name {
 		o.NameTaken = r.nameTaken(id, o.PV)
 	}
-	r.tracks.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
+	r.tracker.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
 		if is := policy.Newest(t.Written, o.Record); is == o.Record {
 			t.Written = nil // the cache has it, or knows better
 		} else {
@@ -68,11 +68,11 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 	return o, d
 }
 
-// consider decides about a volume and leaves what is to be done to a worker. In
+// evaluate decides about a volume and leaves what is to be done to a worker. In
 // steady state nothing is, and the queue stays empty.
-func (r *Reconciler) consider(id string, cy *cycle) {
+func (r *Reconciler) evaluate(id string, cy *cycle) {
 	o, d := r.decide(id, true)
-	r.follow(id, o, d)
+	r.schedule(id, o, d)
 	if d.Verdict != policy.Save && d.Verdict != policy.Verify {
 		if !d.NextListing || o.Source.Presence != policy.Present {
 			r.contents.Take(id) // nobody will ask for it
@@ -85,15 +85,15 @@ func (r *Reconciler) consider(id string, cy *cycle) {
 	r.queue.Add(id)
 }
 
-// follow does what every decision asks for, whoever made it: it speaks and sets
+// schedule does what every decision asks for, whoever made it: it speaks and sets
 // the time of another look.
-func (r *Reconciler) follow(id string, o policy.Observation, d policy.Decision) {
+func (r *Reconciler) schedule(id string, o policy.Observation, d policy.Decision) {
 	r.say(d.Reports...)
 	if d.After > 0 {
 		r.queue.AddAfter(id, d.After)
 	}
 	if d.NextListing {
-		r.waiting.add(id)
+		r.recheck.add(id)
 	}
 	if d.Verdict == policy.Hold && o.Memory.Gauges.Held == "" && !o.Tripped {
 		r.logger.Info("A deletion is held back", "volumeID", id, "record", o.Record.Name, "why", d.Why)
@@ -129,7 +129,7 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 // decideInTurn decides for a worker. One of too many absences is marked in its turn.
 func (r *Reconciler) decideInTurn(id string) (policy.Observation, policy.Decision) {
 	o, d := r.decide(id, false)
-	r.follow(id, o, d)
+	r.schedule(id, o, d)
 	if o.MarksInMass(d) && !r.mayMark(id) {
 		d.WithoutMark(&o)
 	}

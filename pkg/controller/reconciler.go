@@ -75,7 +75,7 @@ type Reconciler struct {
 
 	caches   *cache.Caches
 	view     *source.View
-	tracks   *tracks
+	tracker  *tracker
 	contents *source.Payloads
 	cycles   *cycles
 	copies   *once
@@ -96,18 +96,18 @@ type Reconciler struct {
 	crd        *crd
 	completion completion
 
-	leading   atomic.Bool
-	trouble   trouble
-	warm      sync.Once
-	crdEnded  sync.WaitGroup // the watch of the CRD
-	current   *cycle         // of the listing that is under way; the poller's own
-	waiting   waiting
-	holding   string                   // why deletions are held, as last announced; the poller's own
-	inherited map[string]policy.Gauges // of the volumes that were marked absent before this process began, by ID; the poller's own
-	resynced  time.Time                // when every ID was last compared; the poller's own
-	compared  int                      // with which span of the view that was done; the poller's own
-	attempt   atomic.Int64             // see LastAttempt, Unix nanoseconds
-	listed    atomic.Pointer[Listing]
+	leading      atomic.Bool
+	errorLog     errorLog
+	warm         sync.Once
+	crdEnded     sync.WaitGroup // the watch of the CRD
+	current      *cycle         // of the listing that is under way; the poller's own
+	recheck      recheckSet
+	holding      string                   // why deletions are held, as last announced; the poller's own
+	absentBefore map[string]policy.Gauges // of the volumes that were marked absent before this process began, by ID; the poller's own
+	resynced     time.Time                // when every ID was last compared; the poller's own
+	compared     int                      // with which span of the view that was done; the poller's own
+	attempt      atomic.Int64             // see LastAttempt, Unix nanoseconds
+	listed       atomic.Pointer[Listing]
 }
 
 // NewReconciler checks the options and wires a Reconciler. It starts nothing.
@@ -125,22 +125,22 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		o.OnWrite = func(string, string) {}
 	}
 	r := &Reconciler{
-		settings:  o.Settings,
-		rules:     o.Settings.rules(),
-		events:    o.Events,
-		lease:     o.Lease,
-		metrics:   o.Metrics,
-		onWrite:   o.OnWrite,
-		logger:    klog.Background(),
-		cycles:    newCycles(o.Metrics.SyncDuration.Observe),
-		copies:    newOnce(),
-		inherited: map[string]policy.Gauges{},
-		proofs:    newProofs(o.Settings.Workers),
-		reads:     newReads(o.Settings.Workers),
-		writes:    newWrites(o.Settings.Workers),
-		marks:     newTurns(marksPerSecond),
-		newTries:  newTurns(triesPerSecond),
-		tries:     newTurns(triesPerSecond),
+		settings:     o.Settings,
+		rules:        o.Settings.rules(),
+		events:       o.Events,
+		lease:        o.Lease,
+		metrics:      o.Metrics,
+		onWrite:      o.OnWrite,
+		logger:       klog.Background(),
+		cycles:       newCycles(o.Metrics.SyncDuration.Observe),
+		copies:       newOnce(),
+		absentBefore: map[string]policy.Gauges{},
+		proofs:       newProofs(o.Settings.Workers),
+		reads:        newReads(o.Settings.Workers),
+		writes:       newWrites(o.Settings.Workers),
+		marks:        newTurns(marksPerSecond),
+		newTries:     newTurns(triesPerSecond),
+		tries:        newTurns(triesPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
@@ -151,9 +151,9 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		return nil, err
 	}
 	r.caches = caches
-	r.tracks = newTracks(&r.rules, o.Metrics)
+	r.tracker = newTracker(&r.rules, o.Metrics)
 	r.view = source.NewView(o.Settings.PollInterval, source.Known{
-		Names: r.tracks.names,
+		Names: r.tracker.names,
 		Cares: caches.Names,
 		Text:  caches.Text,
 	})
@@ -214,7 +214,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 		r.writer.Distrust() // who led before may have made some that its watch did not tell
 	}
 	r.leading.Store(true)
-	r.tracks.setUnreadable(len(r.caches.Unreadable()))
+	r.tracker.setUnreadable(len(r.caches.Unreadable()))
 	defer r.leading.Store(false)
 	r.compareCaches()
 

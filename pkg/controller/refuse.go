@@ -33,9 +33,9 @@ func (r *Reconciler) tried(err error) {
 // it is: it is not tried again for a while, unless the volume changes.
 func (r *Reconciler) refuse(ctx context.Context, id string, o policy.Observation, err error) {
 	r.metrics.Error(metrics.StageSave)
-	r.trouble.log(ctx, "refused", err)
+	r.errorLog.log(ctx, "refused", err)
 	first := false
-	r.tracks.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Refused.At = o.Now
 		t.Gauges.Invalid = o.Source.Presence == policy.Present
 		if !t.Gauges.Invalid {
@@ -68,6 +68,6 @@ func (r *Reconciler) failed(ctx context.Context, stage string, err error) error 
 		return err
 	}
 	r.metrics.Error(stage)
-	r.trouble.log(ctx, stage, err)
+	r.errorLog.log(ctx, stage, err)
 	return err
 }

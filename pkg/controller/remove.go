@@ -32,13 +32,13 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 	// The answers took their time. They are a proof for the record that they were asked
 	// for, as it was then.
 	is, d := r.decide(id, false)
-	r.follow(id, is, d)
+	r.schedule(id, is, d)
 	if d.Verdict != policy.Verify || is.Record.UID != o.Record.UID || is.Record.ResourceVersion != o.Record.ResourceVersion ||
 		is.Source.Cluster != o.Source.Cluster || !slices.Equal(r.questions(is), asked) {
-		r.waiting.add(id)
+		r.recheck.add(id)
 		return nil
 	}
-	r.tracks.update(id, is.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, is.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Proven, t.Asked = o.Record.ResourceVersion, time.Time{}
 		t.Gauges.Orphan, t.Gauges.Held = true, ""
 		return t
@@ -47,25 +47,25 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.Record.Name)
 		return nil
 	}
-	first := r.tracks.deleting(id, o.Record, d.Memory.Gauges.Absence, time.Now())
+	first := r.tracker.deleting(id, o.Record, d.Memory.Gauges.Absence, time.Now())
 	err = r.writer.Delete(ctx, o.Record)
 	if first && writer.NotDone(err) {
-		r.tracks.notDeleted(o.Record) // one that was asked for before may have been done then
+		r.tracker.notDeleted(o.Record) // one that was asked for before may have been done then
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		r.waiting.add(id) // somebody was faster: decided again on what the record says then
+		r.recheck.add(id) // somebody was faster: decided again on what the record says then
 		return nil
 	}
 	if err != nil {
 		// StorageOS is not asked again each time that this is tried. Whatever stands in the
 		// way, a right or a policy, may go, but not at once.
-		r.tracks.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		r.tracker.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 			t.Asked = time.Now()
 			return t
 		})
 		return r.failed(ctx, metrics.StageDelete, err)
 	}
-	r.tracks.deleted(id, time.Now())
+	r.tracker.deleted(id, time.Now())
 	r.metrics.DeleteDuration.Observe(time.Since(begun))
 	logger.Info("Deleted record: its volume is gone", "record", o.Record.Name)
 	return nil
@@ -81,14 +81,14 @@ func (r *Reconciler) questions(o policy.Observation) []source.Check {
 func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
 	if err != nil {
 		r.metrics.Error(metrics.StageDelete)
-		r.trouble.log(ctx, metrics.StageDelete, err)
+		r.errorLog.log(ctx, metrics.StageDelete, err)
 	}
 	now := time.Now()
-	r.tracks.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Asked, t.Proven = now, ""
 		return t
 	})
 	o, d := r.decide(id, false)
-	r.follow(id, o, d)
-	r.waiting.add(id)
+	r.schedule(id, o, d)
+	r.recheck.add(id)
 }

@@ -88,7 +88,7 @@ func TestKeptOnce(t *testing.T) {
 			}
 		}
 		r.contents.Put(id, []byte("content"))
-		r.consider(id, nil)
+		r.evaluate(id, nil)
 		if r.contents.Take(id) != nil {
 			t.Error("the content of a volume is kept, though its record is right")
 		}

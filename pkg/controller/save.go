@@ -54,7 +54,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 			// It has changed since it was listed: what is written now is looked at
 			// again when the next listing has shown it, or has not.
 			d.Want.Content = is.Content
-			r.waiting.add(id)
+			r.recheck.add(id)
 		}
 	}
 	res, err := r.writeInTurn(ctx, change, o.Record)
@@ -64,7 +64,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	}
 	was, after := res.Was, res.After
 	if res.Again {
-		r.waiting.add(id)
+		r.recheck.add(id)
 	}
 	if err != nil || after != nil {
 		r.tried(err)
@@ -110,7 +110,7 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 	}
 	raw, v, err := r.asker.Volume(ctx, o.Source.NamespaceID, id, raw)
 	if storageos.IsNotFound(err) {
-		r.waiting.add(id)
+		r.recheck.add(id)
 		return nil, nil, nil
 	}
 	if err != nil {
@@ -118,7 +118,7 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 	}
 	c, err := record.FromVolume(v, o.Source.NamespaceID, r.view.NodeNames())
 	if err != nil {
-		r.waiting.add(id)
+		r.recheck.add(id)
 		return nil, nil, nil //nolint:nilerr // the listing reports it
 	}
 	return &c, raw, nil
@@ -128,7 +128,7 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
 	is := state.NewRecord(after)
 	quiet, said, settled := false, policy.Unanswered{}, policy.AppliedBy(d, was, is)
-	r.tracks.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		quiet, said = t.Quiet != 0, t.Unanswered
 		t.Unanswered = policy.Unanswered{}
 		if was != nil && !d.Content && said.Health != "" && !was.Whole() {
@@ -156,7 +156,7 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	if o.Source.Presence == policy.Absent {
 		// Its deletion is decided next. The record's own event does not always
 		// bring the ID back: the API server may have dropped all that was written.
-		r.waiting.add(id)
+		r.recheck.add(id)
 	}
 	r.kept(id, is, settled == policy.Applied{})
 	if pending := said.Health; was != nil && !quiet {

@@ -6,27 +6,27 @@ import (
 	"sync"
 )
 
-// waiting holds the IDs that are looked at again after the next listing.
-type waiting struct {
+// recheckSet holds the IDs that are looked at again after the next listing.
+type recheckSet struct {
 	mu  sync.Mutex
 	ids map[string]struct{}
 }
 
-func (w *waiting) add(id string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ids == nil {
-		w.ids = map[string]struct{}{}
+func (s *recheckSet) add(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ids == nil {
+		s.ids = map[string]struct{}{}
 	}
-	w.ids[id] = struct{}{}
+	s.ids[id] = struct{}{}
 }
 
 // take hands out the IDs and forgets them.
-func (w *waiting) take() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ids := slices.Sorted(maps.Keys(w.ids))
-	w.ids = nil
+func (s *recheckSet) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := slices.Sorted(maps.Keys(s.ids))
+	s.ids = nil
 	return ids
 }
 

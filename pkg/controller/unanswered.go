@@ -18,7 +18,7 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, hal
 		return
 	}
 	var events []policy.Event
-	r.tracks.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		u := &t.Unanswered
 		events = u.Tell(was)
 		switch {
@@ -50,7 +50,7 @@ func (r *Reconciler) findOut(ctx context.Context, id string, u policy.Unanswered
 	if is != nil && is.UID != u.Was.UID {
 		is = nil // it has gone, which the cache will tell
 	}
-	r.tracks.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Unanswered, t.Written = policy.Unanswered{}, is
 		if is != nil {
 			t.Unanswered = u.Answered(is)

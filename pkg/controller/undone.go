@@ -18,12 +18,12 @@ func (r *Reconciler) replaced(id string, was *state.Record, after *v1.Volume, no
 	if state.NewRecord(after).Said() == is.Said {
 		return
 	}
-	r.tracks.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		if t.Before.Said == is.Said {
 			is.Pause = min(2*t.Before.Pause, longestRetryPolls*r.settings.PollInterval)
 		}
 		t.Before = is
 		return t
 	})
-	r.waiting.add(id) // it is forgotten then, or later
+	r.recheck.add(id) // it is forgotten then, or later
 }

@@ -10,39 +10,39 @@ import (
 // listDiff is the list of one namespace while it is read into the view. Where
 // that finds the list unchanged, or a volume in it, nothing is done for it.
 type listDiff struct {
-	view    *View
-	l       *Listing
-	space   *namespaceState
-	asked   storageos.Fingerprint // of the list that need not be looked into; zero if every list is
-	body    *revision             // nil until the list is known to be another than before
-	old     []*listed             // what the list showed before
-	at      int                   // how much of old was passed, in its order
-	lost    int                   // how many in a row were not met there
-	byRaw   map[uint64]*listed    // old by hash, once the order has turned out to be another
-	fresh   []*listed             // what the view did not have before
-	later   map[string]uint64     // hashes of what it shows and the next listing decodes, by ID
-	clashes bool                  // it shows a volume that belongs to another list
+	view       *View
+	l          *Listing
+	ns         *namespaceState
+	asked      storageos.Fingerprint // of the list that need not be looked into; zero if every list is
+	rev        *revision             // nil until the list is known to be another than before
+	old        []*listed             // what the list showed before
+	at         int                   // how much of old was passed, in its order
+	lost       int                   // consecutive entries that were not found near their old position
+	byRaw      map[uint64]*listed    // old by hash, once the order has turned out to be another
+	fresh      []*listed             // what the view did not have before
+	later      map[string]uint64     // hashes of what it shows and the next listing decodes, by ID
+	duplicates bool                  // it shows a volume that belongs to another list
 }
 
 // finding is what a listing shows of a volume, against what the view has.
 type finding int
 
 const (
-	unchanged finding = iota // nothing to do
-	changed                  // new or other content: decode it and store it
-	clashing                 // shown before in this listing, with other content
+	unchanged  finding = iota // nothing to do
+	changed                   // new or other content: decode it and store it
+	duplicated                // shown before in this listing, with other content
 )
 
 // Read begins to read the list of a namespace.
 func (v *View) Read(l *Listing, namespaceID string) *listDiff {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s := v.spaces[namespaceID]
+	s := v.states[namespaceID]
 	if s == nil {
 		s = &namespaceState{id: namespaceID}
-		v.spaces[namespaceID] = s
+		v.states[namespaceID] = s
 	}
-	return &listDiff{view: v, l: l, space: s}
+	return &listDiff{view: v, l: l, ns: s}
 }
 
 // known is the fingerprint of the list that need not be looked into. While an ID
@@ -50,8 +50,8 @@ func (v *View) Read(l *Listing, namespaceID string) *listDiff {
 func (r *listDiff) known() storageos.Fingerprint {
 	r.view.mu.RLock()
 	defer r.view.mu.RUnlock()
-	if r.space.body != nil && len(r.view.ambiguous) == 0 {
-		r.asked = r.space.body.fingerprint
+	if r.ns.rev != nil && len(r.view.ambiguous) == 0 {
+		r.asked = r.ns.rev.fingerprint
 	}
 	return r.asked
 }
@@ -59,40 +59,40 @@ func (r *listDiff) known() storageos.Fingerprint {
 // start begins to look into a list that is another than before. The caller holds
 // the lock.
 func (r *listDiff) start() {
-	if r.body != nil {
+	if r.rev != nil {
 		return
 	}
-	s := r.space
-	r.body, r.old = &revision{space: s, shown: r.l}, s.order
+	s := r.ns
+	r.rev, r.old = &revision{ns: s, shown: r.l}, s.order
 	s.stale = append(s.stale, s.order...)
-	s.body, s.order = r.body, make([]*listed, 0, len(s.order))
+	s.rev, s.order = r.rev, make([]*listed, 0, len(s.order))
 }
 
 // Close ends it. Whole says that the list was read to its end.
 func (r *listDiff) Close(is storageos.Fingerprint, whole bool) {
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
-	r.space.fresh = append(r.space.fresh, r.fresh...)
+	r.ns.fresh = append(r.ns.fresh, r.fresh...)
 	if whole {
-		r.space.whole, r.space.fresh = r.l, nil
+		r.ns.whole, r.ns.fresh = r.l, nil
 	}
 	switch {
 	case !whole:
 		// What it has shown is there; of the rest nothing is known.
-	case r.body == nil && r.asked == is && is != (storageos.Fingerprint{}):
-		r.space.body.shown = r.l // and nothing was handed over
+	case r.rev == nil && r.asked == is && is != (storageos.Fingerprint{}):
+		r.ns.rev.shown = r.l // and nothing was handed over
 	default:
 		r.start() // it may be empty
-		if !r.clashes {
-			r.body.fingerprint = is
+		if !r.duplicates {
+			r.rev.fingerprint = is
 		}
 	}
 	// What the list shows still is in its order.
-	r.space.stale = slices.DeleteFunc(r.space.stale, func(e *listed) bool {
-		return e.body == nil || e.body == r.body || e.body.space != r.space
+	r.ns.stale = slices.DeleteFunc(r.ns.stale, func(e *listed) bool {
+		return e.rev == nil || e.rev == r.rev || e.rev.ns != r.ns
 	})
-	if len(r.space.stale) == 0 {
-		r.space.stale = nil // it was as long as the list
+	if len(r.ns.stale) == 0 {
+		r.ns.stale = nil // it was as long as the list
 	}
 }
 
@@ -103,15 +103,15 @@ func (r *listDiff) recognise(raw uint64) bool {
 	defer r.view.mu.Unlock()
 	r.start()
 	e := r.before(raw)
-	if e == nil || e.raw != raw || e.other != nil || e.body == nil || e.body.space != r.space {
+	if e == nil || e.raw != raw || e.other != nil || e.rev == nil || e.rev.ns != r.ns {
 		return false
 	}
 	r.point(e)
 	return true
 }
 
-// mostLost is after how many volumes that are not where they are expected a list
-// counts as being in another order.
+// mostLost is how many consecutive entries may not be found near their old position. Above
+// that the list is taken to be in another order, and an index by hash is built.
 const mostLost = 3
 
 // before finds what the list showed before with that hash. It looks for it in the order
@@ -137,13 +137,13 @@ func (r *listDiff) before(raw uint64) *listed {
 
 // point says that this list shows a volume. The caller holds the lock.
 func (r *listDiff) point(e *listed) {
-	if e.body != r.body {
-		e.agreed = e.lastAgreed()
-		if e.body != nil {
-			e.body.fingerprint = storageos.Fingerprint{}
+	if e.rev != r.rev {
+		e.verified = e.lastVerified()
+		if e.rev != nil {
+			e.rev.fingerprint = storageos.Fingerprint{}
 		}
-		e.body = r.body
-		r.space.order = append(r.space.order, e)
+		e.rev = r.rev
+		r.ns.order = append(r.ns.order, e)
 	}
 }
 
@@ -157,16 +157,16 @@ func (r *listDiff) Show(id string, raw uint64) finding {
 	switch {
 	case !ok:
 		return changed
-	case e.body == r.body && (e.raw == raw || r.later[id] == raw):
+	case e.rev == r.rev && (e.raw == raw || r.later[id] == raw):
 		return unchanged
-	case e.body.shown == r.l:
-		r.clash(e)
-		return clashing
-	case e.other != nil && (e.invalid == invalidTwice || e.body.space != r.space):
+	case e.rev.shown == r.l:
+		r.duplicate(e)
+		return duplicated
+	case e.other != nil && (e.invalid == invalidTwice || e.rev.ns != r.ns):
 		// It was listed twice before, or elsewhere: what counts is whether this
 		// listing does so again, which only its end tells.
-		if e.body.space != r.space {
-			e.other = e.body
+		if e.rev.ns != r.ns {
+			e.other = e.rev
 		}
 		e.raw = 0
 		if r.later == nil {
@@ -175,7 +175,7 @@ func (r *listDiff) Show(id string, raw uint64) finding {
 		r.later[id] = raw
 		r.point(e)
 		return unchanged
-	case e.raw == raw && e.body.space == r.space:
+	case e.raw == raw && e.rev.ns == r.ns:
 		r.point(e)
 		return unchanged
 	default:
@@ -197,11 +197,11 @@ func (r *listDiff) Store(id string, raw uint64, d state.Digest, invalid string) 
 		v.volumes[e.ID] = e
 		r.fresh = append(r.fresh, e)
 		v.generation++
-	case e.body != r.body && e.body.shown == r.l:
-		r.clash(e)
+	case e.rev != r.rev && e.rev.shown == r.l:
+		r.duplicate(e)
 		return false
-	case e.body.space != r.space:
-		e.other = e.body
+	case e.rev.ns != r.ns:
+		e.other = e.rev
 		v.ambiguous[id] = true
 	}
 	v.change(e, func() {
@@ -215,14 +215,14 @@ const ListedTwice = "StorageOS lists its ID twice with different content"
 
 var invalidTwice = state.Intern(ListedTwice)
 
-// clash takes note that a volume that was shown in this listing is shown again.
+// duplicate takes note that a volume that was shown in this listing is shown again.
 // The caller holds the lock.
-func (r *listDiff) clash(e *listed) {
-	if e.body != r.body {
-		r.space.order = append(r.space.order, e)
+func (r *listDiff) duplicate(e *listed) {
+	if e.rev != r.rev {
+		r.ns.order = append(r.ns.order, e)
 	}
-	r.clashes = true
-	r.view.change(e, func() { e.other, e.invalid = r.body, invalidTwice })
+	r.duplicates = true
+	r.view.change(e, func() { e.other, e.invalid = r.rev, invalidTwice })
 	if _, ok := r.view.ambiguous[e.ID]; !ok {
 		r.view.ambiguous[e.ID] = false
 	}
@@ -251,9 +251,9 @@ func (v *View) End(l *Listing, complete bool) (changed []string, twice int) {
 		v.clock.Completed(l.Begun, l.ended, l.Cluster)
 	}
 	changed, twice = v.resolve(l, complete)
-	for _, s := range v.spaces {
-		if s.body != nil && s.body.shown == l && l.Verified {
-			s.body.agreed = l
+	for _, s := range v.states {
+		if s.rev != nil && s.rev.shown == l && l.Verified {
+			s.rev.verified = l
 		}
 		if complete {
 			changed = append(changed, v.gone(s, l)...)
@@ -291,11 +291,11 @@ func (v *View) resolve(l *Listing, complete bool) (changed []string, twice int) 
 			v.ambiguous[id] = false
 			changed = append(changed, id)
 		}
-		switch both := e.body.shown == l && e.other.shown == l; {
+		switch both := e.rev.shown == l && e.other.shown == l; {
 		case both && e.invalid != invalidTwice:
 			v.change(e, func() { e.invalid = invalidTwice })
 			twice++
-		case !both && (complete || e.other.space.whole == l || v.removed(e.other.space, l)):
+		case !both && (complete || e.other.ns.whole == l || v.removed(e.other.ns, l)):
 			v.single(e)
 		}
 	}
@@ -313,15 +313,15 @@ func (v *View) single(e *listed) {
 	e.other = nil
 	delete(v.ambiguous, e.ID)
 	if e.invalid == invalidTwice || e.raw == 0 {
-		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
+		e.raw, e.rev.fingerprint = 0, storageos.Fingerprint{}
 	}
 }
 
 // gone forgets the volumes of a namespace that a complete listing has not shown.
 func (v *View) gone(s *namespaceState, l *Listing) (ids []string) {
-	if s.body == nil || s.body.shown != l {
+	if s.rev == nil || s.rev.shown != l {
 		s.stale = append(s.stale, s.order...)
-		delete(v.spaces, s.id)
+		delete(v.states, s.id)
 	}
 	ids = v.drop(s, s.stale, l)
 	s.stale = nil
@@ -336,17 +336,17 @@ func (v *View) forget(l *Listing) (ids []string) {
 	for _, id := range v.namespaces {
 		is[id] = true
 	}
-	for _, s := range v.spaces {
+	for _, s := range v.states {
 		var lost []*listed
 		switch {
 		case l.namespaces && !is[s.id]:
-			delete(v.spaces, s.id)
+			delete(v.states, s.id)
 			lost = slices.Concat(s.stale, s.order)
 		case s.whole == l:
 			lost, s.stale = s.stale, nil
 		default:
-			lost = slices.DeleteFunc(slices.Clone(s.fresh), func(e *listed) bool { return e.body == s.body })
-			s.fresh = slices.DeleteFunc(s.fresh, func(e *listed) bool { return e.body != s.body })
+			lost = slices.DeleteFunc(slices.Clone(s.fresh), func(e *listed) bool { return e.rev == s.rev })
+			s.fresh = slices.DeleteFunc(s.fresh, func(e *listed) bool { return e.rev != s.rev })
 		}
 		ids = append(ids, v.drop(s, lost, l)...)
 	}
@@ -363,13 +363,13 @@ func (v *View) forget(l *Listing) (ids []string) {
 // drop takes volumes of a namespace that a listing has not shown out of the view.
 func (v *View) drop(s *namespaceState, volumes []*listed, l *Listing) (ids []string) {
 	for _, e := range volumes {
-		if e.body == nil || e.body.shown == l || e.body.space != s {
+		if e.rev == nil || e.rev.shown == l || e.rev.ns != s {
 			continue
 		}
 		if v.elsewhere(e) {
 			continue
 		}
-		v.change(e, func() { e.body = nil })
+		v.change(e, func() { e.rev = nil })
 		delete(v.volumes, e.ID)
 		delete(v.ambiguous, e.ID)
 		ids = append(ids, e.ID)
@@ -381,21 +381,21 @@ func (v *View) drop(s *namespaceState, volumes []*listed, l *Listing) (ids []str
 // where it is; the next listing decodes it again.
 func (v *View) elsewhere(e *listed) bool {
 	other := e.other
-	if other == nil || other.space == e.body.space || v.spaces[other.space.id] != other.space || other.space.body != other {
+	if other == nil || other.ns == e.rev.ns || v.states[other.ns.id] != other.ns || other.ns.rev != other {
 		return false
 	}
-	v.change(e, func() { e.agreed, e.body, e.raw = e.lastAgreed(), other, 0 })
+	v.change(e, func() { e.verified, e.rev, e.raw = e.lastVerified(), other, 0 })
 	v.single(e)
 	return true
 }
 
-// lastAgreed is the last listing that showed the volume and is known to be of one
+// lastVerified is the last listing that showed the volume and is known to be of one
 // cluster.
-func (e *listed) lastAgreed() *Listing {
-	if e.body != nil && e.body.agreed != nil {
-		return e.body.agreed
+func (e *listed) lastVerified() *Listing {
+	if e.rev != nil && e.rev.verified != nil {
+		return e.rev.verified
 	}
-	return e.agreed
+	return e.verified
 }
 
 // DecodeAgain has the next listing take volumes for changed. It returns the IDs of
@@ -409,7 +409,7 @@ func (v *View) DecodeAgain(ids []string) (rest []string) {
 			rest = append(rest, id)
 			continue
 		}
-		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
+		e.raw, e.rev.fingerprint = 0, storageos.Fingerprint{}
 	}
 	return rest
 }

@@ -195,17 +195,17 @@ func (p *Poller) examine(ctx context.Context, r *listDiff, id string, hash uint6
 	switch r.Show(id, hash) {
 	case unchanged:
 		return false
-	case clashing:
+	case duplicated:
 		p.Metrics.Error(metrics.StageDecode)
 	case changed:
 		d, err := state.Digest{}, e.Err
 		if err == nil {
-			d, err = digestRaw(e.Raw, r.space.id, p.View.NodeNames())
+			d, err = digestRaw(e.Raw, r.ns.id, p.View.NodeNames())
 		}
 		invalid := ""
 		if err != nil {
 			p.Metrics.Error(metrics.StageDecode)
-			klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", id, "namespaceID", r.space.id)
+			klog.FromContext(ctx).Error(err, "A volume cannot be recorded: its record stays as it is", "volumeID", id, "namespaceID", r.ns.id)
 			invalid = err.Error()
 		}
 		if !r.Store(id, hash, d, invalid) {

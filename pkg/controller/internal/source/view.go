@@ -19,7 +19,7 @@ type View struct {
 	mu         sync.RWMutex
 	most       int // volumes
 	volumes    map[string]*listed
-	spaces     map[string]*namespaceState
+	states     map[string]*namespaceState
 	namespaces []string          // IDs, as last listed
 	nodes      map[string]string // ID -> name, as last listed whole
 	current    *Listing          // the one that is under way, nil between two
@@ -27,7 +27,7 @@ type View struct {
 	listings   int               // how many were complete
 	generation int               // grows with each volume that comes and each listing that ends
 	whole      bool              // the last listing that has ended was complete
-	settledIn  int               // the span of the clock in which a complete listing was last compared, 0 before the first
+	syncedIn   int               // the span of the clock in which a complete listing was last compared, 0 before the first
 	clock      policy.WatchClock
 
 	// The namespaces that are listed, and those that were and that records name still.
@@ -64,35 +64,35 @@ type Listing struct {
 // namespaceState is a namespace of StorageOS.
 type namespaceState struct {
 	id    string
-	body  *revision // as last listed, nil before
+	rev   *revision // as last listed, nil before
 	whole *Listing  // the last that read its list to the end
-	order []*listed // the volumes that body shows, in its order
+	order []*listed // the volumes of rev, as it lists them
 	fresh []*listed // those that no whole list has shown yet, while the last was not
-	stale []*listed // those of earlier bodies: gone if the next complete listing does not show them
+	stale []*listed // those of earlier revisions: gone if the next complete listing does not show them
 }
 
-// revision is one content that the list of a namespace has had. While it does not
-// change nothing is done for its volumes, however many: it is the body that a
-// listing shows again.
+// revision is one content that the list of a namespace has had. If a listing returns the
+// same bytes for a namespace, only shown of its revision is updated: its volumes are not
+// visited.
 //
-// Invariant: a body that another list has taken a volume from has no fingerprint. If it
-// counted as unchanged, nobody would learn that it shows the volume still.
+// Invariant: a revision whose volume another list has shown since has no fingerprint. If its
+// bytes counted as unchanged, nobody would learn that it shows the volume still.
 type revision struct {
-	space       *namespaceState
+	ns          *namespaceState
 	fingerprint storageos.Fingerprint // zero if it is to be looked into the next time
 	shown       *Listing              // the last that showed it
-	agreed      *Listing              // the last that showed it and is known to be of one cluster
+	verified    *Listing              // the last that showed it and is known to be of one cluster
 }
 
 // listed is what the view keeps of one volume.
 type listed struct {
 	ID string
 	state.Digest
-	raw     uint64                 // hash of its JSON as listed; 0 if it is to be decoded again
-	invalid state.Interned[string] // why it cannot be recorded, "" if it can
-	body    *revision              // that showed it last; nil once it has gone
-	other   *revision              // another one that showed it too, or did so before; nil if there is none
-	agreed  *Listing               // what body.agreed is before that is known
+	raw      uint64                 // hash of its JSON as listed; 0 if it is to be decoded again
+	invalid  state.Interned[string] // why it cannot be recorded, "" if it can
+	rev      *revision              // that showed it last; nil once it has gone
+	other    *revision              // another one that showed it too, or did so before; nil if there is none
+	verified *Listing               // what rev.verified is before that is known
 }
 
 // maxVouched bounds the clusters that are remembered.
@@ -122,7 +122,7 @@ func NewView(interval time.Duration, known Known) *View {
 		known.Text = func(id string) string { return id }
 	}
 	return &View{
-		volumes: map[string]*listed{}, spaces: map[string]*namespaceState{},
+		volumes: map[string]*listed{}, states: map[string]*namespaceState{},
 		seen: map[string]bool{}, health: map[v1.Health]int{}, most: maxVolumes,
 		ambiguous: map[string]bool{}, unknown: map[string]time.Time{}, vouched: map[string]bool{},
 		clock: policy.WatchClock{Interval: interval}, known: known,
@@ -143,8 +143,8 @@ type Size struct {
 func (v *View) Size() Size {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := Size{Volumes: len(v.volumes), Namespaces: len(v.spaces), Seen: len(v.seen), Unknown: len(v.unknown), Ambiguous: len(v.ambiguous)}
-	for _, ns := range v.spaces {
+	s := Size{Volumes: len(v.volumes), Namespaces: len(v.states), Seen: len(v.seen), Unknown: len(v.unknown), Ambiguous: len(v.ambiguous)}
+	for _, ns := range v.states {
 		s.Entries += len(ns.order) + len(ns.stale) + len(ns.fresh)
 	}
 	return s
@@ -154,7 +154,7 @@ func (v *View) Size() Size {
 func (v *View) Look(id string) policy.Source {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := policy.Source{LastComplete: v.whole, InitialSync: v.settledIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
+	s := policy.Source{LastComplete: v.whole, InitialSync: v.syncedIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
 		s.CompleteBegun = v.complete.Begun
@@ -162,13 +162,13 @@ func (v *View) Look(id string) policy.Source {
 	}
 	if l, ok := v.volumes[id]; ok {
 		s.Presence = policy.Present
-		s.NamespaceID = l.body.space.id
+		s.NamespaceID = l.rev.ns.id
 		s.Digest = l.Digest
 		s.Invalid = l.invalid.Value()
 		s.Moved = v.ambiguous[id]
-		s.Seen = l.body.shown.Begun
+		s.Seen = l.rev.shown.Begun
 		s.InitialSync = !v.seen[s.NamespaceID]
-		of = l.lastAgreed()
+		of = l.lastVerified()
 	} else if _, unknown := v.unknown[id]; v.complete != nil && !unknown {
 		s.Presence = policy.Absent
 	}
@@ -205,7 +205,7 @@ func (v *View) setNodes(nodes map[string]string) {
 	}
 	v.nodes = nodes
 	for _, e := range v.volumes {
-		e.raw, e.body.fingerprint = 0, storageos.Fingerprint{}
+		e.raw, e.rev.fingerprint = 0, storageos.Fingerprint{}
 	}
 }
 
@@ -222,14 +222,14 @@ func (v *View) setNamespaces(l *Listing, ids []string) {
 	seen := make(map[string]bool, len(ids))
 	// One that comes while the same cluster answers was made since. What another cluster
 	// has was so before it was heard of.
-	made := v.settledIn != 0 && v.settledIn == v.clock.Span
+	made := v.syncedIn != 0 && v.syncedIn == v.clock.Span
 	for _, id := range ids {
-		settled, known := v.seen[id]
-		seen[id] = settled || made && !known
+		synced, known := v.seen[id]
+		seen[id] = synced || made && !known
 	}
-	for id, settled := range v.seen {
+	for id, synced := range v.seen {
 		if _, ok := seen[id]; !ok && v.known.Names(id) {
-			seen[id] = settled
+			seen[id] = synced
 		}
 	}
 	v.seen = seen
@@ -249,9 +249,9 @@ func (v *View) Compared(l *Listing, complete bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if complete {
-		v.settledIn = v.clock.Span
+		v.syncedIn = v.clock.Span
 	}
-	for id, s := range v.spaces {
+	for id, s := range v.states {
 		if s.whole == l && !v.seen[id] {
 			v.seen[id] = true
 		}
@@ -262,7 +262,7 @@ func (v *View) Compared(l *Listing, complete bool) {
 func (v *View) InitialSync() bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.settledIn == 0
+	return v.syncedIn == 0
 }
 
 // heard takes note of which cluster has answered, "" if it refused to tell.
@@ -340,7 +340,7 @@ func (v *View) change(e *listed, fn func()) {
 
 func (v *View) count(e *listed, n int) {
 	switch {
-	case e.body == nil: // not there yet, or no more
+	case e.rev == nil: // not there yet, or no more
 	case e.invalid.Value() != "":
 		v.health[v1.HealthUnknown] += n
 	default:

@@ -141,7 +141,7 @@ func TestModelView(t *testing.T) {
 				if len(v.ambiguous) > 0 && !slices.Contains(slices.Collect(maps.Values(twice)), true) {
 					t.Fatalf("in doubt: %v", slices.Collect(maps.Keys(v.ambiguous)))
 				}
-				for _, s := range v.spaces {
+				for _, s := range v.states {
 					if len(s.stale) > 0 || strings.TrimSpace(s.id) == "" {
 						t.Fatalf("namespace %s keeps %d volumes that are gone", s.id, len(s.stale))
 					}

@@ -119,17 +119,17 @@ func TestViewKeepsNothingOld(t *testing.T) {
 	for n := range 5 {
 		l := at(n)
 		tell(v, l, "ns", []shown{{"a", 1}, {"b", uint64(n)}, {fmt.Sprint(n), 1}}, -1)
-		if kept := v.spaces["ns"].stale; len(kept) > 1 {
+		if kept := v.states["ns"].stale; len(kept) > 1 {
 			t.Errorf("listing %d: %d volumes are looked for, want the one that is gone", n, len(kept))
 		}
 		v.End(l, true)
-		if kept := v.spaces["ns"].stale; kept != nil {
+		if kept := v.states["ns"].stale; kept != nil {
 			t.Errorf("listing %d: room for %d volumes is kept", n, cap(kept))
 		}
 	}
 	l := at(9)
 	tell(v, l, "ns", []shown{{"a", 1}, {"b", 9}, {"4", 1}}, -1)
-	if kept := v.spaces["ns"].stale; kept != nil {
+	if kept := v.states["ns"].stale; kept != nil {
 		t.Errorf("nothing is gone: room for %d volumes is kept", cap(kept))
 	}
 }
@@ -269,7 +269,7 @@ func TestReadingOrder(t *testing.T) {
 			if decoded != tc.decoded || (r.byRaw != nil) != tc.another {
 				t.Errorf("%d were decoded, another order: %v; want %d, %v", decoded, r.byRaw != nil, tc.decoded, tc.another)
 			}
-			if n := len(r.space.order); n != len(list) {
+			if n := len(r.ns.order); n != len(list) {
 				t.Errorf("of %d volumes %d are in the order", len(list), n)
 			}
 		})

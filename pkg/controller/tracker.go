@@ -9,8 +9,8 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
-// tracks holds the track of each volume that has one, and counts their levels.
-type tracks struct {
+// tracker holds the memory of each volume that has one, and counts what the gauges say of them.
+type tracker struct {
 	mu      sync.Mutex
 	all     map[string]policy.Memory
 	counts  struct{ unclaimed, missing, orphan, pruned, invalid, unreadable int }
@@ -19,20 +19,20 @@ type tracks struct {
 	metrics *metrics.Metrics
 }
 
-func newTracks(s *policy.Rules, m *metrics.Metrics) *tracks {
-	return &tracks{all: map[string]policy.Memory{}, held: map[string]int{}, breaker: policy.NewBreaker(s), metrics: m}
+func newTracker(s *policy.Rules, m *metrics.Metrics) *tracker {
+	return &tracker{all: map[string]policy.Memory{}, held: map[string]int{}, breaker: policy.NewBreaker(s), metrics: m}
 }
 
-// update changes the track of a volume. Fn runs under the lock: it must be
+// update changes the memory of a volume. Fn runs under the lock: it must be
 // quick and must not call back. It is told what the breaker knows.
-func (t *tracks) update(id string, now time.Time, fn func(old policy.Memory, b *policy.Breaker) policy.Memory) {
+func (t *tracker) update(id string, now time.Time, fn func(old policy.Memory, b *policy.Breaker) policy.Memory) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.set(id, now, fn(t.all[id], &t.breaker))
 }
 
-// set stores a track. The caller holds the lock.
-func (t *tracks) set(id string, now time.Time, next policy.Memory) {
+// set stores a memory. The caller holds the lock.
+func (t *tracker) set(id string, now time.Time, next policy.Memory) {
 	old := t.all[id]
 	if next == (policy.Memory{}) {
 		delete(t.all, id)
@@ -60,7 +60,7 @@ func (t *tracks) set(id string, now time.Time, next policy.Memory) {
 	t.publish()
 }
 
-func (t *tracks) hold(why string, n int) {
+func (t *tracker) hold(why string, n int) {
 	if why == "" {
 		return
 	}
@@ -72,7 +72,7 @@ func (t *tracks) hold(why string, n int) {
 // deleting takes note that Kubernetes is asked to delete the record of a volume: from
 // now on an unexplained one counts as deleted, whatever the caches say.
 // It tells whether that was asked for the first time.
-func (t *tracks) deleting(id string, rec *state.Record, kind policy.AbsenceKind, now time.Time) (first bool) {
+func (t *tracker) deleting(id string, rec *state.Record, kind policy.AbsenceKind, now time.Time) (first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	first = t.breaker.Asked[rec.UID] == nil
@@ -89,14 +89,14 @@ func (t *tracks) deleting(id string, rec *state.Record, kind policy.AbsenceKind,
 }
 
 // notDeleted takes note that it was not done.
-func (t *tracks) notDeleted(rec *state.Record) {
+func (t *tracker) notDeleted(rec *state.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.NotDeleted(rec)
 }
 
 // deleted takes note that it was.
-func (t *tracks) deleted(id string, now time.Time) {
+func (t *tracker) deleted(id string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tr := t.all[id]
@@ -105,14 +105,14 @@ func (t *tracks) deleted(id string, now time.Time) {
 }
 
 // names tells whether a record names a namespace of StorageOS.
-func (t *tracks) names(namespaceID string) bool {
+func (t *tracker) names(namespaceID string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.breaker.Namespaces[namespaceID].Records > 0
 }
 
 // recordChanged counts the records.
-func (t *tracks) recordChanged(old, obj *state.Record) {
+func (t *tracker) recordChanged(old, obj *state.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.RecordChanged(old, obj)
@@ -120,7 +120,7 @@ func (t *tracks) recordChanged(old, obj *state.Record) {
 
 // cached forgets what was written to a record when the cache has it: nobody may decide
 // about its volume for long.
-func (t *tracks) cached(rec *state.Record) {
+func (t *tracker) cached(rec *state.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, id := range rec.IDs() {
@@ -134,7 +134,7 @@ func (t *tracks) cached(rec *state.Record) {
 // doubtWritten has all that is read which was written and which the cache has not told of. It
 // may never do so: a store that was restored from a backup does not have it. It returns
 // the IDs.
-func (t *tracks) doubtWritten(now time.Time) (ids []string) {
+func (t *tracker) doubtWritten(now time.Time) (ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, tr := range t.all {
@@ -148,14 +148,14 @@ func (t *tracks) doubtWritten(now time.Time) (ids []string) {
 }
 
 // resetBreaker looks, after a complete listing, whether the breaker may go.
-func (t *tracks) resetBreaker(now time.Time) {
+func (t *tracker) resetBreaker(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.breaker.Reset(now)
 }
 
 // tripsBy tells whether these absences alone would trip the breaker.
-func (t *tracks) tripsBy(absent map[string]int) bool {
+func (t *tracker) tripsBy(absent map[string]int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.breaker.TripsBy(absent)
@@ -163,7 +163,7 @@ func (t *tracks) tripsBy(absent map[string]int) bool {
 
 // holding tells why deletions of more than single records are held, "" if they
 // are not: another cluster answers, or too many are absent.
-func (t *tracks) holding() string {
+func (t *tracker) holding() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.breaker.Why != "" && t.held[policy.HeldMass]+t.held[policy.HeldNotVouched] > 0 {
@@ -179,14 +179,14 @@ func (t *tracks) holding() string {
 
 // notWatched tells whether records are held because they were not watched for long
 // enough.
-func (t *tracks) notWatched() bool {
+func (t *tracker) notWatched() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.held[policy.HeldNotWatched] > 0
 }
 
 // publish sets the gauges. The caller holds the lock.
-func (t *tracks) publish() {
+func (t *tracker) publish() {
 	t.metrics.SetOrphans(metrics.OrphanUnclaimed, t.counts.unclaimed)
 	t.metrics.SetOrphans(metrics.OrphanMissing, t.counts.missing)
 	t.metrics.SetOrphans(metrics.OrphanRecord, t.counts.orphan)
@@ -197,7 +197,7 @@ func (t *tracks) publish() {
 
 // sums are how many records the rules of deletion hold back, and how much cannot be
 // recorded. The caller holds the lock.
-func (t *tracks) sums() (held, invalid int) {
+func (t *tracker) sums() (held, invalid int) {
 	for _, n := range t.held {
 		held += n
 	}
@@ -205,14 +205,14 @@ func (t *tracks) sums() (held, invalid int) {
 }
 
 // concerned is the same for whoever does not hold it.
-func (t *tracks) concerned() (held, invalid int) {
+func (t *tracker) concerned() (held, invalid int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sums()
 }
 
 // setUnreadable says how many PersistentVolumes have a handle that cannot be read.
-func (t *tracks) setUnreadable(n int) {
+func (t *tracker) setUnreadable(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.unreadable = n

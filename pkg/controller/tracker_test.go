@@ -17,7 +17,7 @@ func TestBreaker(t *testing.T) {
 	t.Parallel()
 	settings := defaultRules()
 	settings.MaxOrphanCount = 2
-	ts := newTracks(&settings, metrics.New())
+	ts := newTracker(&settings, metrics.New())
 	ids := strings.Split("abcdefghij", "")
 	records := map[string]*state.Record{}
 	for _, id := range ids {
@@ -68,40 +68,40 @@ func TestBreaker(t *testing.T) {
 func TestBreakerDeleting(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		meanwhile func(ts *tracks, r *state.Record, decide func(kind policy.AbsenceKind))
+		meanwhile func(ts *tracker, r *state.Record, decide func(kind policy.AbsenceKind))
 		lost, all int
 	}{
-		"nothing": {func(*tracks, *state.Record, func(policy.AbsenceKind)) {}, 3, 10},
-		"it is done": {func(ts *tracks, r *state.Record, _ func(policy.AbsenceKind)) {
+		"nothing": {func(*tracker, *state.Record, func(policy.AbsenceKind)) {}, 3, 10},
+		"it is done": {func(ts *tracker, r *state.Record, _ func(policy.AbsenceKind)) {
 			ts.recordChanged(r, nil)
 			ts.deleted("a", noon)
 		}, 3, 10},
-		"the watch is first": {func(ts *tracks, r *state.Record, decide func(policy.AbsenceKind)) {
-			ts.recordChanged(r, nil)
-			decide(policy.NotAbsent)
-			ts.deleted("a", noon)
-		}, 3, 10},
-		"the answer is first": {func(ts *tracks, r *state.Record, decide func(policy.AbsenceKind)) {
-			ts.deleted("a", noon)
+		"the watch is first": {func(ts *tracker, r *state.Record, decide func(policy.AbsenceKind)) {
 			ts.recordChanged(r, nil)
 			decide(policy.NotAbsent)
+			ts.deleted("a", noon)
 		}, 3, 10},
-		"a finalizer keeps it": {func(ts *tracks, r *state.Record, _ func(policy.AbsenceKind)) {
+		"the answer is first": {func(ts *tracker, r *state.Record, decide func(policy.AbsenceKind)) {
+			ts.deleted("a", noon)
+			ts.recordChanged(r, nil)
+			decide(policy.NotAbsent)
+		}, 3, 10},
+		"a finalizer keeps it": {func(ts *tracker, r *state.Record, _ func(policy.AbsenceKind)) {
 			q := *r
 			q.Terminating = true
 			ts.recordChanged(r, &q)
 			ts.deleted("a", noon)
 		}, 3, 10},
-		"it is decided before": {func(_ *tracks, _ *state.Record, decide func(policy.AbsenceKind)) { decide(policy.Unexplained) }, 3, 10},
-		"it is not known if": {func(ts *tracks, r *state.Record, decide func(policy.AbsenceKind)) {
+		"it is decided before": {func(_ *tracker, _ *state.Record, decide func(policy.AbsenceKind)) { decide(policy.Unexplained) }, 3, 10},
+		"it is not known if": {func(ts *tracker, r *state.Record, decide func(policy.AbsenceKind)) {
 			decide(policy.Unexplained)
 			ts.deleting("a", r, policy.Unexplained, noon)
 		}, 3, 10},
-		"it is refused": {func(ts *tracks, r *state.Record, decide func(policy.AbsenceKind)) {
+		"it is refused": {func(ts *tracker, r *state.Record, decide func(policy.AbsenceKind)) {
 			ts.notDeleted(r)
 			decide(policy.Unexplained)
 		}, 3, 10},
-		"it is refused, and there": {func(ts *tracks, r *state.Record, decide func(policy.AbsenceKind)) {
+		"it is refused, and there": {func(ts *tracker, r *state.Record, decide func(policy.AbsenceKind)) {
 			ts.notDeleted(r)
 			decide(policy.NotAbsent)
 		}, 2, 10},
@@ -109,7 +109,7 @@ func TestBreakerDeleting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			settings := defaultRules()
-			ts := newTracks(&settings, metrics.New())
+			ts := newTracker(&settings, metrics.New())
 			records := map[string]*state.Record{}
 			for _, id := range strings.Split("abcdefghij", "") {
 				records[id] = aRecord()
@@ -147,23 +147,23 @@ func TestBreakerDeleting(t *testing.T) {
 // their volumes: copies, and those behind a finalizer.
 func TestBreakerNamespace(t *testing.T) {
 	t.Parallel()
-	for name, beside := range map[string]func(*tracks){
-		"nothing": func(*tracks) {},
-		"a copy of one": func(ts *tracks) {
+	for name, beside := range map[string]func(*tracker){
+		"nothing": func(*tracker) {},
+		"a copy of one": func(ts *tracker) {
 			ts.recordChanged(nil, aRecord())
 			ts.update("a", noon, func(tr policy.Memory, _ *policy.Breaker) policy.Memory {
 				tr.Gauges.Copies = 1
 				return tr
 			})
 		},
-		"a terminating one": func(ts *tracks) {
+		"a terminating one": func(ts *tracker) {
 			r := aRecord()
 			ts.recordChanged(nil, r)
 			ending := *r
 			ending.Terminating = true
 			ts.recordChanged(r, &ending)
 		},
-		"one that was deleted, behind a finalizer": func(ts *tracks) {
+		"one that was deleted, behind a finalizer": func(ts *tracker) {
 			r := aRecord()
 			r.UID = "z"
 			ts.recordChanged(nil, r)
@@ -182,7 +182,7 @@ func TestBreakerNamespace(t *testing.T) {
 			t.Parallel()
 			settings := defaultRules()
 			settings.MaxOrphanCount = 2
-			ts := newTracks(&settings, metrics.New())
+			ts := newTracker(&settings, metrics.New())
 			for range 100 {
 				other := aRecord()
 				other.NamespaceID = state.Intern("other")
