@@ -34,6 +34,7 @@ type life struct {
 	records map[string]string // what each says, by name
 	out     []string
 
+	questions []string          // volumes that were asked for, and that was not noted yet
 	meanwhile map[string]string // what happens while a volume is asked for, by ID
 }
 
@@ -142,7 +143,7 @@ func (l *life) asked(_ context.Context, call string) {
 	if !ok {
 		return
 	}
-	l.note("%s is asked for", id)
+	l.questions = append(l.questions, id)
 	if command := l.meanwhile[id]; command != "" {
 		delete(l.meanwhile, id)
 		l.note("meanwhile: %s", command)
@@ -156,7 +157,15 @@ func (l *life) Event(on runtime.Object, _, reason, message string) {
 	l.note("%s of %s: %s", reason, strings.TrimSpace(ref.Kind+" "+ref.Name), message)
 }
 
+func (l *life) noteQuestions() {
+	if ids := l.questions; len(ids) > 0 {
+		l.questions = nil
+		l.note("StorageOS is asked for %s", few(ids))
+	}
+}
+
 func (l *life) note(format string, args ...any) {
+	l.noteQuestions()
 	at := time.Since(l.begun).Round(time.Second)
 	l.out = append(l.out, fmt.Sprintf("    %02d:%02d  ", int(at.Minutes()), int(at.Seconds())%60)+fmt.Sprintf(format, args...))
 }
@@ -182,6 +191,7 @@ func (l *life) settle() {
 
 // look takes down which records say something else than before.
 func (l *life) look() {
+	l.noteQuestions()
 	is, news := map[string]string{}, map[string][]string{}
 	for name, r := range l.history.records.records {
 		is[name] = l.says(r)
@@ -199,13 +209,17 @@ func (l *life) look() {
 	}
 	l.records = is
 	for _, what := range slices.Sorted(maps.Keys(news)) {
-		names := news[what]
-		slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) })
-		if n := len(names); n > 3 {
-			names = []string{names[0], "...", fmt.Sprintf("%s (%d)", names[n-1], n)}
-		}
-		l.note("record %s %s", strings.Join(names, " "), what)
+		l.note("record %s %s", few(news[what]), what)
 	}
+}
+
+// few are names, in the order of their numbers, but not more than a reader wants to see.
+func few(names []string) string {
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) })
+	if n := len(names); n > 3 {
+		return fmt.Sprintf("%s ... %s (%d)", names[0], names[n-1], n)
+	}
+	return strings.Join(names, " ")
 }
 
 // says is what a record says, in a line.
@@ -231,6 +245,7 @@ func (l *life) live(lines []string) []string {
 		l.out = append(l.out, line)
 		if command, ok := strings.CutPrefix(line, "> "); ok && !strings.HasPrefix(command, "start ") {
 			l.do(command)
+			l.look() // at what a hand has done
 			l.settle()
 		}
 	}
