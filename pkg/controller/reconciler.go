@@ -84,7 +84,6 @@ type Reconciler struct {
 	queue    workqueue.TypedRateLimitingInterface[string]
 
 	writer *writer.Writer
-	heard  atomic.Int64 // when the watch of records last told something, Unix nanoseconds
 
 	proofs     *turns // who asks StorageOS whether a volume is gone
 	reads      *turns // who asks it what a volume is
