@@ -1,8 +1,10 @@
 package controller
 
-import "github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
+import (
+	"time"
 
-import "time"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
+)
 
 // Listing is what is known of the listings of StorageOS, for whoever must know
 // whether records can be believed.

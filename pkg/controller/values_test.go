@@ -12,10 +12,6 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-func ago(d time.Duration) time.Time { return noon.Add(-d) }
-
-func ptr[T any](v T) *T { return &v }
-
 func defaultRules() policy.Rules {
 	s := DefaultSettings()
 	return s.rules()

@@ -36,12 +36,6 @@ func (u *unreadable) change(old, obj *state.PV) (more bool) {
 	return is && (!was || old.UID != obj.UID)
 }
 
-func (u *unreadable) len() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.names)
-}
-
 // list are their names.
 func (u *unreadable) list() []string {
 	u.mu.Lock()

@@ -43,15 +43,17 @@ type deletion struct {
 	cached      bool // the record is still among those that are counted
 }
 
-// absence is how a record takes part in the count.
+// AbsenceKind is how a record takes part in the count of absent ones.
 type AbsenceKind int
 
+// The kinds of absence.
 const (
-	NotAbsent AbsenceKind = iota
-	Explained
-	Unexplained
+	NotAbsent   AbsenceKind = iota // its volume is listed, or nothing is known of it
+	Explained                      // its PersistentVolume has gone or is going too
+	Unexplained                    // nothing but the listing says that it is gone
 )
 
+// NewBreaker makes a breaker that has counted nothing.
 func NewBreaker(s *Rules) Breaker {
 	return Breaker{rules: s, Namespaces: map[string]NamespaceCount{}, Asked: map[types.UID]*deletion{}}
 }
@@ -149,6 +151,7 @@ type Snapshot struct {
 	CachedIn   map[string]int // of those, how many are among the records still
 }
 
+// Snapshot is what is counted now. It forgets deletions that are older than the hold.
 func (b *Breaker) Snapshot(now time.Time) Snapshot {
 	for len(b.Deletions) > 0 && now.Sub(b.Deletions[0].at) >= b.rules.MassOrphanHold {
 		delete(b.Asked, b.Deletions[0].uid)

@@ -32,7 +32,7 @@ type Observation struct {
 
 // Decision is what is to be done about one volume.
 type Decision struct {
-	Verdict verdict
+	Verdict Verdict
 	Want    state.Summary // what the record should say, with save
 	Content bool          // the volume's content has to be written, with save
 	Lacking bool          // and is not: later
@@ -44,11 +44,12 @@ type Decision struct {
 	NextListing bool
 }
 
-// verdict is what is to be done about a record.
-type verdict int
+// Verdict is what is to be done about a record.
+type Verdict int
 
+// The verdicts.
 const (
-	Keep   verdict = iota // nothing
+	Keep   Verdict = iota // nothing
 	Save                  // create it or write what it should say
 	Verify                // ask StorageOS for the volume, delete the record if it is gone
 	Hold                  // its volume is gone for longer than the grace and a rule holds it back

@@ -94,7 +94,7 @@ func TestDecide(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		o       Observation
-		verdict verdict
+		verdict Verdict
 		want    *state.Summary // with save
 		content bool
 		levels  Gauges
@@ -587,7 +587,7 @@ func TestExplained(t *testing.T) {
 		pv      *state.PV
 		record  func(*state.Summary)
 		want    AbsenceKind
-		verdict verdict // while the breaker has tripped
+		verdict Verdict // while the breaker has tripped
 	}{
 		"its PersistentVolume is gone":       {nil, nil, Explained, Verify},
 		"it is terminating":                  {pv(func(p *state.PV) { p.Terminating = true }), nil, Explained, Verify},

@@ -31,10 +31,12 @@ type Event struct {
 	Message string
 }
 
+// OnPersistentVolume makes an event on a PersistentVolume.
 func OnPersistentVolume(p *state.PV, kind, reason, message string) Event {
 	return Event{p.Ref(), kind, reason, message}
 }
 
+// OnRecord makes an event on a record.
 func OnRecord(r *state.Record, kind, reason, message string) Event {
 	return Event{r.Ref(), kind, reason, message}
 }

@@ -9,10 +9,11 @@ import (
 // Presence says whether StorageOS has a volume.
 type Presence int
 
+// What is known of that.
 const (
 	Unknown Presence = iota // no complete listing yet, and no listing has shown it
-	Present
-	Absent
+	Present                 // a listing has shown it, and no complete one since was without it
+	Absent                  // a complete listing was without it
 )
 
 // Source is what the view says of one volume at one moment.

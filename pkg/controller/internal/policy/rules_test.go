@@ -101,7 +101,7 @@ func TestLessons(t *testing.T) {
 	other.Cluster = "other"
 	for name, tc := range map[string]struct {
 		o    Observation
-		want verdict
+		want Verdict
 	}{
 		"an empty or partial list deleted everything":             {Observation{Source: incomplete, Record: marked(time.Hour)}, Hold},
 		"a list that was never complete proved absence":           {Observation{Record: marked(time.Hour)}, Keep},

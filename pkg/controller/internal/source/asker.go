@@ -22,6 +22,7 @@ type Asker struct {
 	slots chan struct{} // holds one value for each that is asked for
 }
 
+// NewAsker makes an asker that has no more than parallel questions on their way.
 func NewAsker(api storageos.Lister, v *View, parallel int) *Asker {
 	return &Asker{api, v, make(chan struct{}, parallel)}
 }

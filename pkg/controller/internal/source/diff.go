@@ -7,9 +7,9 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// listDiff is the list of one namespace while it is read into the view. Where
+// ListDiff is the list of one namespace while it is read into the view. Where
 // that finds the list unchanged, or a volume in it, nothing is done for it.
-type listDiff struct {
+type ListDiff struct {
 	view       *View
 	l          *Listing
 	ns         *namespaceState
@@ -24,17 +24,17 @@ type listDiff struct {
 	duplicates bool                  // it shows a volume that belongs to another list
 }
 
-// finding is what a listing shows of a volume, against what the view has.
-type finding int
+// Finding is what a listing shows of a volume, against what the view has.
+type Finding int
 
 const (
-	unchanged  finding = iota // nothing to do
+	unchanged  Finding = iota // nothing to do
 	changed                   // new or other content: decode it and store it
 	duplicated                // shown before in this listing, with other content
 )
 
 // Read begins to read the list of a namespace.
-func (v *View) Read(l *Listing, namespaceID string) *listDiff {
+func (v *View) Read(l *Listing, namespaceID string) *ListDiff {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := v.states[namespaceID]
@@ -42,12 +42,12 @@ func (v *View) Read(l *Listing, namespaceID string) *listDiff {
 		s = &namespaceState{id: namespaceID}
 		v.states[namespaceID] = s
 	}
-	return &listDiff{view: v, l: l, ns: s}
+	return &ListDiff{view: v, l: l, ns: s}
 }
 
 // known is the fingerprint of the list that need not be looked into. While an ID
 // may be in two lists, every list is: each place that it is in counts.
-func (r *listDiff) known() storageos.Fingerprint {
+func (r *ListDiff) known() storageos.Fingerprint {
 	r.view.mu.RLock()
 	defer r.view.mu.RUnlock()
 	if r.ns.rev != nil && len(r.view.ambiguous) == 0 {
@@ -58,7 +58,7 @@ func (r *listDiff) known() storageos.Fingerprint {
 
 // start begins to look into a list that is another than before. The caller holds
 // the lock.
-func (r *listDiff) start() {
+func (r *ListDiff) start() {
 	if r.rev != nil {
 		return
 	}
@@ -69,7 +69,7 @@ func (r *listDiff) start() {
 }
 
 // Close ends it. Whole says that the list was read to its end.
-func (r *listDiff) Close(is storageos.Fingerprint, whole bool) {
+func (r *ListDiff) Close(is storageos.Fingerprint, whole bool) {
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
 	r.ns.fresh = append(r.ns.fresh, r.fresh...)
@@ -98,7 +98,7 @@ func (r *listDiff) Close(is storageos.Fingerprint, whole bool) {
 
 // recognise takes note that the list shows a volume as it did before. False if it
 // does not, or if more has to be known: then its ID must be read and shown.
-func (r *listDiff) recognise(raw uint64) bool {
+func (r *ListDiff) recognise(raw uint64) bool {
 	r.view.mu.Lock()
 	defer r.view.mu.Unlock()
 	r.start()
@@ -116,7 +116,7 @@ const mostLost = 3
 
 // before finds what the list showed before with that hash. It looks for it in the order
 // of then, further ahead after some that have changed, come or gone.
-func (r *listDiff) before(raw uint64) *listed {
+func (r *ListDiff) before(raw uint64) *listed {
 	if r.byRaw == nil {
 		for i := r.at; i < min(r.at+2+2*r.lost, len(r.old)); i++ {
 			if r.old[i].raw == raw {
@@ -136,7 +136,7 @@ func (r *listDiff) before(raw uint64) *listed {
 }
 
 // point says that this list shows a volume. The caller holds the lock.
-func (r *listDiff) point(e *listed) {
+func (r *ListDiff) point(e *listed) {
 	if e.rev != r.rev {
 		e.verified = e.lastVerified()
 		if e.rev != nil {
@@ -148,7 +148,7 @@ func (r *listDiff) point(e *listed) {
 }
 
 // Show takes note that the list shows a volume.
-func (r *listDiff) Show(id string, raw uint64) finding {
+func (r *ListDiff) Show(id string, raw uint64) Finding {
 	v := r.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -186,7 +186,7 @@ func (r *listDiff) Show(id string, raw uint64) finding {
 // Store takes what the list shows of a new or changed volume. It reports false if
 // another namespace, listed at the same time, has shown the ID since show was
 // asked.
-func (r *listDiff) Store(id string, raw uint64, d state.Digest, invalid string) bool {
+func (r *ListDiff) Store(id string, raw uint64, d state.Digest, invalid string) bool {
 	v := r.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -211,13 +211,14 @@ func (r *listDiff) Store(id string, raw uint64, d state.Digest, invalid string) 
 	return true
 }
 
+// ListedTwice is why such a volume cannot be recorded.
 const ListedTwice = "StorageOS lists its ID twice with different content"
 
 var invalidTwice = state.Intern(ListedTwice)
 
 // duplicate takes note that a volume that was shown in this listing is shown again.
 // The caller holds the lock.
-func (r *listDiff) duplicate(e *listed) {
+func (r *ListDiff) duplicate(e *listed) {
 	if e.rev != r.rev {
 		r.ns.order = append(r.ns.order, e)
 	}

@@ -191,7 +191,7 @@ func (p *Poller) listVolumes(ctx context.Context, l *Listing, namespaceID string
 
 // examine looks at a volume that a list does not show as before. False if there is
 // nothing to do about it.
-func (p *Poller) examine(ctx context.Context, r *listDiff, id string, hash uint64, e storageos.Entry) bool {
+func (p *Poller) examine(ctx context.Context, r *ListDiff, id string, hash uint64, e storageos.Entry) bool {
 	switch r.Show(id, hash) {
 	case unchanged:
 		return false

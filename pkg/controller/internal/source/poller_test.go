@@ -41,7 +41,7 @@ func newPolled(api storageos.Lister) *polled {
 	p.Begun = func(l *Listing) { p.found, p.begins = nil, append(p.begins, l.Begun) }
 	p.Keep = func(string, []byte) {}
 	p.Alive = func(time.Time) {}
-	p.Poller.Found = func(id string) {
+	p.Found = func(id string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.found = append(p.found, id)

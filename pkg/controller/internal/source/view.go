@@ -302,18 +302,21 @@ func (v *View) shown(id string, begun time.Time) {
 
 // facts that more than one volume needs.
 
+// NodeNames are the names of the nodes by ID, for reading only.
 func (v *View) NodeNames() map[string]string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.nodes // replaced, never changed
 }
 
+// NamespaceIDs are the namespaces of the last listing that told them, for reading only.
 func (v *View) NamespaceIDs() []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.namespaces // replaced, never changed
 }
 
+// IDs are the volumes that are known, in no order.
 func (v *View) IDs() []string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

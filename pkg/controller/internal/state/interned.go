@@ -6,6 +6,7 @@ import "unique"
 // for all of them.
 type Interned[T comparable] struct{ handle unique.Handle[T] }
 
+// Intern returns the one copy of a value.
 func Intern[T comparable](value T) Interned[T] {
 	var zero T
 	if value == zero {
@@ -14,6 +15,7 @@ func Intern[T comparable](value T) Interned[T] {
 	return Interned[T]{unique.Make(value)}
 }
 
+// Value is what was interned, or the zero value.
 func (s Interned[T]) Value() (value T) {
 	if s == (Interned[T]{}) {
 		return value

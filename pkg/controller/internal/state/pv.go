@@ -31,8 +31,11 @@ func (p *PV) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Name: p.Name, ResourceVersion: p.ResourceVersion}
 }
 
+// Key is its key in the cache.
 func (p *PV) Key() string { return p.Name }
 
+// IDs are the volume IDs under which a PersistentVolume is looked up: one, or none if its
+// handle names no volume.
 func (p *PV) IDs() []string {
 	if p.VolumeID == "" {
 		return nil

@@ -43,6 +43,7 @@ func (r *Record) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Name: r.Name, ResourceVersion: r.ResourceVersion}
 }
 
+// Key is its key in the cache.
 func (r *Record) Key() string { return r.Name }
 
 // Same tells whether two states of one record are the same to a reconcile.
@@ -71,6 +72,7 @@ func (r *Record) Ref() *corev1.ObjectReference {
 	return RecordRef(r.Name, r.UID)
 }
 
+// RecordRef names a record in an event.
 func RecordRef(name string, uid types.UID) *corev1.ObjectReference {
 	return &corev1.ObjectReference{
 		APIVersion: v1.SchemeGroupVersion.String(), Kind: "Volume", Name: name, UID: uid,

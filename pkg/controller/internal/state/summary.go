@@ -36,12 +36,14 @@ type Condition = Interned[record.Condition]
 // Health is what many records say of how their volumes are.
 type Health = Interned[record.HealthStatus]
 
+// NotListed is the health of a volume that is absent, whatever it was before.
 var NotListed = Intern(record.HealthNotListed)
 
 // Mark is the value of the annotation absent-since, "" if there is
 // none.
 type Mark string
 
+// What the conditions Present and Bound can say.
 var (
 	PresentTrue    = Intern(record.Listed)
 	PresentFalse   = Intern(record.NotListed)
@@ -50,6 +52,7 @@ var (
 	BoundUnclaimed = Intern(record.Unclaimed)
 )
 
+// BoundOf is the condition Bound of a volume with that PersistentVolume.
 func BoundOf(p *PV) Condition { return Intern(record.BoundIn(p.Phase.Value())) }
 
 // MarkAt is the mark of a volume that was found absent at that time, cut to
@@ -134,6 +137,7 @@ func (s Summary) Apply(r *v1.Volume, now time.Time) {
 	}
 }
 
+// Status is the summary as a record has it, nil if there is no PersistentVolume.
 func (j PVSummary) Status() *v1.PersistentVolumeStatus {
 	if j == (PVSummary{}) {
 		return nil

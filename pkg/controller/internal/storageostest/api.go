@@ -31,6 +31,7 @@ type API struct {
 	Before       func(ctx context.Context, call string) // while a call is on its way
 }
 
+// New makes a StorageOS with these volumes, in the namespaces one, two and three.
 func New(volumes map[string][]string) *API {
 	f := &API{ClusterID: "cluster", NodeNames: map[string]string{}, Lists: volumes, Calls: map[string]int{}, entries: map[[2]string]madeEntry{}}
 	for _, ns := range []string{"one", "two", "three"} {
@@ -61,6 +62,7 @@ func (f *API) call(ctx context.Context, call string) error {
 	return nil
 }
 
+// Cluster answers with ClusterID.
 func (f *API) Cluster(ctx context.Context) (string, error) {
 	err := f.call(ctx, "cluster")
 	f.Mu.Lock()
@@ -68,10 +70,12 @@ func (f *API) Cluster(ctx context.Context) (string, error) {
 	return f.ClusterID, err
 }
 
+// Nodes answers with NodeNames.
 func (f *API) Nodes(ctx context.Context) (map[string]string, error) {
 	return f.NodeNames, f.call(ctx, "nodes")
 }
 
+// Namespaces answers with NamespaceIDs.
 func (f *API) Namespaces(ctx context.Context) ([]storageos.Namespace, error) {
 	if err := f.call(ctx, "namespaces"); err != nil {
 		return nil, err
@@ -140,6 +144,7 @@ func IDOf(e storageos.Entry) string {
 	return id
 }
 
+// Volume answers with the entry that has the ID, hidden or not.
 func (f *API) Volume(ctx context.Context, ns, id string) ([]byte, *storageos.Volume, error) {
 	if err := f.call(ctx, "volume "+id); err != nil {
 		return nil, nil, err
@@ -185,8 +190,10 @@ func Entry(ns, v string) storageos.Entry {
 		`{"id":%q,"name":%q,"namespaceID":%q,"sizeBytes":%s,"master":{"health":%q,"nodeID":%q}%s}`, id, name, ns, size, health, node, replicas)}
 }
 
+// ErrLarge is why an entry of the size "large" cannot be held.
 var ErrLarge = errors.New("it has more than 4194304 bytes")
 
+// Answers of StorageOS itself that are errors.
 var (
 	NotFound  = &storageos.APIError{Code: http.StatusNotFound, Own: true}
 	Forbidden = &storageos.APIError{Code: http.StatusForbidden, Own: true}
