@@ -16,12 +16,12 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
-	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // labelled is a volume as csi-provisioner makes it for a PersistentVolume.
 func labelled(id, pvName string) string {
-	return `{"id":"` + id + `","name":"` + id + `","namespaceID":"one","sizeBytes":1,"master":{"health":"online","nodeID":"n1"},"labels":{"` + writer.LabelPV + `":"` + pvName + `"}}`
+	return `{"id":"` + id + `","name":"` + id + `","namespaceID":"one","sizeBytes":1,"master":{"health":"online","nodeID":"n1"},"labels":{"` + record.LabelPV + `":"` + pvName + `"}}`
 }
 
 // names are those of the records, by volume.

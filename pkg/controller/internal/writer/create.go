@@ -11,6 +11,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // create makes a record under the first name that is free. A record that is the volume's
@@ -31,15 +32,15 @@ func (w *Writer) create(ctx context.Context, c *Change) (Result, error) {
 	if len(w.caches.RecordsOf(c.VolumeID)) > 0 {
 		return Result{Again: true}, nil // the cache has learned of it since that was decided
 	}
-	record := &v1.Volume{}
-	c.apply(record)
-	status := record.Status
-	record.Status = v1.VolumeStatus{} // the API server would read it, check it and drop it
-	names := recordNames(c.VolumeID, c.Content.Name, record.Spec.ConfigLabels, c.PVName,
+	rec := &v1.Volume{}
+	c.apply(rec)
+	status := rec.Status
+	rec.Status = v1.VolumeStatus{} // the API server would read it, check it and drop it
+	names := record.Names(c.VolumeID, c.Content.Name, rec.Spec.ConfigLabels, c.PVName,
 		func(name string) bool { return w.caches.OthersPV(name, c.VolumeID) })
 	for n, name := range names {
-		record.Name = name
-		created, err := w.createOne(ctx, c.VolumeID, record)
+		rec.Name = name
+		created, err := w.createOne(ctx, c.VolumeID, rec)
 		if err == nil {
 			// It has no status yet: there is nothing to compare.
 			after, err := w.patch(ctx, name, created.ResourceVersion, patches{status: status})
@@ -64,9 +65,9 @@ func (w *Writer) create(ctx context.Context, c *Change) (Result, error) {
 }
 
 // createOne makes a record under a name. Until the cache has it, it is remembered.
-func (w *Writer) createOne(ctx context.Context, volumeID string, record *v1.Volume) (*v1.Volume, error) {
-	w.creations.begun(volumeID, record.Name)
-	created, err := w.records.StorageOSV1().Volumes().Create(ctx, record,
+func (w *Writer) createOne(ctx context.Context, volumeID string, rec *v1.Volume) (*v1.Volume, error) {
+	w.creations.begun(volumeID, rec.Name)
+	created, err := w.records.StorageOSV1().Volumes().Create(ctx, rec,
 		metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: fieldValidation})
 	if err != nil {
 		if apierrors.IsAlreadyExists(err) || NotDone(err) {

@@ -1,4 +1,4 @@
-package writer
+package record
 
 import (
 	"strings"
@@ -34,7 +34,7 @@ func TestRecordNames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := recordNames(id, tc.volume, tc.labels, tc.pv, func(name string) bool { return name != "" && name == tc.others })
+			got := Names(id, tc.volume, tc.labels, tc.pv, func(name string) bool { return name != "" && name == tc.others })
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("names (-want +got):\n%s", diff)
 			}

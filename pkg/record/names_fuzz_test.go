@@ -1,4 +1,4 @@
-package writer
+package record
 
 import (
 	"strings"
@@ -17,7 +17,7 @@ func FuzzRecordNames(f *testing.F) {
 		if legalName(id) == "" || len(id) > 63 {
 			return // refused before: it could not be the value of a label
 		}
-		names := recordNames(id, volume, map[string]string{LabelPV: label}, label, func(string) bool { return false })
+		names := Names(id, volume, map[string]string{LabelPV: label}, label, func(string) bool { return false })
 		if len(names) == 0 {
 			t.Fatal("no name")
 		}

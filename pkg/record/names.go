@@ -1,4 +1,4 @@
-package writer
+package record
 
 import (
 	"slices"
@@ -13,12 +13,12 @@ const LabelPV = "csi.storage.k8s.io/pv/name"
 
 const maxNameLength = 253
 
-// recordNames are the names that a new record may take, the best first: that of the
+// Names are the names that a new record may take, the best first: that of the
 // PersistentVolume whose handle names the volume, "" if there is none; that in the
 // volume's label; the volume's own; one made from it and the ID. That of a PersistentVolume
 // of another volume is left to the record of that one; names that Kubernetes would refuse
 // are left out; the last is always legal. The first that is free is taken.
-func recordNames(id, volumeName string, labels map[string]string, pvName string, others func(pvName string) bool) []string {
+func Names(id, volumeName string, labels map[string]string, pvName string, others func(pvName string) bool) []string {
 	var names []string
 	add := func(name string) {
 		if name != "" && !slices.Contains(names, name) && len(validation.NameIsDNSSubdomain(name, false)) == 0 {
