@@ -15,12 +15,12 @@ trap 'git worktree remove --force "$work/base" 2>/dev/null || true; rm -rf "$wor
 git worktree add --quiet --detach "$work/base" "$base"
 
 bench() { # in a folder, into a file; in turn, so that the machine's moods are shared
-	(cd "$1" && go test -run '^$' -bench '^Benchmark(List|DecodeVolume|Decide|Content|Patch|TrimRecord|WireEvent|Frames)$' \
-		-benchtime "${BENCH_TIME:-200ms}" ./pkg/storageos ./pkg/controller/...) | grep -E '^(Benchmark|goos|goarch|pkg|cpu)' >> "$2"
+	(cd "$1" && go test -run '^$' -bench '^Benchmark(List|DecodeVolume|Decide|Content|Patch|TrimRecord|Event)$' \
+		-benchtime "${BENCH_TIME:-200ms}" ./pkg/...) | grep -E '^(Benchmark|goos|goarch|pkg|cpu)' >> "$2"
 }
 for ((round = 1; round <= rounds; round++)); do
 	echo "bench-compare: round $round of $rounds"
 	bench "$work/base" "$work/before.txt"
 	bench . "$work/now.txt"
 done
-go tool -modfile=hack/tools/go.mod benchstat "$base=$work/before.txt" "now=$work/now.txt"
+go tool -modfile=hack/tools/go.mod benchstat -ignore pkg "$base=$work/before.txt" "now=$work/now.txt"

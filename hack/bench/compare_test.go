@@ -20,7 +20,7 @@ func TestCompare(t *testing.T) {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	for _, want := range []string{
-		"vs base", "List/volumes=10000/known", "DecodeVolume", "Decide", "Content", "Patch", "TrimRecord", "WireEvent/ours", "Frames/ours",
+		"vs base", "List/volumes=10000/known", "DecodeVolume", "Decide", "Content", "Patch", "TrimRecord", "Event/ours",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the comparison does not have %q:\n%s", want, out)
