@@ -30,7 +30,7 @@ func TestFaultListing(t *testing.T) {
 		"503":             simulator.Status(503, "no store"),
 		"401":             simulator.Status(401, "no"),
 		"404":             simulator.Status(404, "no such namespace"),
-		"empty":           simulator.JSON(""),
+		"an empty body":   simulator.JSON(""),
 		"null":            simulator.JSON("null"),
 		"an object":       simulator.JSON(`{}`),
 		"cut":             simulator.CutAfter(300),

@@ -134,7 +134,7 @@ func TestFaultStrange(t *testing.T) {
 		}},
 		{"no answer at all", func() func() { return always(simulator.Match{}, simulator.Silence()) }},
 		{"every connection cut", func() func() { return always(simulator.Match{}, simulator.Disconnect()) }},
-		{"no namespaces", func() func() { return always(simulator.Match{Call: simulator.CallNamespaces}, simulator.JSON("null")) }},
+		{"null for the namespaces", func() func() { return always(simulator.Match{Call: simulator.CallNamespaces}, simulator.JSON("null")) }},
 		{"a namespace that is listed and not found", func() func() { return always(volumes(ns), simulator.Status(404, "no such namespace")) }},
 		{"a namespace that a node of the control plane does not list", func() func() {
 			return always(simulator.Match{Call: simulator.CallNamespaces}, simulator.Body(func(body []byte) []byte {

@@ -21,7 +21,7 @@ type Settings struct {
 	ResyncInterval time.Duration
 	// DeleteOrphans false: decide, count and report, but delete nothing.
 	DeleteOrphans bool
-	// OrphanGracePeriod is how long a volume must stay absent before its
+	// OrphanGracePeriod is how long a volume must be watched to be absent before its
 	// record may go. It is the patience of reports as well.
 	OrphanGracePeriod time.Duration
 	// MaxOrphanPercent, MaxOrphanCount: when more than this percentage of the

@@ -53,8 +53,8 @@ func (t *tracker) set(id string, now time.Time, next policy.Memory) {
 		t.hold(next.Gauges.Held, 1)
 	}
 	if old.Gauges.BreakerInput() != next.Gauges.BreakerInput() {
-		t.breaker.LevelsChanged(old.Gauges, -1)
-		t.breaker.LevelsChanged(next.Gauges, 1)
+		t.breaker.Count(old.Gauges, -1)
+		t.breaker.Count(next.Gauges, 1)
 		t.breaker.Trip(now)
 	}
 	t.publish()

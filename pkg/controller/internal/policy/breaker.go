@@ -12,7 +12,7 @@ import (
 
 // Breaker counts the records whose volumes are absent without an explanation.
 // Too many at once are more likely a fault of StorageOS, or of what lies before
-// it, than the wish of somebody. Whoever has the tracks' lock may use it.
+// it, than the wish of somebody. Whoever has the tracker's lock may use it.
 type Breaker struct {
 	rules      *Rules
 	records    int                       // in the cache
@@ -75,8 +75,8 @@ func (b *Breaker) RecordChanged(old, obj *state.Record) {
 	}
 }
 
-// LevelsChanged counts what is so of a volume now (n = 1) or no longer (-1).
-func (b *Breaker) LevelsChanged(l Gauges, n int) {
+// Count counts what is so of a volume now (n = 1) or no longer (-1).
+func (b *Breaker) Count(l Gauges, n int) {
 	b.count(l.Namespace, func(h *NamespaceCount) {
 		h.copies += n * l.Copies
 		switch l.Absence {

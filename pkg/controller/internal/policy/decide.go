@@ -51,7 +51,7 @@ type Verdict int
 const (
 	Keep   Verdict = iota // nothing
 	Save                  // create it or write what it should say
-	Verify                // ask StorageOS for the volume, delete the record if it is gone
+	Verify                // ask StorageOS for the volume, and delete the record if the answers prove it gone
 	Hold                  // its volume is gone for longer than the grace and a rule holds it back
 )
 

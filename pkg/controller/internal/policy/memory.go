@@ -7,7 +7,8 @@ import (
 )
 
 // Memory is what this process remembers of one volume between two reconciles.
-// A fail-over loses it: what is remembered here may only forbid a deletion.
+// A fail-over loses it, and that may only delay a deletion: what is not remembered was not
+// watched, not asked and not proven.
 type Memory struct {
 	unreferenced Onset        // no PersistentVolume has referred to a volume that is listed or recorded since then
 	missing      Onset        // a PersistentVolume has referred to an absent volume since then

@@ -51,7 +51,7 @@ type world struct {
 
 // ruling is what the rules say of a record whose volume is absent.
 type ruling struct {
-	// ask: nothing stands in the way of the question whose answer may be the
+	// verify: nothing stands in the way of the question whose answer may be the
 	// proof.
 	verify bool
 	// held: the grace is over and a rule holds the record back; why says
