@@ -7,12 +7,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -289,13 +291,29 @@ func tellsNoSecret(t *testing.T, what, text string, more ...string) {
 	}
 }
 
+// freeAddress is an address of loopback that nobody listens on, below the ports that the
+// kernel hands out: until the process that it is for listens there, nobody else is given it.
+// While it is held for UDP no other test has it.
 func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	t.Helper()
+	const lowest, kernels, tries = 10_000, 32_768, 1000
+	for range tries {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(kernels-lowest)))
+		held, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			held.Close()
+			continue
+		}
+		l.Close()
+		t.Cleanup(func() { held.Close() })
+		return addr
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatalf("no free port was found in %d tries", tries)
+	return ""
 }
 
 // metric reads the sum of the series of a metric whose labels hold the given

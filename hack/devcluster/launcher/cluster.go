@@ -32,6 +32,7 @@ type cluster struct {
 	closing  chan struct{}
 	mu       sync.Mutex
 	children []*child
+	ports    []net.PacketConn // see reservePorts
 }
 
 // newCluster takes a folder for a cluster and empties it. Another cluster in it
@@ -99,13 +100,16 @@ func (c *cluster) close() {
 		}
 	}
 	c.clean()
+	for _, port := range c.ports {
+		port.Close()
+	}
 	c.lock.Close()
 }
 
 // start starts the components one after the other and writes the kubeconfig
 // when the API server is ready.
 func (c *cluster) start(ctx context.Context, commands Commands) error {
-	ports, err := freePorts(3)
+	ports, err := c.reservePorts(3)
 	if err != nil {
 		return err
 	}
@@ -292,28 +296,4 @@ users:
 - name: admin
   user: {token: %s}
 `, server, base64.StdEncoding.EncodeToString(ca), token), nil
-}
-
-// freePorts finds ports of loopback that nobody listens on.
-func freePorts(n int) ([]string, error) {
-	var ports []string
-	var listeners []net.Listener
-	defer func() { // all at the end, so that no port comes twice
-		for _, l := range listeners {
-			l.Close()
-		}
-	}()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		listeners = append(listeners, l)
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		ports = append(ports, port)
-	}
-	return ports, nil
 }
