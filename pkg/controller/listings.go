@@ -26,8 +26,8 @@ func (r *Reconciler) count(id string) {
 	o := r.observe(id)
 	r.tracker.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
 		o.Heeds(t, b)
-		of := r.rules.Decide(o).Memory.Gauges.BreakerInput()
-		t.Gauges.Absence, t.Gauges.Copies, t.Gauges.Namespace = of.Absence, of.Copies, of.Namespace
+		of := r.rules.Decide(o).Memory.Gauges.BreakerInput
+		t.Gauges.BreakerInput = of
 		if o.Source.InitialSync && o.Record != nil && o.Record.Summary.Mark != "" {
 			r.absentBefore[id] = of
 		}

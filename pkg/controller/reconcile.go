@@ -25,7 +25,7 @@ func (r *Reconciler) observe(id string) policy.Observation {
 	o.LeftAlone = len(copies)
 	for _, c := range copies {
 		if !c.Terminating && c.NamespaceID == o.Record.NamespaceID {
-			o.Copies++
+			o.Duplicates++
 		}
 	}
 	r.reportCopies(id, copies, o.Source.InitialSync)

@@ -101,11 +101,11 @@ type Reconciler struct {
 	crdEnded     sync.WaitGroup // the watch of the CRD
 	current      *cycle         // of the listing that is under way; the poller's own
 	recheck      recheckSet
-	holding      string                   // why deletions are held, as last announced; the poller's own
-	absentBefore map[string]policy.Gauges // of the volumes that were marked absent before this process began, by ID; the poller's own
-	resynced     time.Time                // when every ID was last compared; the poller's own
-	compared     int                      // with which span of the view that was done; the poller's own
-	attempt      atomic.Int64             // see LastAttempt, Unix nanoseconds
+	holding      string                         // why deletions are held, as last announced; the poller's own
+	absentBefore map[string]policy.BreakerInput // of the volumes that were marked absent before this process began, by ID; the poller's own
+	resynced     time.Time                      // when every ID was last compared; the poller's own
+	compared     int                            // with which span of the view that was done; the poller's own
+	attempt      atomic.Int64                   // see LastAttempt, Unix nanoseconds
 	listed       atomic.Pointer[Listing]
 }
 
@@ -133,7 +133,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		logger:       klog.Background(),
 		cycles:       newCycles(o.Metrics.SyncDuration.Observe),
 		copies:       newOnce(),
-		absentBefore: map[string]policy.Gauges{},
+		absentBefore: map[string]policy.BreakerInput{},
 		proofs:       newProofs(o.Settings.Workers),
 		reads:        newReads(o.Settings.Workers),
 		writes:       newWrites(o.Settings.Workers),

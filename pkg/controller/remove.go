@@ -31,14 +31,14 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 	}
 	// The answers took their time. They are a proof for the record that they were asked
 	// for, as it was then.
-	is, d := r.decide(id, false)
-	r.schedule(id, is, d)
-	if d.Verdict != policy.Verify || is.Record.UID != o.Record.UID || is.Record.ResourceVersion != o.Record.ResourceVersion ||
-		is.Source.Cluster != o.Source.Cluster || !slices.Equal(r.questions(is), asked) {
+	again, d := r.decide(id, false)
+	r.schedule(id, again, d)
+	if d.Verdict != policy.Verify || again.Record.UID != o.Record.UID || again.Record.ResourceVersion != o.Record.ResourceVersion ||
+		again.Source.Cluster != o.Source.Cluster || !slices.Equal(r.questions(again), asked) {
 		r.recheck.add(id)
 		return nil
 	}
-	r.tracker.update(id, is.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+	r.tracker.update(id, again.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Proven, t.Asked = o.Record.ResourceVersion, time.Time{}
 		t.Gauges.Orphan, t.Gauges.Held = true, ""
 		return t

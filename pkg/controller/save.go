@@ -160,10 +160,10 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	}
 	r.kept(id, is, settled == policy.Applied{})
 	if pending := said.Health; was != nil && !quiet {
-		said.Health = cmp.Or(said.Health, was.Copies.Value().Health)
+		said.Health = cmp.Or(said.Health, was.CopiesHealth.Value().Health)
 		r.say(said.Tell(was)...) // by the write that was not answered
 		if d.Content || was.Whole() || pending == "" {
-			r.say(policy.HealthEvent(is.Ref(), said.Health, is.Copies.Value())...)
+			r.say(policy.HealthEvent(is.Ref(), said.Health, is.CopiesHealth.Value())...)
 		}
 	}
 }

@@ -52,9 +52,9 @@ func (t *tracker) set(id string, now time.Time, next policy.Memory) {
 		t.hold(old.Gauges.Held, -1)
 		t.hold(next.Gauges.Held, 1)
 	}
-	if old.Gauges.BreakerInput() != next.Gauges.BreakerInput() {
-		t.breaker.Count(old.Gauges, -1)
-		t.breaker.Count(next.Gauges, 1)
+	if old.Gauges.BreakerInput != next.Gauges.BreakerInput {
+		t.breaker.Count(old.Gauges.BreakerInput, -1)
+		t.breaker.Count(next.Gauges.BreakerInput, 1)
 		t.breaker.Trip(now)
 	}
 	t.publish()
@@ -75,7 +75,7 @@ func (t *tracker) hold(why string, n int) {
 func (t *tracker) deleting(id string, rec *state.Record, kind policy.AbsenceKind, now time.Time) (first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	first = t.breaker.Asked[rec.UID] == nil
+	first = t.breaker.Requested[rec.UID] == nil
 	if kind == policy.Explained {
 		return first
 	}

@@ -58,7 +58,7 @@ func TestBreaker(t *testing.T) {
 	tripped(true, "with the one that was deleted there are three")
 	ts.resetBreaker(noon.Add(settings.MassOrphanHold))
 	tripped(false, "after the hold, deletions are forgotten")
-	if len(ts.breaker.Deletions)+len(ts.breaker.Asked) != 0 {
+	if len(ts.breaker.Deletions)+len(ts.breaker.Requested) != 0 {
 		t.Error("they are not")
 	}
 }
@@ -152,7 +152,7 @@ func TestBreakerNamespace(t *testing.T) {
 		"a copy of one": func(ts *tracker) {
 			ts.recordChanged(nil, aRecord())
 			ts.update("a", noon, func(tr policy.Memory, _ *policy.Breaker) policy.Memory {
-				tr.Gauges.Copies = 1
+				tr.Gauges.Duplicates = 1
 				return tr
 			})
 		},

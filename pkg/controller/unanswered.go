@@ -24,7 +24,7 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, hal
 		switch {
 		case u.Health != "":
 		case t.Quiet == 0:
-			u.Health = was.Copies.Value().Health
+			u.Health = was.CopiesHealth.Value().Health
 		case half != nil:
 			u.Health = to.Value().Health // that is how it was when this process began
 		}

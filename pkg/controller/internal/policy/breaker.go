@@ -23,13 +23,13 @@ type Breaker struct {
 	// Unexplained deletions within the last hold, from the moment that Kubernetes was
 	// asked for them, the oldest first.
 	Deletions []*deletion
-	Asked     map[types.UID]*deletion
+	Requested map[types.UID]*deletion
 }
 
 // NamespaceCount counts the records of one StorageOS namespace.
 type NamespaceCount struct {
 	Records     int // terminating ones do not count
-	copies      int // of them: an older one describes the same volume
+	duplicates  int // of them: an older one describes the same volume
 	explained   int // absent, and their PersistentVolumes say why
 	Unexplained int // absent
 }
@@ -55,7 +55,7 @@ const (
 
 // NewBreaker makes a breaker that has counted nothing.
 func NewBreaker(s *Rules) Breaker {
-	return Breaker{rules: s, Namespaces: map[string]NamespaceCount{}, Asked: map[types.UID]*deletion{}}
+	return Breaker{rules: s, Namespaces: map[string]NamespaceCount{}, Requested: map[types.UID]*deletion{}}
 }
 
 // RecordChanged counts the records that there are.
@@ -69,16 +69,16 @@ func (b *Breaker) RecordChanged(old, obj *state.Record) {
 		}
 		b.records += r.n
 		b.count(r.record.NamespaceID.Value(), func(h *NamespaceCount) { h.Records += r.n })
-		if d := b.Asked[r.record.UID]; d != nil {
+		if d := b.Requested[r.record.UID]; d != nil {
 			d.cached = r.n > 0
 		}
 	}
 }
 
 // Count counts what is so of a volume now (n = 1) or no longer (-1).
-func (b *Breaker) Count(l Gauges, n int) {
+func (b *Breaker) Count(l BreakerInput, n int) {
 	b.count(l.Namespace, func(h *NamespaceCount) {
-		h.copies += n * l.Copies
+		h.duplicates += n * l.Duplicates
 		switch l.Absence {
 		case Explained:
 			h.explained += n
@@ -102,17 +102,17 @@ func (b *Breaker) count(namespaceID string, change func(*NamespaceCount)) {
 // one that is asked for again, because nobody knows what became of it, the last time
 // counts.
 func (b *Breaker) Deleting(now time.Time, r *state.Record) {
-	was := b.Asked[r.UID]
+	was := b.Requested[r.UID]
 	b.NotDeleted(r)
 	d := &deletion{at: now, uid: r.UID, namespaceID: r.NamespaceID.Value(), cached: was == nil || was.cached}
-	b.Deletions, b.Asked[r.UID] = append(b.Deletions, d), d
+	b.Deletions, b.Requested[r.UID] = append(b.Deletions, d), d
 }
 
 // NotDeleted takes note that Kubernetes has not done it.
 func (b *Breaker) NotDeleted(r *state.Record) {
-	if d := b.Asked[r.UID]; d != nil {
+	if d := b.Requested[r.UID]; d != nil {
 		b.Deletions = slices.DeleteFunc(b.Deletions, func(other *deletion) bool { return other == d })
-		delete(b.Asked, r.UID)
+		delete(b.Requested, r.UID)
 	}
 }
 
@@ -154,7 +154,7 @@ type Snapshot struct {
 // Snapshot is what is counted now. It forgets deletions that are older than the hold.
 func (b *Breaker) Snapshot(now time.Time) Snapshot {
 	for len(b.Deletions) > 0 && now.Sub(b.Deletions[0].at) >= b.rules.MassOrphanHold {
-		delete(b.Asked, b.Deletions[0].uid)
+		delete(b.Requested, b.Deletions[0].uid)
 		b.Deletions = b.Deletions[1:]
 	}
 	c := Snapshot{
@@ -182,7 +182,7 @@ func (s *Rules) trips(c Snapshot) string {
 	for id, h := range c.Namespaces {
 		// Those whose absence is explained do not count at all, nor do those that
 		// nobody deletes.
-		lost, all := h.Unexplained+c.DeletedIn[id], h.Records-c.CachedIn[id]-h.copies-h.explained+c.DeletedIn[id]
+		lost, all := h.Unexplained+c.DeletedIn[id], h.Records-c.CachedIn[id]-h.duplicates-h.explained+c.DeletedIn[id]
 		if id != "" && h.Unexplained > 0 && lost >= all && lost > s.MaxOrphanCount {
 			return fmt.Sprintf("all %d records of the StorageOS namespace %s have lost their volumes and nothing explains it", all, id)
 		}

@@ -30,7 +30,7 @@ func TestTrips(t *testing.T) {
 		"all but one":                             {Snapshot{Records: 1000, Absent: 11, Namespaces: one(NamespaceCount{Records: 12, Unexplained: 11})}, ""},
 		"all but one that is explained":           {Snapshot{Records: 1000, Absent: 11, Namespaces: one(NamespaceCount{Records: 12, Unexplained: 11, explained: 1})}, "all 11 records"},
 		"all, and nearly all are explained":       {Snapshot{Records: 1000, Absent: 1, Namespaces: one(NamespaceCount{Records: 200, Unexplained: 1, explained: 199})}, ""},
-		"all but a copy of one":                   {Snapshot{Records: 1000, Absent: 11, Namespaces: one(NamespaceCount{Records: 12, copies: 1, Unexplained: 11})}, "all 11 records"},
+		"all but a copy of one":                   {Snapshot{Records: 1000, Absent: 11, Namespaces: one(NamespaceCount{Records: 12, duplicates: 1, Unexplained: 11})}, "all 11 records"},
 		"what was deleted of it lately counts":    {Snapshot{Records: 1000, Absent: 6, Deleted: 5, Namespaces: one(NamespaceCount{Records: 6, Unexplained: 6}), DeletedIn: map[string]int{"ns": 5}}, "all 11 records"},
 		"records that name no namespace are none": {Snapshot{Records: 1000, Absent: 50, Namespaces: map[string]NamespaceCount{"": {Records: 50, Unexplained: 50}}}, ""},
 	} {

@@ -14,7 +14,7 @@ type Observation struct {
 	Source     Source        // StorageOS
 	PV         *state.PV     // nil if none refers to the volume
 	Record     *state.Record // nil if there is none
-	Copies     int           // records of the same namespace that describe it too
+	Duplicates int           // records of the same namespace that describe it too
 	LeftAlone  int           // records that describe it too, of whatever namespace
 	Memory     Memory        // what was remembered
 	AnyCluster bool          // some record names a StorageOS cluster
@@ -73,8 +73,8 @@ func (d *Decision) later(after time.Duration) {
 func (s *Rules) Decide(o Observation) Decision {
 	d := Decision{Memory: o.Memory}
 	d.Memory.Gauges = Gauges{Invalid: o.invalid(), LeftAlone: o.LeftAlone}
-	if o.Copies > 0 {
-		d.Memory.Gauges.Copies, d.Memory.Gauges.Namespace = o.Copies, o.Record.NamespaceID.Value()
+	if o.Duplicates > 0 {
+		d.Memory.Gauges.Duplicates, d.Memory.Gauges.Namespace = o.Duplicates, o.Record.NamespaceID.Value()
 	}
 	d.watchReferred(&o)
 	switch {
@@ -203,7 +203,7 @@ func (d *Decision) found(o *Observation) {
 func (d *Decision) WithoutContent(o *Observation) {
 	d.Verdict, d.Content, d.Lacking = Keep, false, true
 	if o.Record != nil {
-		d.Want.Content, d.Want.Health = o.Record.Summary.Content, o.Record.Copies
+		d.Want.Content, d.Want.Health = o.Record.Summary.Content, o.Record.CopiesHealth
 		if o.Memory.Unanswered.Health != "" && !o.Record.Whole() && o.Record.Summary.Health != state.NotListed {
 			d.Want.Health = o.Record.Summary.Health // half a write, whose copies say nothing
 		}
@@ -229,7 +229,7 @@ func (s *Rules) decideInvalid(o *Observation, d *Decision) {
 	}
 	d.Want = o.Record.Summary
 	if d.Want.Mark != "" || d.Want.Present == state.PresentFalse { // a mark is two writes
-		d.Want.Present, d.Want.Mark, d.Want.Health = state.PresentTrue, "", o.Record.Copies
+		d.Want.Present, d.Want.Mark, d.Want.Health = state.PresentTrue, "", o.Record.CopiesHealth
 	}
 	if o.PV != nil {
 		d.Want.Refer(o.PV)
@@ -299,7 +299,7 @@ func (s *Rules) absence(o *Observation, d *Decision) absence {
 	a := absence{
 		asked: t.Asked, proven: t.Proven == o.Record.ResourceVersion, clusterID: o.Record.ClusterID.Value(), explained: explains(d.Want.PV, o.PV),
 		world: world{
-			now: o.Now, whole: o.Source.LastComplete, answering: o.Source.Cluster,
+			now: o.Now, lastComplete: o.Source.LastComplete, answering: o.Source.Cluster,
 			anyCluster: o.AnyCluster, vouched: o.Source.Vouched, tripped: o.Tripped,
 		},
 	}
@@ -385,7 +385,7 @@ func (o *Observation) Heeds(t Memory, b *Breaker) {
 	if o.Source.Presence == Absent && o.Source.Generation < t.returned {
 		o.Source.Presence = Unknown // whoever was faster has seen it come back
 	}
-	o.Deleting = o.Record != nil && b.Asked[o.Record.UID] != nil
+	o.Deleting = o.Record != nil && b.Requested[o.Record.UID] != nil
 }
 
 // MarksInMass tells whether a save marks one of too many unexplained absences.

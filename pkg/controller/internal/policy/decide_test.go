@@ -40,7 +40,7 @@ func pvBound() *state.PV {
 func recordOf(s state.Summary) *state.Record {
 	return &state.Record{
 		Name: "rec", UID: "rec-uid", LabelID: "vol", StatusID: "vol",
-		NamespaceID: state.Intern("ns"), ClusterID: state.Intern("cluster"), Summary: s, Copies: healthy, ResourceVersion: "7",
+		NamespaceID: state.Intern("ns"), ClusterID: state.Intern("cluster"), Summary: s, CopiesHealth: healthy, ResourceVersion: "7",
 	}
 }
 
@@ -64,8 +64,8 @@ func lacking(d time.Duration) Memory {
 // that version.
 func offlineBefore(version string) Memory {
 	was := recordOf(rightState())
-	was.ResourceVersion, was.Copies = version, state.Intern(record.HealthStatus{Health: v1.HealthOffline})
-	return Memory{Unanswered: Unanswered{Was: was, Health: was.Copies.Value().Health}}
+	was.ResourceVersion, was.CopiesHealth = version, state.Intern(record.HealthStatus{Health: v1.HealthOffline})
+	return Memory{Unanswered: Unanswered{Was: was, Health: was.CopiesHealth.Value().Health}}
 }
 
 func reasons(events []Event) []string {
@@ -188,7 +188,7 @@ func TestDecide(t *testing.T) {
 			o: func() Observation {
 				r := recordOf(unclaimed)
 				r.Terminating = true
-				return Observation{Source: seen(noon), PV: pvBound(), Record: r, Memory: Memory{Gauges: Gauges{Absence: Unexplained, Namespace: "ns", Held: HeldMass}}}
+				return Observation{Source: seen(noon), PV: pvBound(), Record: r, Memory: Memory{Gauges: Gauges{BreakerInput: BreakerInput{Absence: Unexplained, Namespace: "ns"}, Held: HeldMass}}}
 			}(),
 		},
 		"what the API server pruned is not written again": {

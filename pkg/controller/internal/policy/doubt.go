@@ -31,8 +31,8 @@ func (u *Unanswered) Tell(is *state.Record) []Event {
 		return nil
 	}
 	said := u.Health
-	u.Health = is.Copies.Value().Health
-	return HealthEvent(is.Ref(), said, is.Copies.Value())
+	u.Health = is.CopiesHealth.Value().Health
+	return HealthEvent(is.Ref(), said, is.CopiesHealth.Value())
 }
 
 // answer looks whether the cache tells by now what the record says, and tells of a change

@@ -102,15 +102,14 @@ type Gauges struct {
 	Invalid   bool   // it is listed and cannot be recorded
 	LeftAlone int    // records that describe it too and are left alone
 	Held      string // its record is past its grace and held back: why
-
-	Absence   AbsenceKind // its record is there and its volume is not
-	Copies    int         // records that describe it beside the one that counts
-	Namespace string      // of StorageOS, that the record names
+	BreakerInput
 }
 
-// BreakerInput is what of it the breaker counts.
-func (l Gauges) BreakerInput() Gauges {
-	return Gauges{Absence: l.Absence, Copies: l.Copies, Namespace: l.Namespace}
+// BreakerInput is what the breaker counts of a volume.
+type BreakerInput struct {
+	Absence    AbsenceKind // its record is there and its volume is not
+	Duplicates int         // records that describe it beside the one that counts
+	Namespace  string      // of StorageOS, that the record names
 }
 
 // Pruned tells whether the API server has dropped what was added to the CRD.

@@ -41,12 +41,12 @@ type absence struct {
 
 // world is what more than one absence has in common.
 type world struct {
-	now        time.Time
-	whole      bool   // the last listing was complete
-	answering  string // the cluster of the last complete listing, "" if it refused to tell
-	anyCluster bool   // some record names a cluster
-	vouched    bool   // the one that answers has listed a volume that some record describes
-	tripped    bool   // too many are absent and nothing explains it
+	now          time.Time
+	lastComplete bool   // the last listing was complete
+	answering    string // the cluster of the last complete listing, "" if it refused to tell
+	anyCluster   bool   // some record names a cluster
+	vouched      bool   // the one that answers has listed a volume that some record describes
+	tripped      bool   // too many are absent and nothing explains it
 }
 
 // ruling is what the rules say of a record whose volume is absent.
@@ -88,8 +88,8 @@ const (
 //	asked for in vain less than a grace ago              no
 //	otherwise                                            ask; delete if the answers prove it
 //
-// Each "no" makes a record wait. No line looks at the mark: what a process has not
-// watched itself permits nothing.
+// Each "no" makes a record wait. That it is marked is necessary; since when the mark says is
+// for people: what a process has not watched itself permits nothing.
 func (s *Rules) rule(a absence) ruling {
 	why, after := s.forbids(a)
 	switch {
@@ -114,7 +114,7 @@ func (s *Rules) forbids(a absence) (why string, after time.Duration) {
 		return HeldOtherCluster, 0
 	case !a.watching || a.watched < s.OrphanGracePeriod:
 		return HeldNotWatched, 0
-	case !a.whole:
+	case !a.lastComplete:
 		return heldIncomplete, 0
 	case mass && a.watched < s.MassOrphanHold:
 		return HeldMass, 0

@@ -16,7 +16,7 @@ func TestRule(t *testing.T) {
 	// Nothing stands in the way.
 	settled := absence{
 		since: ago(time.Minute), watching: true, watched: time.Minute, clusterID: "a",
-		world: world{now: noon, answering: "a", anyCluster: true, vouched: true, whole: true},
+		world: world{now: noon, answering: "a", anyCluster: true, vouched: true, lastComplete: true},
 	}
 	held := func(why string) ruling { return ruling{held: true, why: why} }
 	for name, tc := range map[string]struct {
@@ -26,7 +26,7 @@ func TestRule(t *testing.T) {
 	}{
 		"nothing stands in the way": {nil, nil, ruling{verify: true}},
 
-		"1: the last listing was incomplete": {func(a *absence) { a.whole = false }, nil, held(heldIncomplete)},
+		"1: the last listing was incomplete": {func(a *absence) { a.lastComplete = false }, nil, held(heldIncomplete)},
 
 		"2: the grace is not over":            {func(a *absence) { a.watched, a.since = 10*time.Second, ago(10*time.Second) }, nil, ruling{}},
 		"2: nor is the second of the mark":    {func(a *absence) { a.watched, a.since = 14*time.Second, ago(15*time.Second) }, nil, ruling{}},
@@ -44,7 +44,7 @@ func TestRule(t *testing.T) {
 		"5: marked before the hold":              {func(a *absence) { a.tripped, a.since = true, ago(10*time.Minute) }, nil, held(HeldMass)},
 		"5: watched for the hold":                {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute }, nil, ruling{verify: true}},
 		"5: nearly":                              {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute-1 }, nil, held(HeldMass)},
-		"5: explained is exempt from this alone": {func(a *absence) { a.tripped, a.explained, a.whole = true, true, false }, nil, held(heldIncomplete)},
+		"5: explained is exempt from this alone": {func(a *absence) { a.tripped, a.explained, a.lastComplete = true, true, false }, nil, held(heldIncomplete)},
 		"5: it names no cluster, and this one listed no volume": {
 			func(a *absence) { a.tripped, a.watched, a.clusterID, a.vouched = true, 10*time.Minute, "", false },
 			nil, held(HeldNotVouched),

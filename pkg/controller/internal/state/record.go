@@ -24,13 +24,13 @@ type Record struct {
 	Terminating     bool
 	Plain           bool // its outline tells what a write has to know
 
-	LabelID     string           // from the label, its identity
-	StatusID    string           // from status.volumeId: all that the replaced program wrote
-	NamespaceID Interned[string] // of StorageOS
-	ClusterID   Interned[string] // of StorageOS
-	Summary     Summary
-	Progress    uint64 // hash of the sync progress
-	Copies      Health // how the volume is by its copies in the record, whatever that says
+	LabelID      string           // from the label, its identity
+	StatusID     string           // from status.volumeId: all that the replaced program wrote
+	NamespaceID  Interned[string] // of StorageOS
+	ClusterID    Interned[string] // of StorageOS
+	Summary      Summary
+	Progress     uint64 // hash of the sync progress
+	CopiesHealth Health // how the volume is by its copies in the record, whatever that says
 
 	// What a write has to know, so that it need not read the record.
 	SpecHash uint64
@@ -64,7 +64,7 @@ func (r *Record) OlderThan(q *Record) bool {
 // a write it is not, nor before the record has its status, nor while its volume is absent.
 // An older CRD keeps no health: there a half passes for a whole.
 func (r *Record) Whole() bool {
-	return r.Copies != Health{} && (r.Summary.Health == r.Copies || r.Summary.Health == Health{})
+	return r.CopiesHealth != Health{} && (r.Summary.Health == r.CopiesHealth || r.Summary.Health == Health{})
 }
 
 // Ref names the record in an event.
@@ -137,7 +137,7 @@ func NewRecord(obj *v1.Volume) *Record {
 		ClusterID:       Intern(obj.Annotations[v1.AnnotationClusterID]),
 		Summary:         SummaryOf(obj, d.Content),
 		Progress:        d.Progress,
-		Copies:          d.Health,
+		CopiesHealth:    d.Health,
 		SpecHash:        spec,
 		times:           timesOf(obj),
 		Plain:           plain(obj),

@@ -116,7 +116,7 @@ func (w *Writer) writeLive(ctx context.Context, c *Change, live *v1.Volume) (Res
 		return Result{}, nil
 	}
 	if c.Content == nil && c.Summary.Present == state.PresentTrue {
-		c.Summary.Health = was.Copies // these copies stay, and they may be others than were decided on
+		c.Summary.Health = was.CopiesHealth // these copies stay, and they may be others than were decided on
 	}
 	p, err := c.patches(live, nil)
 	if err != nil {
