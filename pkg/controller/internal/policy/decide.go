@@ -379,15 +379,6 @@ func (s *Rules) decideProgress(o *Observation, d *Decision) {
 	d.Verdict, d.Content = Save, true
 }
 
-// Heeds adds what is remembered of the volume, and what the breaker knows.
-func (o *Observation) Heeds(t Memory, b *Breaker) {
-	o.Memory, o.Tripped = t, b.Why != ""
-	if o.Source.Presence == Absent && o.Source.Generation < t.returned {
-		o.Source.Presence = Unknown // whoever was faster has seen it come back
-	}
-	o.Deleting = o.Record != nil && b.Requested[o.Record.UID] != nil
-}
-
 // MarksInMass tells whether a save marks one of too many unexplained absences.
 func (o *Observation) MarksInMass(d Decision) bool {
 	return d.Verdict == Save && o.Tripped && d.Memory.Gauges.Absence == Unexplained && d.Want.Mark != o.Record.Summary.Mark

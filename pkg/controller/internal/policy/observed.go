@@ -44,3 +44,12 @@ type Source struct {
 	// listing.
 	InitialSync bool
 }
+
+// Heeds adds what is remembered of the volume, and what the breaker knows.
+func (o *Observation) Heeds(t Memory, b *Breaker) {
+	o.Memory, o.Tripped = t, b.Why != ""
+	if o.Source.Presence == Absent && o.Source.Generation < t.returned {
+		o.Source.Presence = Unknown // whoever was faster has seen it come back
+	}
+	o.Deleting = o.Record != nil && b.Requested[o.Record.UID] != nil
+}

@@ -398,19 +398,3 @@ func (e *listed) lastVerified() *Listing {
 	}
 	return e.verified
 }
-
-// DecodeAgain has the next listing take volumes for changed. It returns the IDs of
-// those that are not listed.
-func (v *View) DecodeAgain(ids []string) (rest []string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, id := range ids {
-		e, ok := v.volumes[id]
-		if !ok {
-			rest = append(rest, id)
-			continue
-		}
-		e.raw, e.rev.fingerprint = 0, storageos.Fingerprint{}
-	}
-	return rest
-}

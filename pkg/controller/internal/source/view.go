@@ -235,6 +235,22 @@ func (v *View) setNamespaces(l *Listing, ids []string) {
 	v.seen = seen
 }
 
+// DecodeAgain has the next listing take volumes for changed. It returns the IDs of
+// those that are not listed.
+func (v *View) DecodeAgain(ids []string) (rest []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, id := range ids {
+		e, ok := v.volumes[id]
+		if !ok {
+			rest = append(rest, id)
+			continue
+		}
+		e.raw, e.rev.fingerprint = 0, storageos.Fingerprint{}
+	}
+	return rest
+}
+
 // HasSeen tells whether a namespace is listed, or was when some record named it.
 func (v *View) HasSeen(namespaceID string) bool {
 	v.mu.RLock()
