@@ -1,10 +1,8 @@
 package storageos
 
 import (
-	"bytes"
 	"io"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -185,62 +183,4 @@ func TestHowLongAListIs(t *testing.T) {
 			}
 		})
 	}
-}
-
-// To read a long list that is as it was allocates nothing for each of its entries, only
-// a buffer that may have been thrown away in between, in steps.
-func TestLongListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
-	if raceDetector {
-		t.Skip("the race detector takes memory of its own, and its time")
-	}
-	const entries, most = 40_000, 20
-	body := listOf(entries)
-	if len(body) <= maxHeld {
-		t.Fatalf("a list of %d bytes is held", len(body))
-	}
-	read := rereading(t, body)
-	if n := testing.AllocsPerRun(5, read); n > most {
-		t.Errorf("%.0f allocations for %d entries", n, entries)
-	}
-}
-
-// To read a list that is held and is as it was takes as many allocations for many volumes
-// as for few, and the buffer that the one before had.
-func TestHeldListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
-	if raceDetector {
-		t.Skip("the race detector takes memory of its own, and its time")
-	}
-	const runs, most = 40, 5
-	for _, entries := range []int{100, 1_000, 7_000} {
-		body := listOf(entries)
-		if len(body) >= maxHeld {
-			t.Fatalf("a list of %d bytes is not held", len(body))
-		}
-		read := rereading(t, body)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		n := testing.AllocsPerRun(runs, read)
-		runtime.ReadMemStats(&after)
-		if n > most {
-			t.Errorf("%.0f allocations for %d entries", n, entries)
-		}
-		if bytes := int(after.TotalAlloc - before.TotalAlloc); bytes > 2*len(body) { // a collection may take the buffer away
-			t.Errorf("%d bytes were allocated for %d lists of %d bytes", bytes, runs, len(body))
-		}
-	}
-}
-
-// rereading reads a list once, and then again, as often as it is called.
-func rereading(t *testing.T, body []byte) func() {
-	t.Helper()
-	var l listing
-	known := Fingerprint{}
-	read := func() {
-		var err error
-		if known, err = l.read(bytes.NewReader(body), known, func(Entry) error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read()
-	return read
 }

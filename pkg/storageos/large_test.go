@@ -3,8 +3,6 @@ package storageos
 import (
 	"errors"
 	"fmt"
-	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -90,42 +88,6 @@ func TestLargeEntry(t *testing.T) {
 				} else if err == nil && way == "held" && len(list) < maxHeld && len(got) > 0 {
 					t.Errorf("%s: %q are handed over again", way, got)
 				}
-			}
-		})
-	}
-}
-
-// However large an entry is, and whatever it consists of, next to nothing of it is held.
-func TestLargeEntryIsNotHeld(t *testing.T) { // not parallel: bytes are counted for the whole process
-	if raceDetector {
-		t.Skip("the race detector takes memory of its own, and its time")
-	}
-	const size = 64 << 20
-	for name, tc := range map[string]struct{ begin, again, end string }{
-		"one value":   {`[{"id":"a","x":"`, strings.Repeat("x", 1<<16), `"},{"id":"b"}]`},
-		"one key":     {`[{"id":"a","`, strings.Repeat("x", 1<<16), `":1},{"id":"b"}]`},
-		"the ID":      {`[{"id":"`, strings.Repeat("x", 1<<16), `"},{"id":"b"}]`},
-		"backslashes": {`[{"id":"a","x":"`, strings.Repeat(`\`, 1<<16), `"},{"id":"b"}]`},
-		"fields":      {`[{"id":"a"`, strings.Repeat(`,"id":"a"`, 1<<12), `},{"id":"b"}]`},
-		"white space": {`[{"id":"a"`, strings.Repeat(" ", 1<<16), `},{"id":"b"}]`},
-		"brackets":    {`[{"id":"a","x":`, strings.Repeat("[", 1<<16), `}`},
-		"a number":    {`[{"id":"a","x":1`, strings.Repeat("0", 1<<16), `},{"id":"b"}]`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			body := io.MultiReader(io.LimitReader(&forever{begin: tc.begin, again: tc.again}, int64(len(tc.begin)+size/len(tc.again)*len(tc.again))), strings.NewReader(tc.end))
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			var l listing
-			n := 0
-			_, err := l.read(body, Fingerprint{}, func(Entry) error { n++; return nil })
-			runtime.ReadMemStats(&after)
-			if name == "brackets" {
-				checkError(t, "reading", err, "unexpected EOF")
-			} else if n != 2 || err != nil {
-				t.Errorf("%d entries, %v", n, err)
-			}
-			if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 4*maxHeld {
-				t.Errorf("%d bytes were allocated for %d", bytes, size)
 			}
 		})
 	}

@@ -92,17 +92,16 @@ func (f *API) Namespaces(ctx context.Context) ([]storageos.Namespace, error) {
 // ListVolumes hands over what there is before it fails, as a cut body does.
 func (f *API) ListVolumes(ctx context.Context, ns string, known storageos.Fingerprint, each func(storageos.Entry) error) (storageos.Fingerprint, error) {
 	err := f.call(ctx, "volumes "+ns)
-	f.Mu.Lock()
-	volumes := f.Lists[ns]
-	f.Mu.Unlock()
 	var entries []storageos.Entry
 	body := []byte("[")
-	for _, v := range volumes {
+	f.Mu.Lock()
+	for _, v := range f.Lists[ns] {
 		if e, id := f.made(ns, v); !f.Hidden[id] {
 			entries = append(entries, e)
 			body = append(body, e.Raw...)
 		}
 	}
+	f.Mu.Unlock()
 	is := storageos.FingerprintOf(body)
 	if err == nil && is == known {
 		return is, nil
@@ -124,10 +123,8 @@ type madeEntry struct {
 	id string
 }
 
-// made is what entry makes, and its ID: once for each text.
+// made is what Entry makes, and its ID: once for each text. The caller holds Mu.
 func (f *API) made(ns, v string) (storageos.Entry, string) {
-	f.Mu.Lock()
-	defer f.Mu.Unlock()
 	key := [2]string{ns, v}
 	m, ok := f.entries[key]
 	if !ok {
@@ -152,7 +149,7 @@ func (f *API) Volume(ctx context.Context, ns, id string) ([]byte, *storageos.Vol
 	f.Mu.Lock()
 	defer f.Mu.Unlock()
 	for _, v := range f.Lists[ns] {
-		if e := Entry(ns, v); IDOf(e) == id {
+		if e, is := f.made(ns, v); is == id {
 			if e.Err != nil {
 				return nil, nil, e.Err
 			}

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"encoding/json"
-	"runtime"
 	"testing"
 	"time"
 
@@ -20,27 +19,6 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
-
-// mostHeap is how many bytes a volume may take, with its PersistentVolume and
-// its record.
-const mostHeap = 1 << 10
-
-// What is kept of a volume, its PersistentVolume and its record.
-func TestHeapOfAVolume(t *testing.T) { // not parallel: the heap is the whole process's
-	if raceDetector {
-		t.Skip("the race detector takes memory of its own, and its time")
-	}
-	const few, volumes = 100, 20_000
-	keepAll(t, few) // what is made once is there now
-	before := heap()
-	r := keepAll(t, volumes)
-	each := (heap() - before) / volumes
-	t.Logf("%d bytes a volume", each)
-	if each > mostHeap {
-		t.Errorf("%d bytes a volume, more than %d", each, mostHeap)
-	}
-	runtime.KeepAlive(r)
-}
 
 // keepAll is a reconciler that has everything of so many volumes, at rest.
 func keepAll(t testing.TB, volumes int) *Reconciler {
@@ -83,15 +61,6 @@ func keepAll(t testing.TB, volumes int) *Reconciler {
 		}
 	}
 	return r
-}
-
-// heap is how many bytes are in use after a collection.
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // what the first has let go
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 func persistentVolumeOf(v *storageos.Volume) *corev1.PersistentVolume {

@@ -1,5 +1,0 @@
-//go:build race
-
-package storageos
-
-const raceDetector = true
