@@ -100,8 +100,9 @@ func FuzzParseEndpoint(f *testing.F) {
 }
 
 // checkLarge reads a list of which entries of more than so many bytes are not held: it
-// is a list all the same, an ID or a name is read out of an entry exactly if encoding/json
-// can read it there, and an entry has the hash that it would have if it were held.
+// is a list all the same, an ID and a name are read out of an entry that is JSON exactly if
+// encoding/json can read them there, and an entry has the hash that it would have if it
+// were held.
 func checkLarge(t *testing.T, body []byte, most int, known []mark) {
 	t.Helper()
 	var held [][]byte
@@ -121,10 +122,13 @@ func checkLarge(t *testing.T, body []byte, most int, known []mark) {
 		name, nameErr := entryName(0, raw)
 		wantID, wantIDErr := entryID(0, whole)
 		wantName, wantNameErr := entryName(0, whole)
+		if !json.Valid(whole) || len(whole) > mostSkimmed {
+			return nil
+		}
 		if id != wantID || (idErr == nil) != (wantIDErr == nil) {
 			t.Fatalf("%q: ID %q, %v; want %q, %v", whole, id, idErr, wantID, wantIDErr)
 		}
-		if json.Valid(whole) && (name != wantName || (nameErr == nil) != (wantNameErr == nil)) {
+		if name != wantName || (nameErr == nil) != (wantNameErr == nil) {
 			t.Fatalf("%q: name %q, %v; want %q, %v", whole, name, nameErr, wantName, wantNameErr)
 		}
 		return nil

@@ -44,7 +44,8 @@ func TestLargeEntry(t *testing.T) {
 		"too long":                {`[` + large(`"id":"`+strings.Repeat("x", maxName+1)+`",`, ``) + `,{"id":"c"}]`, []string{"?+", "c"}, ""},
 		"the label is the ID":     {`[{"id":"` + label + `"},{"id":"c"}]`, []string{"?+", "c"}, ""},
 		"no JSON":                 {`[` + large(`"id":"b" "x",`, ``) + `,{"id":"c"}]`, []string{"?+", "c"}, ""},
-		"nested too deep":         {`[` + large(`"id":"b","x":`+strings.Repeat("[", maxNesting)+strings.Repeat("]", maxNesting)+`,`, ``) + `,{"id":"c"}]`, []string{"?+", "c"}, ""},
+		"no JSON inside":          {`[` + large(`"id":"b","x":[1 2],`, ``) + `,{"id":"c"}]`, []string{"b+", "c"}, ""},
+		"too many fields":         {`[` + large(`"id":"b",`+strings.Repeat(`"x":1,`, mostSkimmed/6), ``) + `,{"id":"c"}]`, []string{"?+", "c"}, ""},
 		"cut in it":               {`[{"id":"a"},` + b[:len(b)-3], []string{"a"}, "of the list: unexpected EOF"},
 		"cut behind it":           {`[{"id":"a"},` + b, []string{"a", "b+"}, "the list does not end"},
 		"broken behind it":        {`[{"id":"a"},` + b + `}`, []string{"a", "b+"}, "the list goes on with '}'"},
@@ -66,7 +67,7 @@ func TestLargeEntry(t *testing.T) {
 						if e.Err != nil {
 							id += "+"
 							checkError(t, "the entry", e.Err, "it has more than 4194304 bytes")
-							if len(e.Raw) > 3*maxName {
+							if len(e.Raw) > mostSkimmed {
 								t.Errorf("%d bytes of it are kept", len(e.Raw))
 							}
 						}
