@@ -208,7 +208,7 @@ func TestHistoryEvents(t *testing.T) {
 				h.lead()
 				h.polls(minute)
 			},
-			want: counted{policy.EventHeld: 1},
+			want: counted{}, // it was so when this process began
 		},
 		"one goes, and most of the others while nobody leads": {
 			tell: func(h *history) {
@@ -218,7 +218,7 @@ func TestHistoryEvents(t *testing.T) {
 				h.lead()
 				h.polls(minute)
 			},
-			want: counted{policy.EventHeld: 1},
+			want: counted{},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,11 +26,7 @@ func (r *Reconciler) count(id string) {
 	o := r.observe(id)
 	r.tracker.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
 		o.Heeds(t, b)
-		of := r.rules.Decide(o).Memory.Gauges.BreakerInput
-		t.Gauges.BreakerInput = of
-		if o.Source.InitialSync && o.Record != nil && o.Record.Summary.Mark != "" {
-			r.absentBefore[id] = of
-		}
+		t.Gauges.BreakerInput = r.rules.Decide(o).Memory.Gauges.BreakerInput
 		return t
 	})
 }
@@ -106,9 +102,6 @@ func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []st
 		r.evaluate(id, r.current)
 	}
 	r.announce(first)
-	if first {
-		clear(r.absentBefore)
-	}
 	r.publish()
 	r.cycles.end(r.current, complete, time.Now())
 	r.current = nil
@@ -138,8 +131,8 @@ func (r *Reconciler) compareCaches() {
 	r.resynced = time.Now()
 }
 
-// announce says when deletions begin and cease to be held. First says that the
-// first complete listing has just ended.
+// announce says when deletions begin and cease to be held. What holds them when the first
+// complete listing has ended was so when this process began: there is no event for that.
 func (r *Reconciler) announce(first bool) {
 	why := r.tracker.holding()
 	was := r.holding
@@ -150,7 +143,7 @@ func (r *Reconciler) announce(first bool) {
 	switch {
 	case was == "" && why != "":
 		r.logger.Error(nil, "Deletions of records are held", "why", why)
-		if first && r.saidBefore(why) {
+		if first {
 			return
 		}
 		r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+why)
@@ -166,21 +159,6 @@ func (r *Reconciler) announce(first bool) {
 func sameHold(a, b string) bool {
 	mass := func(why string) bool { return why != policy.HeldOtherCluster && why != policy.HeldNoCluster }
 	return a == b || mass(a) && mass(b)
-}
-
-// saidBefore tells whether who led before has said why deletions are held: the marks
-// that it left were reason enough.
-func (r *Reconciler) saidBefore(why string) bool {
-	if why == policy.HeldOtherCluster || why == policy.HeldNoCluster {
-		return len(r.absentBefore) > 0
-	}
-	absent := map[string]int{}
-	for _, l := range r.absentBefore {
-		if l.Absence == policy.Unexplained {
-			absent[l.Namespace]++
-		}
-	}
-	return r.tracker.tripsBy(absent)
 }
 
 func (r *Reconciler) sayOnLease(kind, reason, message string) {

@@ -95,18 +95,17 @@ type Reconciler struct {
 	crd        *crd
 	completion completion
 
-	leading      atomic.Bool
-	errorLog     errorLog
-	warm         sync.Once
-	crdEnded     sync.WaitGroup // the watch of the CRD
-	current      *cycle         // of the listing that is under way; the poller's own
-	recheck      recheckSet
-	holding      string                         // why deletions are held, as last announced; the poller's own
-	absentBefore map[string]policy.BreakerInput // of the volumes that were marked absent before this process began, by ID; the poller's own
-	resynced     time.Time                      // when every ID was last compared; the poller's own
-	compared     int                            // with which span of the view that was done; the poller's own
-	attempt      atomic.Int64                   // see LastAttempt, Unix nanoseconds
-	listed       atomic.Pointer[Listing]
+	leading  atomic.Bool
+	errorLog errorLog
+	warm     sync.Once
+	crdEnded sync.WaitGroup // the watch of the CRD
+	current  *cycle         // of the listing that is under way; the poller's own
+	recheck  recheckSet
+	holding  string       // why deletions are held, as last announced; the poller's own
+	resynced time.Time    // when every ID was last compared; the poller's own
+	compared int          // with which span of the view that was done; the poller's own
+	attempt  atomic.Int64 // see LastAttempt, Unix nanoseconds
+	listed   atomic.Pointer[Listing]
 }
 
 // NewReconciler checks the options and wires a Reconciler. It starts nothing.
@@ -124,22 +123,21 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		o.OnWrite = func(string, string) {}
 	}
 	r := &Reconciler{
-		settings:     o.Settings,
-		rules:        o.Settings.rules(),
-		events:       o.Events,
-		lease:        o.Lease,
-		metrics:      o.Metrics,
-		onWrite:      o.OnWrite,
-		logger:       klog.Background(),
-		cycles:       newCycles(o.Metrics.SyncDuration.Observe),
-		copies:       newOnce(),
-		absentBefore: map[string]policy.BreakerInput{},
-		proofs:       newProofs(o.Settings.Workers),
-		reads:        newReads(o.Settings.Workers),
-		writes:       newWrites(o.Settings.Workers),
-		marks:        newTurns(marksPerSecond),
-		newTries:     newTurns(triesPerSecond),
-		tries:        newTurns(triesPerSecond),
+		settings: o.Settings,
+		rules:    o.Settings.rules(),
+		events:   o.Events,
+		lease:    o.Lease,
+		metrics:  o.Metrics,
+		onWrite:  o.OnWrite,
+		logger:   klog.Background(),
+		cycles:   newCycles(o.Metrics.SyncDuration.Observe),
+		copies:   newOnce(),
+		proofs:   newProofs(o.Settings.Workers),
+		reads:    newReads(o.Settings.Workers),
+		writes:   newWrites(o.Settings.Workers),
+		marks:    newTurns(marksPerSecond),
+		newTries: newTurns(triesPerSecond),
+		tries:    newTurns(triesPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},

@@ -154,13 +154,6 @@ func (t *tracker) resetBreaker(now time.Time) {
 	t.breaker.Reset(now)
 }
 
-// tripsBy tells whether these absences alone would trip the breaker.
-func (t *tracker) tripsBy(absent map[string]int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.breaker.TripsBy(absent)
-}
-
 // holding tells why deletions of more than single records are held, "" if they
 // are not: another cluster answers, or too many are absent.
 func (t *tracker) holding() string {

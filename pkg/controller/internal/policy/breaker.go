@@ -130,17 +130,6 @@ func (b *Breaker) Reset(now time.Time) {
 	b.Why = b.rules.trips(b.Snapshot(now))
 }
 
-// TripsBy tells whether these absences alone, so many of each namespace, would trip it.
-func (b *Breaker) TripsBy(absent map[string]int) bool {
-	c := Snapshot{Records: b.records, Namespaces: make(map[string]NamespaceCount, len(b.Namespaces))}
-	for id, h := range b.Namespaces {
-		h.Unexplained = absent[id]
-		c.Absent += h.Unexplained
-		c.Namespaces[id] = h
-	}
-	return b.rules.trips(c) != ""
-}
-
 // Snapshot is what the breaker judges by.
 type Snapshot struct {
 	Records    int // that there are
