@@ -12,33 +12,22 @@ import (
 // On an older CRD, what was added since is dropped, and what a record lacks for that is
 // not written again. When the CRD has come to keep it, the records are completed out of
 // the listings: their volumes are decoded again, as if they had changed, so that nothing
-// has to be asked for by ID.
+// has to be asked for by ID. Where the CRD cannot be looked at, or something else drops
+// what is written, one record is tried at each resync: if it is kept now, so are the others.
 
 // mostCompleted is how many records are handed to one listing to be completed: as many
-// as there is room for between it and the workers (see maxContents).
+// as there is room for between it and the workers (see source.MaxPayloads).
 const mostCompleted = 5000
-
-// crdSettles is for how long a new CRD may not be in force yet, though it is there.
-const crdSettles = time.Second
-
-// crdLags is for how long API servers may not go by a new CRD yet. Something else that
-// drops fields does so for ever: then one record is tried now and then.
-const crdLags = 2 * time.Minute
 
 // completion remembers whose records are to be completed.
 type completion struct {
-	most int // see mostCompleted
+	most int      // see mostCompleted
+	ids  []string // those that are left; the poller's own
+	one  bool     // one is to be tried; the poller's own
 
-	mu     sync.Mutex
-	wanted bool
-	from   time.Time
-	last   time.Time // when they were to be completed last
-	trial  string    // the volume whose record shows what is kept, "" if none is tried
-
-	ids []string // those that are left; the poller's own
-	one bool     // one is to be tried; the poller's own
-
-	tried time.Time // when one was; the poller's own
+	mu    sync.Mutex
+	from  time.Time // when all are to be completed, zero if they are not
+	trial string    // the volume whose record shows what is kept, "" if none is tried
 }
 
 // want has all of them completed by the listings that begin from then on, or earlier if
@@ -46,8 +35,8 @@ type completion struct {
 func (c *completion) want(from time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.wanted || from.Before(c.from) {
-		c.wanted, c.from = true, from
+	if c.from.IsZero() || from.Before(c.from) {
+		c.from = from
 	}
 }
 
@@ -55,9 +44,9 @@ func (c *completion) want(from time.Time) {
 func (c *completion) due(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	due := c.wanted && !now.Before(c.from)
+	due := !c.from.IsZero() && !now.Before(c.from)
 	if due {
-		c.wanted, c.last = false, now
+		c.from = time.Time{}
 	}
 	return due
 }
@@ -69,27 +58,22 @@ func (c *completion) try(id string) {
 	c.trial = id
 }
 
-// shown tells, once, whether that was the record of this volume.
-func (c *completion) shown(id string) bool {
+// wrote takes note of whether all was kept that was written to a record.
+func (c *completion) wrote(id string, all bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	is := c.trial == id
-	if is {
-		c.trial = ""
+	if c.trial != id {
+		return
 	}
-	return is
+	if c.trial = ""; all {
+		c.from = time.Now()
+	}
 }
 
-// done is when they were to be completed last.
-func (c *completion) done() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.last
-}
-
-// crdRenewed follows from a CRD that has come to keep all that is written.
+// crdRenewed follows from a CRD that has come to keep all that is written. API servers go by
+// it a little later than it says so.
 func (r *Reconciler) crdRenewed() {
-	r.completion.want(time.Now().Add(min(crdSettles, r.settings.PollInterval/2)))
+	r.completion.want(time.Now().Add(r.settings.PollInterval / 2))
 }
 
 // complete lets the listing that begins complete records.
@@ -103,47 +87,27 @@ func (r *Reconciler) complete(now time.Time) {
 	if c.ids = c.ids[n:]; len(c.ids) == 0 {
 		c.ids = nil
 	}
-	// Where the CRD cannot be looked at, or not every API server goes by it yet, one
-	// record shows what is kept: see kept.
-	try := c.one || r.crd.capability() == crdCurrent && !now.Before(r.soon(now, c.tried))
-	if try && n == 0 && c.ids == nil {
-		ids, c.tried = r.tracker.anySettled(), now
-		for _, id := range ids {
-			c.try(id)
-		}
+	r.decodeAgain(ids)
+	if c.one {
+		c.one = false
+		r.tryOne()
 	}
-	c.one = false
+}
+
+// tryOne lets the listing that begins write one record that does not say what was written to it.
+func (r *Reconciler) tryOne() {
+	if ids := r.tracker.settled(); len(ids) > 0 {
+		r.completion.try(ids[0])
+		r.decodeAgain(ids[:1])
+	}
+}
+
+// decodeAgain lets the records of volumes be written again, out of the listing that begins.
+func (r *Reconciler) decodeAgain(ids []string) {
 	r.tracker.unsettle(ids)
 	for _, id := range r.view.DecodeAgain(ids) {
 		r.queue.Add(id) // no listing shows it
 	}
-}
-
-// leftToListing lets the next listing complete a record that was written and is told of as
-// it was before: while API servers may not go by a new CRD yet, the watch of one may still
-// drop what is stored. Its volume need not be asked for. Where no listing comes to its end
-// nothing is left to the next: what Kubernetes tells is recorded all the same.
-func (r *Reconciler) leftToListing(o *policy.Observation) bool {
-	if !o.Source.LastComplete || o.Record == nil || o.Record.Summary.Complete() || o.Record.Said() != o.Memory.Before.Said || !r.crdLags(o.Now) {
-		return false
-	}
-	r.completion.want(o.Now)
-	return true
-}
-
-// crdLags tells whether API servers may not go by a new CRD yet.
-func (r *Reconciler) crdLags(now time.Time) bool {
-	return r.crd.capability() == crdCurrent && now.Sub(time.Unix(0, r.crd.since.Load())) < crdLags
-}
-
-// soon is when what was dropped may be written again that was written last at that time.
-// While API servers may not go by a new CRD yet, it is now. Later it is something else that
-// drops it, for ever.
-func (r *Reconciler) soon(now, last time.Time) time.Time {
-	if r.crdLags(now) {
-		return now
-	}
-	return last.Add(policy.RefusedPause)
 }
 
 // incomplete are the IDs of the volumes whose records may lack what is kept now: those
@@ -160,36 +124,8 @@ func (r *Reconciler) incomplete() []string {
 	return slices.Compact(ids)
 }
 
-// kept follows from a record that says what an older CRD drops or, if it was the one to
-// show what is kept, all that was written.
-func (r *Reconciler) kept(id string, is *state.Record, all bool) {
-	shown := r.completion.shown(id) && all
-	if shown || is.Summary.Complete() && r.tracker.pruned() > 0 {
-		r.completion.want(r.soon(time.Now(), r.completion.done()))
-	}
-}
-
-// pruned is how many records lack something that was dropped.
-func (t *tracker) pruned() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.counts.pruned
-}
-
-// anySettled finds a record that does not say what was written: which part of that was
-// dropped is not asked.
-func (t *tracker) anySettled() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for id, tr := range t.all {
-		if tr.Applied != (policy.Applied{}) {
-			return []string{id}
-		}
-	}
-	return nil
-}
-
-// settled are the IDs of all volumes whose records do not.
+// settled are the IDs of all volumes whose records do not say what was written: which part
+// of that was dropped is not asked.
 func (t *tracker) settled() (ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

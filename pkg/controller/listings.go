@@ -86,10 +86,7 @@ func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []st
 			r.queue.Add(id)
 		}
 		changed = append(changed, r.everyID()...)
-		r.completion.one = r.crd.capability() == crdUnknown
-	}
-	if !complete && r.crdLags(time.Now()) {
-		changed = append(changed, r.incomplete()...) // they may have been left to this listing
+		r.completion.one = r.crd.capability() != crdOlder
 	}
 	r.writer.Bound()
 	r.evaluateAll(changed)

@@ -20,9 +20,6 @@ import (
 
 // save creates the record of a volume or writes what it should say.
 func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, d policy.Decision, raw []byte) error {
-	if d.Content && raw == nil && r.leftToListing(&o) {
-		return nil
-	}
 	begun := time.Now()
 	var c *record.Content
 	var lacks error // why, unless the next listing brings the ID back
@@ -158,7 +155,7 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 		// bring the ID back: the API server may have dropped all that was written.
 		r.recheck.add(id)
 	}
-	r.kept(id, is, settled == policy.Applied{})
+	r.completion.wrote(id, settled == policy.Applied{})
 	if pending := said.Health; was != nil && !quiet {
 		said.Health = cmp.Or(said.Health, was.CopiesHealth.Value().Health)
 		r.say(said.Tell(was)...) // by the write that was not answered
