@@ -33,7 +33,7 @@ func (r *Reconciler) recordChanged(old, obj *state.Record) {
 		r.writer.Cached(obj)
 	}
 	if old != nil && (obj == nil || obj.UID != old.UID) { // another may have its name
-		r.copies.forget(string(old.UID))
+		r.copies.Delete(old.UID)
 	}
 	if r.leading.Load() {
 		r.metrics.SetRecords(r.caches.RecordCount())

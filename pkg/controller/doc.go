@@ -36,7 +36,7 @@
 //	expected.go   aliases of names that have moved to package record
 //	reconcile.go  observing one volume, deciding, having it done
 //	listings.go   what follows from a listing's begin and end (listing_status.go)
-//	sets.go       what waits for the next listing, what was said once
+//	recheck.go    what waits for the next listing
 //	settings.go   what an operator can choose
 //	reconciler.go the wiring, the workers
 package controller

@@ -306,7 +306,7 @@ func TestHistoryCopiesGrow(t *testing.T) {
 			h.records.store(h.records.records[c.Name], nil)
 			h.polls(1)
 		}
-		if n := len(h.leader.copies.seen); n > 10 {
+		if n := h.copiesTold(); n > 10 {
 			t.Errorf("%d copies are remembered, there is none", n)
 		}
 	})

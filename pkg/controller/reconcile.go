@@ -79,9 +79,7 @@ func (r *Reconciler) evaluate(id string, cy *cycle) {
 		}
 		return
 	}
-	if cy != nil {
-		r.cycles.queued(cy, id)
-	}
+	r.cycles.queued(cy, id)
 	r.queue.Add(id)
 }
 
@@ -140,7 +138,7 @@ func (r *Reconciler) decideInTurn(id string) (policy.Observation, policy.Decisio
 // record describes already that it is left alone.
 func (r *Reconciler) reportCopies(id string, copies []*state.Record, quiet bool) {
 	for _, c := range copies {
-		if !r.copies.first(string(c.UID)) {
+		if _, told := r.copies.LoadOrStore(c.UID, nil); told {
 			continue
 		}
 		r.metrics.Error(metrics.StageSave)

@@ -78,7 +78,7 @@ type Reconciler struct {
 	tracker  *tracker
 	contents *source.Payloads
 	cycles   *cycles
-	copies   *once
+	copies   sync.Map     // UIDs of the records that were told to be left alone
 	failures atomic.Int64 // how many of the last writes failed in a row, and were not refused
 	poller   *source.Poller
 	queue    workqueue.TypedRateLimitingInterface[string]
@@ -131,7 +131,6 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		onWrite:  o.OnWrite,
 		logger:   klog.Background(),
 		cycles:   newCycles(o.Metrics.SyncDuration.Observe),
-		copies:   newOnce(),
 		proofs:   newProofs(o.Settings.Workers),
 		reads:    newReads(o.Settings.Workers),
 		writes:   newWrites(o.Settings.Workers),

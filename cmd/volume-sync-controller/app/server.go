@@ -69,8 +69,8 @@ func newServer(o *options) (*server, error) {
 	}
 	metrics.RegisterMetrics()
 	measured := *metrics.Default
-	took := &lastLatency{LatencyMetric: measured.SyncDuration} // the page shows it too
-	measured.SyncDuration = &firstLatency{LatencyMetric: took, then: returnMemory}
+	took := &latency{LatencyMetric: measured.SyncDuration, first: sync.OnceFunc(returnMemory)}
+	measured.SyncDuration = took
 	s.storageos, err = storageos.New(storageos.Config{
 		Endpoint:        o.endpoint,
 		SecretPath:      o.apiSecretPath,

@@ -33,7 +33,7 @@ type statusPage struct {
 	concerns func(most int) ([]controller.Concern, string)
 	listing  func() controller.Listing
 	changes  *changes
-	took     *lastLatency
+	took     *latency
 	late     time.Duration // the age of a poll that is not as it should be
 	host     string        // of the page's own address
 }
@@ -159,13 +159,16 @@ func (p *statusPage) handler() http.Handler {
 	})
 }
 
-// lastLatency remembers what was last observed.
-type lastLatency struct {
+// latency is how long listings took to be worked off. The page shows the last; after the
+// first, what follows takes less memory.
+type latency struct {
 	metrics.LatencyMetric
-	last atomic.Int64 // nanoseconds
+	last  atomic.Int64 // nanoseconds
+	first func()       // is called each time, and does something once
 }
 
-func (l *lastLatency) Observe(d time.Duration) {
+func (l *latency) Observe(d time.Duration) {
 	l.last.Store(int64(d))
 	l.LatencyMetric.Observe(d)
+	l.first()
 }

@@ -38,7 +38,7 @@ func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
 	m.SetInvalid(3)
 	m.SetCRD(false)
 	m.Error(metrics.StageSave)
-	took := &lastLatency{LatencyMetric: m.SyncDuration}
+	took := &latency{LatencyMetric: m.SyncDuration, first: func() {}}
 	took.Observe(1234 * time.Millisecond)
 	c := &changes{}
 	c.add("Volume pvc-1", "created", false)
