@@ -54,7 +54,9 @@ func (h *health) live() error {
 // stood is an error if a loop stands still for too long. Its time begins with
 // the phase: what was before says nothing of it.
 func (h *health) stood(what string, last time.Time, most time.Duration) error {
-	last = later(last, time.Unix(0, h.entered.Load()))
+	if begun := time.Unix(0, h.entered.Load()); begun.After(last) {
+		last = begun
+	}
 	if d := time.Since(last); d > most {
 		return fmt.Errorf("%s for %v", what, d.Round(time.Second))
 	}

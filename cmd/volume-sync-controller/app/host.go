@@ -1,9 +1,8 @@
 package app
 
 import (
-	"net"
 	"net/netip"
-	"strconv"
+	"net/url"
 	"strings"
 )
 
@@ -12,7 +11,7 @@ import (
 // rebinding) and would then be given what ours says; the name still is its own. A
 // literal address is no name that somebody could let lead elsewhere.
 func (p *statusPage) answers(host string) bool {
-	name := withoutPort(host)
+	name := hostOf(host)
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
@@ -25,30 +24,5 @@ func sameHost(a, b string) bool {
 	return a != "" && strings.EqualFold(a, b)
 }
 
-// withoutPort is the host of host:port or host, without the brackets of an IPv6
-// address; "" if it is neither.
-func withoutPort(s string) string {
-	if host, port, err := net.SplitHostPort(s); err == nil {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return ""
-		}
-		return host
-	}
-	if inner, ok := strings.CutPrefix(s, "["); ok {
-		inner, ok = strings.CutSuffix(inner, "]")
-		if !ok {
-			return ""
-		}
-		return inner
-	}
-	return s
-}
-
-// hostOf is the host of an address to listen on, "" if it names none.
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return ""
-	}
-	return host
-}
+// hostOf is the host of host:port or host, without the brackets of an IPv6 address.
+func hostOf(s string) string { return (&url.URL{Host: s}).Hostname() }

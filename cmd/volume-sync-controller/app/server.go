@@ -359,10 +359,3 @@ func withoutUser(err error) error {
 }
 
 func userAgent() string { return component + "/" + version.Version() }
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
