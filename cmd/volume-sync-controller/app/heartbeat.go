@@ -43,10 +43,9 @@ type heartbeat struct {
 	leases  typedcoordinationv1.LeaseInterface
 	listing func() controller.Listing
 
-	known *coordinationv1.Lease // as last seen; nil: it is to be read
-	wrote controller.Listing    // what it said
-	at    time.Time             // when it was written
-	said  map[string]bool       // kinds of failure that were logged since it was last written
+	wrote controller.Listing // what it said
+	at    time.Time          // when it was written
+	said  map[string]bool    // kinds of failure that were logged since it was last written
 }
 
 func (s *server) heartbeat() *heartbeat {
@@ -88,40 +87,18 @@ func (h *heartbeat) due(l controller.Listing, now time.Time) bool {
 
 // write makes the Lease say it, whatever has become of it meanwhile.
 func (h *heartbeat) write(ctx context.Context, l controller.Listing) error {
-	if h.known != nil {
-		err := h.update(ctx, l)
-		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			return err
-		}
-		h.known = nil // it was edited or deleted
-	}
-	is, err := h.leases.Get(ctx, heartbeatName, metav1.GetOptions{})
+	lease, err := h.leases.Get(ctx, heartbeatName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: heartbeatName}}
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: heartbeatName}}
 		say(lease, l)
-		h.known, err = h.leases.Create(ctx, lease, metav1.CreateOptions{})
-		return h.answered(err)
+		_, err = h.leases.Create(ctx, lease, metav1.CreateOptions{})
+		return err
 	}
 	if err != nil {
 		return err
 	}
-	h.known = is
-	return h.update(ctx, l)
-}
-
-func (h *heartbeat) update(ctx context.Context, l controller.Listing) error {
-	lease := h.known.DeepCopy()
 	say(lease, l)
-	var err error
-	h.known, err = h.leases.Update(ctx, lease, metav1.UpdateOptions{})
-	return h.answered(err)
-}
-
-// answered forgets the Lease if the answer was an error: what has become of it is to be read.
-func (h *heartbeat) answered(err error) error {
-	if err != nil {
-		h.known = nil
-	}
+	_, err = h.leases.Update(ctx, lease, metav1.UpdateOptions{})
 	return err
 }
 
