@@ -7,6 +7,7 @@
 # BENCH_ROUNDS (6) times each of the two, BENCH_TIME (200ms) for each benchmark, as -benchtime.
 
 set -euo pipefail
+export CGO_ENABLED=0 # as everything is built but for the race detector
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 base="${1:?usage: hack/bench-compare.sh COMMIT}"
 rounds="${BENCH_ROUNDS:-6}"
