@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"k8s.io/client-go/tools/leaderelection"
 	clientmetrics "k8s.io/client-go/tools/metrics"
 )
@@ -14,34 +15,33 @@ import (
 // process: of its REST clients and of leader election. Names and labels are
 // those of every Kubernetes component.
 func registerClientGo(r prometheus.Registerer) {
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+	metric := promauto.With(r)
+	requests := metric.NewCounterVec(prometheus.CounterOpts{
 		Name: "rest_client_requests_total",
 		Help: "Requests to the Kubernetes API, by status code, method and host.",
 	}, []string{"code", "method", "host"})
-	retries := prometheus.NewCounterVec(prometheus.CounterOpts{
+	retries := metric.NewCounterVec(prometheus.CounterOpts{
 		Name: "rest_client_request_retries_total",
 		Help: "Repeated requests to the Kubernetes API, by status code, verb and host.",
 	}, []string{"code", "verb", "host"})
-	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	duration := metric.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "rest_client_request_duration_seconds",
 		Help:    "Time that requests to the Kubernetes API took, by verb and host.",
 		Buckets: []float64{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60},
 	}, []string{"verb", "host"})
-	limited := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	limited := metric.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "rest_client_rate_limiter_duration_seconds",
 		Help:    "Time that requests to the Kubernetes API waited for the client's own limit, by verb and host.",
 		Buckets: []float64{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60},
 	}, []string{"verb", "host"})
-	leader := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	leader := metric.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "leader_election_master_status",
 		Help: "1 while this process holds the lease of that name, 0 while it waits for it.",
 	}, []string{"name"})
-	slowpath := prometheus.NewCounterVec(prometheus.CounterOpts{
+	slowpath := metric.NewCounterVec(prometheus.CounterOpts{
 		Name: "leader_election_slowpath_total",
 		Help: "Renewals of the lease that had to read it first.",
 	}, []string{"name"})
-	r.MustRegister(requests, retries, duration, limited, leader, slowpath)
-
 	clientmetrics.Register(clientmetrics.RegisterOpts{
 		RequestLatency:     latencyByHost{duration},
 		RateLimiterLatency: latencyByHost{limited},

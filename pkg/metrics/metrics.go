@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/storageos/volume-sync-controller/pkg/version"
 )
@@ -58,21 +59,21 @@ type Metrics struct {
 	// DeleteDuration is the time that one deletion of a record took.
 	DeleteDuration LatencyMetric
 
-	sync       *prometheus.HistogramVec
-	save       prometheus.Histogram
-	deletion   prometheus.Histogram
-	lastSync   *prometheus.GaugeVec
-	errors     *prometheus.CounterVec
-	volumes    *prometheus.GaugeVec
-	records    *prometheus.GaugeVec
-	orphans    *prometheus.GaugeVec
-	held       *prometheus.GaugeVec
-	invalid    *prometheus.GaugeVec
-	crd        *prometheus.GaugeVec
-	writes     *prometheus.CounterVec
-	dropped    prometheus.Counter
-	buildInfo  *prometheus.GaugeVec
-	collectors []prometheus.Collector
+	sync      *prometheus.HistogramVec
+	save      prometheus.Histogram
+	deletion  prometheus.Histogram
+	lastSync  *prometheus.GaugeVec
+	errors    *prometheus.CounterVec
+	volumes   *prometheus.GaugeVec
+	records   *prometheus.GaugeVec
+	orphans   *prometheus.GaugeVec
+	held      *prometheus.GaugeVec
+	invalid   *prometheus.GaugeVec
+	crd       *prometheus.GaugeVec
+	writes    *prometheus.CounterVec
+	dropped   prometheus.Counter
+	buildInfo *prometheus.GaugeVec
+	all       *prometheus.Registry
 }
 
 // Requests measures the requests to the StorageOS API, every request on the
@@ -89,65 +90,68 @@ var syncBuckets = prometheus.ExponentialBuckets(0.01, 2, 17)
 
 // New builds a set of metrics. It is registered nowhere yet.
 func New() *Metrics {
+	all := prometheus.NewRegistry()
+	metric := promauto.With(all)
 	m := &Metrics{
-		Requests: newRequests(),
-		Queues:   newQueues(),
-		sync: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Requests: newRequests(metric),
+		Queues:   newQueues(metric),
+		all:      all,
+		sync: metric.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "storageos_sync_volume_duration_seconds",
 			Help:    "Time of a complete listing of StorageOS, from its start until each key that it queued has been tried once.",
 			Buckets: syncBuckets,
 		}, nil),
-		save: prometheus.NewHistogram(prometheus.HistogramOpts{
+		save: metric.NewHistogram(prometheus.HistogramOpts{
 			Name:    "storageos_save_volume_duration_seconds",
 			Help:    "Time to save one volume record in Kubernetes.",
 			Buckets: prometheus.DefBuckets,
 		}),
-		deletion: prometheus.NewHistogram(prometheus.HistogramOpts{
+		deletion: metric.NewHistogram(prometheus.HistogramOpts{
 			Name:    "storageos_delete_volume_duration_seconds",
 			Help:    "Time to delete one volume record from Kubernetes.",
 			Buckets: prometheus.DefBuckets,
 		}),
-		lastSync: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		lastSync: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_sync_volume_last_success_timestamp_seconds",
 			Help: "When the last complete listing of StorageOS ended, in Unix time.",
 		}, nil),
-		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+		errors: metric.NewCounterVec(prometheus.CounterOpts{
 			Name: "storageos_sync_volume_errors_total",
 			Help: "Errors by the stage in which they happened: login, list, decode, save or delete.",
 		}, []string{"stage"}),
-		volumes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		volumes: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volumes",
 			Help: "StorageOS volumes by health, as last listed.",
 		}, []string{"health"}),
-		records: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		records: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volume_records",
 			Help: "Volume records in Kubernetes.",
 		}, nil),
-		orphans: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		orphans: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volume_orphans",
 			Help: "Records whose volume is proven gone (record), volumes that no PersistentVolume refers to (unclaimed_volume), PersistentVolumes whose volume is not there (missing_volume).",
 		}, []string{"kind"}),
-		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		held: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volume_deletions_held",
 			Help: "Records whose volume has been absent for longer than the grace and which the rules of deletion hold back.",
 		}, nil),
-		invalid: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		invalid: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volumes_invalid",
 			Help: "Volumes that are listed and cannot be recorded or wait for a name, PersistentVolumes of the driver whose handle cannot be read, records that are left alone because an older one describes their volume.",
 		}, nil),
-		crd: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		crd: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volume_crd_current",
 			Help: "Whether the CRD of the records keeps all that this version writes; absent if it cannot be told.",
 		}, nil),
-		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+		writes: metric.NewCounterVec(prometheus.CounterOpts{
 			Name: "storageos_volume_writes_total",
 			Help: "Writes of volume records that Kubernetes accepted, by verb: create, patch, patch_status or delete.",
 		}, []string{"verb"}),
-		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+		dropped: metric.NewCounter(prometheus.CounterOpts{
 			Name: "storageos_volume_events_dropped_total",
 			Help: "Events that Kubernetes has not taken: not permitted, refused, too many at once, or the process ended before.",
 		}),
-		buildInfo: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		buildInfo: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volume_sync_build_info",
 			Help: "Always 1; the labels say what was built.",
 		}, []string{"version", "commit", "go_version"}),
@@ -160,27 +164,21 @@ func New() *Metrics {
 		m.writes.WithLabelValues(verb)
 	}
 	m.buildInfo.WithLabelValues(version.Version(), version.Commit(), runtime.Version()).Set(1)
-	m.collectors = []prometheus.Collector{
-		m.Requests.Duration, m.Requests.Total, m.Requests.InFlight,
-		m.sync, m.save, m.deletion, m.lastSync, m.errors, m.volumes,
-		m.records, m.orphans, m.held, m.invalid, m.crd, m.writes, m.dropped, m.buildInfo,
-	}
-	m.collectors = append(m.collectors, m.Queues.collectors()...)
 	return m
 }
 
-func newRequests() Requests {
+func newRequests(metric promauto.Factory) Requests {
 	return Requests{
-		Duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Duration: metric.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "storageos_api_request_duration_seconds",
 			Help:    "Time until the StorageOS API answered a request with its headers.",
 			Buckets: prometheus.DefBuckets,
 		}, []string{"method"}),
-		Total: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Total: metric.NewCounterVec(prometheus.CounterOpts{
 			Name: "storageos_api_requests_total",
 			Help: "Requests that the StorageOS API answered.",
 		}, []string{"method", "code"}),
-		InFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+		InFlight: metric.NewGauge(prometheus.GaugeOpts{
 			Name: "storageos_api_in_flight_requests",
 			Help: "Requests to the StorageOS API that wait for their answer.",
 		}),
@@ -188,14 +186,7 @@ func newRequests() Requests {
 }
 
 // Register puts the set on a registerer.
-func (m *Metrics) Register(r prometheus.Registerer) error {
-	for _, c := range m.collectors {
-		if err := r.Register(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (m *Metrics) Register(r prometheus.Registerer) error { return r.Register(m.all) }
 
 // StartLeading makes the series appear that only a leader has.
 func (m *Metrics) StartLeading() {

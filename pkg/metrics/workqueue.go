@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"k8s.io/client-go/util/workqueue"
 )
 
@@ -22,45 +23,41 @@ var _ workqueue.MetricsProvider = &Queues{}
 // newQueues has buckets from 1 µs to 1,000 s: a key that finds its record
 // right takes microseconds, one that waits behind a first listing takes
 // minutes.
-func newQueues() *Queues {
+func newQueues(metric promauto.Factory) *Queues {
 	name := []string{"name"}
 	buckets := prometheus.ExponentialBuckets(1e-6, 10, 10)
 	return &Queues{
-		depth: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		depth: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "workqueue_depth",
 			Help: "Keys that wait in the queue.",
 		}, name),
-		adds: prometheus.NewCounterVec(prometheus.CounterOpts{
+		adds: metric.NewCounterVec(prometheus.CounterOpts{
 			Name: "workqueue_adds_total",
 			Help: "Keys added to the queue.",
 		}, name),
-		waiting: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		waiting: metric.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "workqueue_queue_duration_seconds",
 			Help:    "Time that a key waited in the queue.",
 			Buckets: buckets,
 		}, name),
-		working: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		working: metric.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "workqueue_work_duration_seconds",
 			Help:    "Time that a key took to be worked on.",
 			Buckets: buckets,
 		}, name),
-		unfinished: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		unfinished: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "workqueue_unfinished_work_seconds",
 			Help: "Time spent so far on the keys that are being worked on, summed over them.",
 		}, name),
-		longest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		longest: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "workqueue_longest_running_processor_seconds",
 			Help: "Time spent so far on the key that has been worked on for the longest.",
 		}, name),
-		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+		retries: metric.NewCounterVec(prometheus.CounterOpts{
 			Name: "workqueue_retries_total",
 			Help: "Keys added again after a failure.",
 		}, name),
 	}
-}
-
-func (q *Queues) collectors() []prometheus.Collector {
-	return []prometheus.Collector{q.depth, q.adds, q.waiting, q.working, q.unfinished, q.longest, q.retries}
 }
 
 // NewDepthMetric implements workqueue.MetricsProvider.
