@@ -36,15 +36,7 @@ func (r *Reconciler) refuse(ctx context.Context, id string, o policy.Observation
 	r.errorLog.log(ctx, "refused", err)
 	first := false
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t.Refused.At = o.Now
-		t.Gauges.Invalid = o.Source.Presence == policy.Present
-		if !t.Gauges.Invalid {
-			return t // it does not count, and what was said of the volume as it was listed holds
-		}
-		is := o.Source.Digest.Content
-		told := o.Source.InitialSync || t.Quiet != 0 && t.Quiet == is || t.Refused.Told && t.Refused.Content == is
-		first = !told && (o.Record != nil || o.PV != nil)
-		t.Refused.Content, t.Refused.Told = is, told || first
+		t, first = t.WasRefused(o)
 		return t
 	})
 	r.queue.AddAfter(id, policy.RefusedPause)

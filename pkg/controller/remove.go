@@ -33,15 +33,12 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 	// for, as it was then.
 	again, d := r.decide(id, false)
 	r.schedule(id, again, d)
-	if d.Verdict != policy.Verify || again.Record.UID != o.Record.UID || again.Record.ResourceVersion != o.Record.ResourceVersion ||
-		again.Source.Cluster != o.Source.Cluster || !slices.Equal(r.questions(again), asked) {
+	if !policy.Confirms(o, again, d) || !slices.Equal(r.questions(again), asked) {
 		r.recheck.add(id)
 		return nil
 	}
 	r.tracker.update(id, again.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t.Proven, t.Asked = o.Record.ResourceVersion, time.Time{}
-		t.Gauges.Orphan, t.Gauges.Held = true, ""
-		return t
+		return t.Proved(o)
 	})
 	if !r.settings.DeleteOrphans {
 		logger.Info("The volume of a record is gone; deleting is switched off", "record", o.Record.Name)
@@ -85,8 +82,7 @@ func (r *Reconciler) unproven(ctx context.Context, id string, err error) {
 	}
 	now := time.Now()
 	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t.Asked, t.Proven = now, ""
-		return t
+		return t.NotProved(now)
 	})
 	o, d := r.decide(id, false)
 	r.schedule(id, o, d)

@@ -124,45 +124,18 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 // saved remembers and says what a save has changed.
 func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
 	is := state.NewRecord(after)
-	quiet, said, settled := false, policy.Unanswered{}, policy.AppliedBy(d, was, is)
+	var events []policy.Event
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		quiet, said = t.Quiet != 0, t.Unanswered
-		t.Unanswered = policy.Unanswered{}
-		if was != nil && !d.Content && said.Health != "" && !was.Whole() {
-			t.Unanswered.Health = said.Health // half of it is there still
-		}
-		if !d.Lacking {
-			t.Quiet = 0
-			t.Gauges.Invalid = o.Source.Presence == policy.Present && o.Source.Invalid != ""
-		}
-		t.Applied = settled
-		t.Written = nil
-		// Of a record that the cache does not know, or has as it is now, what was
-		// written is of no use: a first start would remember every record by it.
-		if policy.Newest(is, r.caches.Record(is.Name)) == is {
-			t.Written = is
-		}
-		if d.Content {
-			t.Refused, t.Progressed = policy.Refusal{}, time.Time{}
-			if syncing(after) {
-				t.Progressed = o.Now
-			}
-		}
+		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(after))
 		return t
 	})
+	r.say(events...)
 	if o.Source.Presence == policy.Absent {
 		// Its deletion is decided next. The record's own event does not always
 		// bring the ID back: the API server may have dropped all that was written.
 		r.recheck.add(id)
 	}
-	r.completion.wrote(id, settled == policy.Applied{})
-	if pending := said.Health; was != nil && !quiet {
-		said.Health = cmp.Or(said.Health, was.CopiesHealth.Value().Health)
-		r.say(said.Tell(was)...) // by the write that was not answered
-		if d.Content || was.Whole() || pending == "" {
-			r.say(policy.HealthEvent(is.Ref(), said.Health, is.CopiesHealth.Value())...)
-		}
-	}
+	r.completion.wrote(id, policy.AppliedBy(d, was, is) == policy.Applied{})
 }
 
 // syncing tells whether a record says how far a replica's sync has come.

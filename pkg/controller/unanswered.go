@@ -17,22 +17,13 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, hal
 	if half == nil && writer.NotDone(err) {
 		return
 	}
+	var left *state.Record
+	if half != nil {
+		left = state.NewRecord(half)
+	}
 	var events []policy.Event
 	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		u := &t.Unanswered
-		events = u.Tell(was)
-		switch {
-		case u.Health != "":
-		case t.Quiet == 0:
-			u.Health = was.CopiesHealth.Value().Health
-		case half != nil:
-			u.Health = to.Value().Health // that is how it was when this process began
-		}
-		u.Was = was
-		if half != nil {
-			u.Was = state.NewRecord(half)
-		}
-		t.Written = u.Was // the cache may be behind
+		t, events = t.Lost(was, left, to.Value().Health)
 		return t
 	})
 	r.say(events...)
@@ -50,15 +41,11 @@ func (r *Reconciler) findOut(ctx context.Context, id string, u policy.Unanswered
 	if is != nil && is.UID != u.Was.UID {
 		is = nil // it has gone, which the cache will tell
 	}
+	var events []policy.Event
 	r.tracker.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t.Unanswered, t.Written = policy.Unanswered{}, is
-		if is != nil {
-			t.Unanswered = u.Answered(is)
-		}
+		t, events = t.FoundOut(u, is)
 		return t
 	})
-	if is != nil {
-		r.say(u.Tell(is)...)
-	}
+	r.say(events...)
 	return nil
 }
