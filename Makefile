@@ -81,7 +81,7 @@ endif
 demo: node ## show what is shipped at work: as Pods on a node, with a simulated StorageOS; needs root
 	@exec hack/demo-node.sh
 
-TESTS := test-unit test-page test-deploy test-integration test-node fuzz
+TESTS := test-unit test-page test-deploy test-integration test-node+fuzz
 
 .PHONY: test
 test: ## run all tests, those first that fail soonest
@@ -140,7 +140,7 @@ AT_ONCE := $(shell expr 2 '*' $$(nproc))
 .PHONY: test-integration
 test-integration: devcluster ## run the real binary against a real control plane and a simulated StorageOS
 	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 40m -parallel $(AT_ONCE) ./hack/integration/...
-	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -C hack/embed-example -race -count=1 ./...
+	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/embed-example -count=1 ./...
 
 .PHONY: test-node
 test-node: bin/devcluster ## run what is shipped as Pods on a node, where root and Debian's packages can be had

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # Makes one target after the other, until one fails, and says how long each took:
-# hack/stages.sh TARGET...
+# hack/stages.sh TARGET[+TARGET]...
+#
+# The second of two that are joined is made beside the first, which waits more than it
+# works; what it says comes afterwards.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,8 +17,19 @@ note() { # with what became of it
 }
 for stage in "$@"; do
 	printf '\n==> make %s (%d of %d)\n' "$stage" $((n += 1)) $#
-	begun=$SECONDS
-	"${MAKE:-make}" --no-print-directory "$stage" || {
+	begun=$SECONDS second='' ok=true
+	if [[ "$stage" == *+* ]]; then
+		second=${stage#*+} said=$(mktemp)
+		nice "${MAKE:-make}" --no-print-directory "$second" >"$said" 2>&1 &
+	fi
+	"${MAKE:-make}" --no-print-directory "${stage%%+*}" || ok=false
+	if [ -n "$second" ]; then
+		wait $! || ok=false
+		printf '\n==> make %s, beside it\n' "$second"
+		cat "$said"
+		rm "$said"
+	fi
+	$ok || {
 		note ', failed'
 		failed=$stage
 		break
