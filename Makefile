@@ -104,12 +104,13 @@ test-quick: ## test what is quick: units, 2,000 random histories, the page, lint
 fuzz: ## run each fuzz target with 10,000 inputs; hack/fuzz.sh takes another number, or a time
 	hack/fuzz.sh
 
-# The same random histories at every run. Others: make test-model. Only what counts bytes
-# and allocations runs without the race detector, which has its own.
+# The same random histories at every run. Others: make test-model. What counts bytes and
+# allocations runs without the race detector, which has its own, and so do searches, in which
+# nothing runs beside another.
 .PHONY: test-unit
 test-unit: export RAPID_SEED ?= 1
 test-unit: ## run the tests that need no cluster
-	go test -run '^TestCount' ./pkg/...
+	go test -run '^Test(Count|Search)' ./pkg/...
 	CGO_ENABLED=1 go test -race ./...
 	hack/model.sh 10000 $$RAPID_SEED
 	CGO_ENABLED=1 go test -C cmd/kubectl-storageos_volumes -race ./...
@@ -120,6 +121,11 @@ test-unit: ## run the tests that need no cluster
 .PHONY: test-model
 test-model: ## look for a history, among 100,000 new ones, that breaks a rule
 	hack/model.sh 100000 $${RAPID_SEED:-$$(date +%s)}
+
+DISTURBANCES ?= 3
+.PHONY: test-search
+test-search: ## search the world of one volume to its end, with up to DISTURBANCES (3) in a history
+	go test -count=1 -timeout 0 -v -run '^TestSearch' ./pkg/controller/internal/policy -disturbances $(DISTURBANCES)
 
 .PHONY: test-page
 test-page: ## test the status page in headless Chromium, which root installs by apt-get if it is missing

@@ -1,0 +1,322 @@
+//go:build !race
+
+package policy
+
+import (
+	"strings"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+// oneVolumeSteps are the kinds of step that there are.
+var oneVolumeSteps = []string{
+	"a deletion is refused",
+	"a hand deletes the record",
+	"a hand edits",
+	"a listing fails",
+	"a listing is complete",
+	"a listing is not complete, and the list is whole",
+	"a question fails",
+	"a question is answered",
+	"a question is answered by another cluster",
+	"a question is asked",
+	"a record is deleted",
+	"a record is written",
+	"a tick passes",
+	"a worker finds nothing to do",
+	"a worker waits with a mark",
+	"a write is lost",
+	"a write is refused",
+	"an answer is of no use any more",
+	"another cluster answers",
+	"another record names a cluster",
+	"the PersistentVolume goes",
+	"the PersistentVolume is bound",
+	"the PersistentVolume is released",
+	"the answer to a write is lost",
+	"the breaker lets go",
+	"the breaker trips",
+	"the cluster refuses to tell",
+	"the first cluster answers",
+	"the leader is killed",
+	"the volume is back",
+	"the volume is deleted",
+	"the volume is hidden from lists",
+	"the volume is not hidden",
+}
+
+// steps are all that may happen next: what is as it should be, as often as it likes, and, while
+// some are left, one of the disturbances.
+func (w oneVolume) steps(yield func(next[oneVolume])) {
+	yield(next[oneVolume]{"a tick passes", w.passes().canonical(), ""})
+	change := func(step string, fn func(*oneVolume)) {
+		then := w
+		if fn(&then); then != w {
+			yield(next[oneVolume]{step, then.canonical(), ""})
+		}
+	}
+	change("a listing is complete", func(w *oneVolume) { w.list(true) })
+	w.work(func(n next[oneVolume]) {
+		if !disturbs[kindOf(n.step)] {
+			yield(n)
+		} else if w.left > 0 {
+			n.state.left--
+			yield(n)
+		}
+	})
+	if w.left == 0 {
+		return
+	}
+	w.left--
+	disturb := func(step string, fn func(*oneVolume)) {
+		then := w
+		if fn(&then); then != w {
+			yield(next[oneVolume]{step, then.canonical(), ""})
+		}
+	}
+	disturb("a listing is not complete, and the list is whole", func(w *oneVolume) { w.list(false) })
+	disturb("a listing fails", func(w *oneVolume) {
+		w.leader.lastComplete = false
+		w.leader.generation++
+		w.judge.incomplete()
+		w.decide(true)
+	})
+	disturb("the volume is hidden from lists", func(w *oneVolume) { w.hidden = w.exists })
+	disturb("the volume is not hidden", func(w *oneVolume) { w.hidden = false })
+	disturb("the volume is deleted", func(w *oneVolume) { w.exists, w.hidden = false, false })
+	disturb("the volume is back", func(w *oneVolume) { w.exists = true })
+	disturb("the first cluster answers", func(w *oneVolume) { w.answers = clusterA })
+	disturb("another cluster answers", func(w *oneVolume) { w.answers = clusterB })
+	disturb("the cluster refuses to tell", func(w *oneVolume) { w.answers = "" })
+	disturb("the PersistentVolume is bound", func(w *oneVolume) { w.pv = pvIsBound })
+	disturb("the PersistentVolume is released", func(w *oneVolume) {
+		if w.pv == pvIsBound {
+			w.pv = pvIsReleased
+		}
+	})
+	disturb("the PersistentVolume goes", func(w *oneVolume) { w.pv = pvNone })
+	disturb("the breaker trips", func(w *oneVolume) { w.tripped = true })
+	disturb("the breaker lets go", func(w *oneVolume) { w.tripped = false })
+	disturb("another record names a cluster", func(w *oneVolume) { w.others = true })
+	disturb("the leader is killed", func(w *oneVolume) { w.leader = newProcess(); w.judge.forget() })
+	w.edits(disturb)
+}
+
+// disturbs are the steps of a worker with which something goes wrong.
+var disturbs = map[string]bool{
+	"a write is refused": true, "a write is lost": true, "the answer to a write is lost": true, "a question fails": true,
+	"a deletion is refused": true,
+}
+
+func kindOf(step string) string {
+	kind, _, _ := strings.Cut(step, ":")
+	return kind
+}
+
+// edits are made by hand, of what is believed.
+func (w oneVolume) edits(change func(string, func(*oneVolume))) {
+	if !w.has {
+		return
+	}
+	edit := func(step string, fn func(*state.Record)) {
+		change("a hand edits: "+step, func(w *oneVolume) { rec := w.rec; fn(&rec); w.store(rec, true) })
+	}
+	edit("no cluster", func(r *state.Record) { r.ClusterID = state.Intern("") })
+	edit("an odd cluster", func(r *state.Record) { r.ClusterID = state.Intern("odd") })
+	edit("an old mark", func(r *state.Record) { r.Summary.Mark = state.MarkAt(noon.Add(-oldest)) })
+	edit("no mark", func(r *state.Record) { r.Summary.Mark = "" })
+	edit("a mark that nobody can read", func(r *state.Record) { r.Summary.Mark = "soon" })
+	edit("another namespace", func(r *state.Record) { r.NamespaceID, r.Summary.Content = state.Intern("two"), 8 })
+	edit("no PersistentVolume", func(r *state.Record) { r.Summary.PV = state.PVSummary{} })
+	change("a hand deletes the record", func(w *oneVolume) { w.store(state.Record{}, false) })
+}
+
+// listed tells whether the list that is asked for now has the volume.
+func (w oneVolume) listed() bool { return w.exists && !w.hidden && w.answers != clusterB }
+
+func (w *oneVolume) heard(cluster string) {
+	if cluster != "" {
+		w.leader.clock.Heard(cluster)
+		w.judge.heard(cluster)
+	}
+}
+
+// list lists the namespace of the volume, and others that may not answer.
+func (w *oneVolume) list(complete bool) {
+	p, shown := &w.leader, w.listed()
+	w.heard(w.answers)
+	if complete && w.answers == "" {
+		p.clock.Heard("")
+		w.judge.heard("")
+	}
+	p.generation++
+	p.lastComplete = complete
+	switch {
+	case shown:
+		p.presence, p.seen = Present, noon
+		p.shownBy, p.shownVerified = w.answers, true
+		w.judge.shown()
+	case complete:
+		p.presence, p.shownVerified, p.shownBy = Absent, false, ""
+	case p.presence == Present: // a whole list lacks it, and the listing is not complete
+		p.presence, p.shownVerified, p.shownBy = Unknown, false, ""
+	}
+	if complete {
+		p.complete, p.completeBy = true, w.answers
+		p.clock.Completed(noon, noon, w.answers)
+		w.judge.complete(w.answers, shown)
+	} else {
+		w.judge.incomplete()
+	}
+	w.decide(true)
+	p.synced = p.synced || complete
+}
+
+// work is what a worker may do next.
+func (w oneVolume) work(yield func(next[oneVolume])) {
+	if w.leader.asked.on {
+		w.answer(yield)
+		return
+	}
+	o, d := w.decide(false)
+	to := func(step string, then oneVolume, wrong string) { yield(next[oneVolume]{step, then.canonical(), wrong}) }
+	if o.MarksInMass(d) {
+		to("a worker waits with a mark", w, "")
+	}
+	if u := d.Memory.Unanswered; u.Was != nil && (d.Verdict != Save || o.Source.Presence != Present) {
+		var is *state.Record
+		if w.has && w.rec.UID == u.Was.UID {
+			rec := w.rec
+			is = &rec
+		}
+		m, _ := w.leader.memory().FoundOut(u, is)
+		w.leader.remember(m)
+		o, d = w.decide(false)
+	}
+	switch d.Verdict {
+	case Verify:
+		w.ask(o, to)
+	case Save:
+		w.save(o, d, to)
+	default:
+		to("a worker finds nothing to do", w, "")
+	}
+}
+
+func (w oneVolume) save(o Observation, d Decision, to func(string, oneVolume, string)) {
+	rec := w.rec
+	if !w.has {
+		rec = stored(state.Summary{})
+	}
+	rec.Summary = d.Want
+	if d.Content {
+		rec.NamespaceID = state.Intern("one")
+	}
+	if o.Source.Presence == Present && o.Source.Cluster != "" {
+		rec.ClusterID = state.Intern(o.Source.Cluster)
+	}
+	done := w
+	done.store(rec, true)
+	after := done.rec
+	was := o.Record
+	if was != nil && was.ResourceVersion == "2" && done.rec != w.rec {
+		older := *was
+		older.ResourceVersion = "1"
+		was = &older
+	}
+	saved := done
+	m, _ := saved.leader.memory().Saved(o, d, was, &after, &after, false)
+	saved.leader.remember(m)
+	to("a record is written", saved, w.judge.writes(w, rec))
+
+	refused := w
+	m, _ = refused.leader.memory().WasRefused(o)
+	refused.leader.remember(m)
+	to("a write is refused", refused, "")
+
+	if o.Record != nil {
+		for _, stored := range []bool{false, true} {
+			lost, of := w, *o.Record
+			name := "a write is lost"
+			if stored {
+				lost, name = done, "the answer to a write is lost"
+				of.ResourceVersion = was.ResourceVersion
+			}
+			m, _ := lost.leader.memory().Lost(&of, nil, d.Want.Health.Value().Health)
+			lost.leader.remember(m)
+			to(name, lost, "")
+		}
+	}
+}
+
+// gone tells whether each answer to a question that is asked now is a 404.
+func (w oneVolume) gone(rec state.Record, pv pvKind) bool {
+	named := rec.NamespaceID.Value() == "one" || pv != pvNone || rec.NamespaceID.Value() == ""
+	return !w.exists || w.answers == clusterB || !named
+}
+
+func (w oneVolume) ask(o Observation, to func(string, oneVolume, string)) {
+	if w.answers != o.Source.Cluster {
+		w.heard(w.answers)
+		w.notProved(to, "a question is answered by another cluster")
+		return
+	}
+	w.heard(w.answers)
+	asked := state.Record{UID: w.rec.UID, ResourceVersion: w.rec.ResourceVersion, NamespaceID: w.rec.NamespaceID}
+	w.leader.asked = question{on: true, by: w.answers, gone: w.gone(w.rec, w.pv), record: asked, pv: w.pv}
+	to("a question is asked", w, "")
+}
+
+func (w oneVolume) notProved(to func(string, oneVolume, string), step string) {
+	w.leader.asked = question{}
+	w.leader.remember(w.leader.memory().NotProved(noon))
+	w.decide(false)
+	to(step, w, "")
+}
+
+// answer is what may become of the question on its way.
+func (w oneVolume) answer(yield func(next[oneVolume])) {
+	to := func(step string, then oneVolume, wrong string) { yield(next[oneVolume]{step, then.canonical(), wrong}) }
+	q := w.leader.asked
+	w.heard(w.answers)
+	w.notProved(to, "a question fails")
+	if q.by != w.answers {
+		return
+	}
+	if q.by == "" {
+		w.leader.clock.Heard("")
+		w.judge.heard("")
+	}
+	for _, late := range []bool{false, true} {
+		gone, name := q.gone, ": as it was asked"
+		if late {
+			gone, name = w.gone(q.record, q.pv), ": as it is now"
+		}
+		then := w
+		if !gone {
+			then.judge.shown()
+			if then.leader.presence == Absent {
+				then.leader.presence = Unknown // an answer has shown it
+			}
+			then.notProved(to, "a question is answered"+name)
+			continue
+		}
+		o, d := then.decide(false)
+		then.leader.asked = question{}
+		asked := Observation{Record: &q.record, Source: Source{Cluster: q.by}}
+		if o.Record == nil || !Confirms(asked, o, d) || q.pv != w.pv {
+			to("an answer is of no use any more", then, "")
+			continue
+		}
+		then.leader.remember(then.leader.memory().Proved(o))
+		wrong := w.judge.deletes(w, q)
+		deleted, refused := then, then
+		deleted.store(state.Record{}, false)
+		deleted.leader.mem.Gauges = Gauges{}
+		to("a record is deleted"+name, deleted, wrong)
+		m := refused.leader.memory()
+		m.Asked = noon
+		refused.leader.remember(m)
+		to("a deletion is refused"+name, refused, "")
+	}
+}

@@ -1,0 +1,247 @@
+//go:build !race
+
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+// The world of one volume: StorageOS, Kubernetes and a process that leads. Time goes by in
+// ticks; now is always noon, and all times are ages that are cut off where no rule looks
+// further. A cache is never behind, a listing takes no time, and what is only said counts for
+// nothing.
+const (
+	tick    = 30 * time.Second
+	longest = 4 * tick // the hold: no watched time matters beyond
+	oldest  = 3 * tick // the grace and a second: no age does
+	longAsk = 2 * tick // the grace, and the pause after what was refused
+)
+
+var worldRules = Rules{
+	PollInterval: tick, DeleteOrphans: true, OrphanGracePeriod: 2 * tick, MassOrphanHold: 4 * tick, ProgressInterval: tick,
+}
+
+// The clusters that may answer. The volume is in the first; one that refuses to tell is "".
+const clusterA, clusterB = "a", "b"
+
+// What Kubernetes has of the PersistentVolume.
+type pvKind byte
+
+const (
+	pvNone pvKind = iota
+	pvIsBound
+	pvIsReleased
+)
+
+func (k pvKind) pv() *state.PV {
+	if k == pvNone {
+		return nil
+	}
+	pv := &state.PV{
+		PVSummary: state.PVSummary{Name: "pv", Phase: state.Intern(corev1.VolumeBound), ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete)},
+		UID:       "pv-uid", NamespaceID: state.Intern("one"), VolumeID: "vol",
+	}
+	if k == pvIsReleased {
+		pv.Phase = state.Intern(corev1.VolumeReleased)
+	}
+	return pv
+}
+
+// oneVolume is everything at one moment.
+//
+// Invariant: a stored record has the resource version 2. Copies of what it was before have 1.
+type oneVolume struct {
+	exists, hidden bool   // the volume; from lists
+	answers        string // the cluster that does
+
+	pv  pvKind
+	has bool // a record
+	rec state.Record
+
+	tripped, others bool // the breaker; other records name clusters
+
+	leader process
+	judge  monitor
+	left   int // disturbances
+}
+
+// process is what one leader knows.
+type process struct {
+	mem    Memory // without its pointers
+	was    state.Record
+	hasWas bool // mem.Unanswered.Was
+
+	presence      Presence
+	shownBy       string // the verified cluster whose listing showed the volume last
+	shownVerified bool
+	seen          time.Time
+	complete      bool // a listing was
+	completeBy    string
+	completeBegun time.Time
+	lastComplete  bool
+	synced        bool
+	generation    int
+	clock         WatchClock
+	asked         question
+}
+
+// question is one on its way.
+type question struct {
+	on     bool
+	by     string       // the cluster that answered before it
+	gone   bool         // when it was asked
+	record state.Record // that it is asked for
+	pv     pvKind
+}
+
+func newProcess() process { return process{clock: WatchClock{Interval: tick}, generation: 1} }
+
+func firstWorld() oneVolume {
+	w := oneVolume{exists: true, answers: clusterA, pv: pvIsBound, leader: newProcess()}
+	w.rec, w.has = stored(state.Summary{
+		Content: 7, Health: healthy, PV: w.pv.pv().PVSummary, Present: state.PresentTrue, Bound: state.BoundTrue,
+	}), true
+	w.rec.ClusterID = state.Intern(clusterA)
+	return w
+}
+
+// stored is a record that names no cluster.
+func stored(s state.Summary) state.Record {
+	return state.Record{
+		Name: "rec", UID: "rec-uid", ResourceVersion: "2", LabelID: "vol", StatusID: "vol", NamespaceID: state.Intern("one"),
+		Summary: s, CopiesHealth: healthy,
+	}
+}
+
+func (w *oneVolume) source() Source {
+	p := &w.leader
+	s := Source{
+		LastComplete: p.lastComplete, InitialSync: !p.synced, Watch: p.clock.Now(), Generation: p.generation,
+		CompleteBegun: p.completeBegun, Presence: p.presence,
+	}
+	if p.complete {
+		s.Cluster, s.ClusterVerified = p.completeBy, true
+	}
+	if p.presence == Present {
+		s.NamespaceID, s.Digest, s.Seen = "one", state.Digest{Content: 7, Health: healthy}, p.seen
+		s.Cluster, s.ClusterVerified = p.shownBy, p.shownVerified
+	}
+	return s
+}
+
+// decide observes and decides as the reconciler does, and remembers.
+func (w *oneVolume) decide(polled bool) (Observation, Decision) {
+	o := Observation{Now: noon, Source: w.source(), PV: w.pv.pv(), AnyCluster: w.others || w.has && w.rec.ClusterID.Value() != "", Polled: polled}
+	if w.has {
+		rec := w.rec
+		o.Record = &rec
+	}
+	b := Breaker{}
+	if w.tripped {
+		b.Why = "too many"
+	}
+	o.Heeds(w.leader.memory(), &b)
+	d := worldRules.Decide(o)
+	w.leader.remember(d.Memory)
+	return o, d
+}
+
+func (p *process) memory() Memory {
+	m := p.mem
+	if p.hasWas {
+		was := p.was
+		m.Unanswered.Was = &was
+	}
+	return m
+}
+
+func (p *process) remember(m Memory) {
+	p.hasWas, p.was = m.Unanswered.Was != nil, state.Record{}
+	if was := m.Unanswered.Was; was != nil { // all that matters of it
+		p.was = state.Record{Name: was.Name, UID: was.UID, ResourceVersion: was.ResourceVersion, CopiesHealth: was.CopiesHealth}
+		p.was.Summary.Health = was.Summary.Health
+	}
+	m.Unanswered.Was, m.Written = nil, nil // the cache is never behind here
+	p.mem = m
+}
+
+// store changes the record: what was read of it is older now.
+func (w *oneVolume) store(rec state.Record, has bool) {
+	if w.has == has && w.rec == rec {
+		return
+	}
+	older := func(r *state.Record) {
+		if r.ResourceVersion == "2" {
+			r.ResourceVersion = "1"
+		}
+	}
+	older(&w.leader.was)
+	older(&w.leader.asked.record)
+	if w.leader.mem.Proven == "2" {
+		w.leader.mem.Proven = "1"
+	}
+	if w.rec, w.has = rec, has; !has {
+		w.rec = state.Record{}
+	}
+}
+
+// passes lets a tick pass.
+func (w oneVolume) passes() oneVolume {
+	p := &w.leader
+	for t, most := range map[*time.Time]time.Duration{
+		&p.mem.unreferenced.at: oldest, &p.mem.absent.since: oldest, &p.mem.Asked: longAsk, &p.mem.Refused.At: longAsk,
+		&p.seen: oldest, &p.clock.ended: oldest,
+	} {
+		if !t.IsZero() {
+			*t = noon.Add(-min(noon.Sub(*t)+tick, most))
+		}
+	}
+	for _, r := range []*state.Record{&w.rec} {
+		if t, ok := r.Summary.Mark.Since(noon); ok {
+			r.Summary.Mark = state.MarkAt(noon.Add(-min(noon.Sub(t)+tick, oldest)))
+		}
+	}
+	w.judge.passes()
+	return w
+}
+
+// canonical leaves out what no decision can tell apart.
+func (w oneVolume) canonical() oneVolume {
+	p := &w.leader
+	p.mem.missing, p.mem.Reported, p.mem.Before = Onset{}, "", Before{} // only what is said
+	p.mem.Progressed, p.completeBegun = time.Time{}, time.Time{}
+	u := &p.mem.unreferenced
+	*u = Onset{at: u.at, outlived: u.outlived, unlisted: u.unlisted}
+	p.mem.Gauges = Gauges{}
+	if p.mem.absent.watch.span != p.clock.Span || p.clock.ended.IsZero() {
+		p.mem.absent.watch, p.mem.absent.judge = WatchPoint{}, ""
+		p.clock.total = 0
+	} else {
+		p.clock.total, p.mem.absent.watch.at = min(p.clock.total-p.mem.absent.watch.at, longest), 0
+		p.mem.absent.watch.span = 1
+	}
+	p.clock.Span = min(p.clock.Span, 1)
+	p.clock.length = min(p.clock.length, oldest)
+	if p.mem.returned == 0 {
+		p.generation = 1
+	} else {
+		p.generation, p.mem.returned = min(p.generation-p.mem.returned, 2)+1, 1
+	}
+	return w
+}
+
+func (w oneVolume) String() string {
+	return fmt.Sprintf("exists %t, hidden %t, %q answers, PersistentVolume %d; record %t: %s\nmemory %+v\nview: presence %d, by %q %t %q, complete %t, synced %t, clock %+v\nasked %t %q\njudge %+v",
+		w.exists, w.hidden, w.answers, w.pv, w.has, said(w.rec), w.leader.mem, w.leader.presence, w.leader.shownBy, w.leader.shownVerified, w.leader.completeBy,
+		w.leader.lastComplete, w.leader.synced, w.leader.clock, w.leader.asked.on, w.leader.asked.by, w.judge)
+}
+
+func said(r state.Record) string {
+	return fmt.Sprintf("cluster %q, namespace %q, mark %q, present %s, bound %s, PersistentVolume %q, content %d, health %s",
+		r.ClusterID.Value(), r.NamespaceID.Value(), r.Summary.Mark, r.Summary.Present.Value().Reason, r.Summary.Bound.Value().Reason, r.Summary.PV.Name, r.Summary.Content, r.Summary.Health.Value().Health)
+}
