@@ -13,21 +13,26 @@ import (
 // not written again. When the CRD has come to keep it, the records are completed out of
 // the listings: their volumes are decoded again, as if they had changed, so that nothing
 // has to be asked for by ID. Where the CRD cannot be looked at, or something else drops
-// what is written, one record is tried at each resync: if it is kept now, so are the others.
+// what is written, a few records are tried at each resync: if more of one is kept than before,
+// so is of the others.
 
 // mostCompleted is how many records are handed to one listing to be completed: as many
 // as there is room for between it and the workers (see source.MaxPayloads).
 const mostCompleted = 5000
 
+// mostTried is how many records are tried at each resync: something may drop what is written
+// to most of them for ever.
+const mostTried = 100
+
 // completion remembers whose records are to be completed.
 type completion struct {
 	most int      // see mostCompleted
 	ids  []string // those that are left; the poller's own
-	one  bool     // one is to be tried; the poller's own
+	some bool     // some are to be tried; the poller's own
 
 	mu    sync.Mutex
-	from  time.Time // when all are to be completed, zero if they are not
-	trial string    // the volume whose record shows what is kept, "" if none is tried
+	from  time.Time           // when all are to be completed, zero if they are not
+	tried map[string]struct{} // the volumes whose records show what is kept
 }
 
 // want has all of them completed by the listings that begin from then on, or earlier if
@@ -51,22 +56,22 @@ func (c *completion) due(now time.Time) bool {
 	return due
 }
 
-// try takes the record of a volume to show what is kept.
-func (c *completion) try(id string) {
+// try takes the records of volumes to show what is kept.
+func (c *completion) try(ids []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trial = id
+	c.tried = make(map[string]struct{}, len(ids))
+	for _, id := range ids {
+		c.tried[id] = struct{}{}
+	}
 }
 
-// wrote takes note of whether all was kept that was written to a record.
-func (c *completion) wrote(id string, all bool) {
+// wrote takes note of whether anything was kept that was written to a record.
+func (c *completion) wrote(id string, kept bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.trial != id {
-		return
-	}
-	if c.trial = ""; all {
-		c.from = time.Now()
+	if _, tried := c.tried[id]; tried && kept {
+		c.from, c.tried = time.Now(), nil
 	}
 }
 
@@ -88,17 +93,12 @@ func (r *Reconciler) complete(now time.Time) {
 		c.ids = nil
 	}
 	r.decodeAgain(ids)
-	if c.one {
-		c.one = false
-		r.tryOne()
-	}
-}
-
-// tryOne lets the listing that begins write one record that does not say what was written to it.
-func (r *Reconciler) tryOne() {
-	if ids := r.tracker.settled(); len(ids) > 0 {
-		r.completion.try(ids[0])
-		r.decodeAgain(ids[:1])
+	if c.some {
+		c.some = false
+		ids := slices.DeleteFunc(r.tracker.settled(), r.terminating)
+		ids = ids[:min(len(ids), mostTried)]
+		c.try(ids)
+		r.decodeAgain(ids)
 	}
 }
 
@@ -108,6 +108,12 @@ func (r *Reconciler) decodeAgain(ids []string) {
 	for _, id := range r.view.DecodeAgain(ids) {
 		r.queue.Add(id) // no listing shows it
 	}
+}
+
+// terminating tells whether the record of a volume is: it is not written.
+func (r *Reconciler) terminating(id string) bool {
+	rec, _ := state.ChooseRecord(r.recordsOf(id))
+	return rec == nil || rec.Terminating
 }
 
 // incomplete are the IDs of the volumes whose records may lack what is kept now: those

@@ -12,9 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
@@ -27,8 +28,11 @@ var crdName = "volumes." + v1.SchemeGroupVersion.Group
 
 var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
-// crdPatience is how long the first request for the CRD may take.
-const crdPatience = 30 * time.Second
+const (
+	crdPatience = 30 * time.Second // how long a request for the CRD may take, but for the watch
+	crdPause    = time.Second      // before it is listed again, after a watch
+	crdRetry    = 30 * time.Second // after a failure: the right to look may come
+)
 
 // capability is what is known of the CRD.
 type capability int32
@@ -39,20 +43,26 @@ const (
 	crdCurrent                   // it keeps all that is written
 )
 
-// crd looks at the CRD of the records and keeps what it is capable of.
+// crd looks at the CRD of the records and keeps what it is capable of. It is the store
+// of a reflector: of the object itself nothing is kept.
 type crd struct {
-	client  dynamic.Interface // nil: nobody looks
+	api     dynamic.ResourceInterface
 	metrics *metrics.Metrics
 	renewed func() // is called when the CRD has come to keep all that is written
 	logger  klog.Logger
 
-	is   atomic.Int32 // capability
-	mu   sync.Mutex
-	said string // what was last logged of it
+	is     atomic.Int32 // capability
+	lacked bool         // when it was last seen, it lacked something; of whoever looks
+	mu     sync.Mutex
+	said   string // what was last logged of it
 }
 
 func newCRD(client dynamic.Interface, m *metrics.Metrics, renewed func()) *crd {
-	return &crd{client: client, metrics: m, renewed: renewed, logger: klog.Background()}
+	c := &crd{metrics: m, renewed: renewed, logger: klog.Background()}
+	if client != nil {
+		c.api = client.Resource(crdResource)
+	}
+	return c
 }
 
 func (c *crd) capability() capability { return capability(c.is.Load()) }
@@ -60,56 +70,75 @@ func (c *crd) capability() capability { return capability(c.is.Load()) }
 // run looks at the CRD until ctx ends. It says nothing of requests that fail but that
 // there is no right to make them: they are made again.
 func (c *crd) run(ctx context.Context) {
-	if c.client == nil {
+	if c.api == nil {
 		return
 	}
 	defer c.metrics.ForgetCRD()
 	c.logger = klog.FromContext(ctx)
 	c.look(ctx)
-	informer := dynamicinformer.NewFilteredDynamicInformer(c.client, crdResource, "", 0, nil, func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, crdName).String()
-	}).Informer()
-	// None of these fails before it runs. What a list shows is looked at even if it has not
-	// changed: the right to look may have been away.
-	_ = informer.SetTransform(func(obj any) (any, error) { c.seen(obj); return obj, nil })
-	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { c.allowed(err) })
-	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{DeleteFunc: func(any) { c.found(nil) }})
-	informer.RunWithContext(klog.NewContext(ctx, logr.Discard())) // what matters of its requests is said here
-}
-
-// seen takes note of a CRD that a list shows or the watch tells of.
-func (c *crd) seen(obj any) {
-	if o, ok := obj.(*unstructured.Unstructured); ok {
-		c.found(o)
+	// By list and watch, not by a watch that lists: the right to either is asked for
+	// by the field selector.
+	selected := func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", crdName).String()
+	}
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			ctx, cancel := context.WithTimeout(ctx, crdPatience)
+			defer cancel()
+			selected(&o)
+			list, err := c.api.List(ctx, o)
+			return list, c.allowed(err)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			selected(&o)
+			w, err := c.api.Watch(ctx, o)
+			return w, c.allowed(err)
+		},
+	}
+	quiet := logr.Discard() // what matters of its requests is said here
+	r := cache.NewReflectorWithOptions(listThenWatch{lw}, &unstructured.Unstructured{}, c, cache.ReflectorOptions{Name: "CRD", Logger: &quiet})
+	for ctx.Err() == nil {
+		pause := crdPause
+		if err := r.ListAndWatchWithContext(klog.NewContext(ctx, quiet)); err != nil {
+			pause = crdRetry
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
 	}
 }
+
+// listThenWatch tells the reflector not to list by a watch.
+type listThenWatch struct{ *cache.ListWatch }
+
+func (listThenWatch) IsWatchListSemanticsUnSupported() bool { return true }
 
 // look reads the CRD by its name: what it is capable of is known before the first list
 // has been asked for, let alone the first record written.
 func (c *crd) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, crdPatience)
 	defer cancel()
-	obj, err := c.client.Resource(crdResource).Get(ctx, crdName, metav1.GetOptions{})
+	obj, err := c.api.Get(ctx, crdName, metav1.GetOptions{})
 	switch {
-	case err == nil:
-		c.found(obj)
 	case apierrors.IsNotFound(err):
 		c.found(nil)
-	default:
-		c.allowed(err)
+	case c.allowed(err) == nil:
+		c.found(obj)
 	}
 }
 
-// allowed takes note of an error that tells that there is no right to look at the CRD.
-func (c *crd) allowed(err error) {
+// allowed takes note that there is no right to look at the CRD, and hands the error on.
+func (c *crd) allowed(err error) error {
 	if !apierrors.IsForbidden(err) {
-		return
+		return err
 	}
 	c.is.Store(int32(crdUnknown))
 	c.metrics.ForgetCRD()
 	c.say("forbidden", func() {
 		c.logger.Info("There is no right to look at the CRD of the records: whether it keeps all that is written cannot be told, what it drops is tried again at each resync", "crd", crdName, "err", err)
 	})
+	return err
 }
 
 // found takes note of the CRD, nil if there is none.
@@ -123,7 +152,9 @@ func (c *crd) found(obj *unstructured.Unstructured) {
 		return
 	}
 	c.metrics.SetCRD(true)
-	if was := capability(c.is.Swap(int32(crdCurrent))); was == crdOlder {
+	c.is.Store(int32(crdCurrent))
+	if c.lacked {
+		c.lacked = false
 		c.renewed()
 	}
 	c.say("", func() { c.logger.Info("The CRD of the records keeps all that this version writes", "crd", crdName) })
@@ -131,6 +162,7 @@ func (c *crd) found(obj *unstructured.Unstructured) {
 
 func (c *crd) older(lacks, text string) {
 	c.is.Store(int32(crdOlder))
+	c.lacked = true
 	c.metrics.SetCRD(false)
 	c.say(lacks, func() { c.logger.Error(nil, text, "crd", crdName, "lacks", lacks) })
 }
@@ -144,4 +176,34 @@ func (c *crd) say(what string, log func()) {
 		c.said = what
 		log()
 	}
+}
+
+// What the reflector calls.
+
+func (c *crd) Add(obj any) error { return c.Update(obj) }
+
+func (c *crd) Resync() error { return nil }
+
+func (c *crd) Delete(obj any) error {
+	if o, ok := obj.(*unstructured.Unstructured); ok && o.GetName() == crdName {
+		c.found(nil)
+	}
+	return nil
+}
+
+func (c *crd) Update(obj any) error {
+	if o, ok := obj.(*unstructured.Unstructured); ok && o.GetName() == crdName {
+		c.found(o)
+	}
+	return nil
+}
+
+func (c *crd) Replace(all []any, _ string) error {
+	if len(all) == 0 {
+		c.found(nil)
+	}
+	for _, obj := range all {
+		_ = c.Update(obj) // it never fails
+	}
+	return nil
 }

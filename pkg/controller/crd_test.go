@@ -379,7 +379,7 @@ func TestCRDWithoutClient(t *testing.T) {
 
 // looks lets the leader look at the CRD; the API server goes by it.
 func (h *history) looks(t *testing.T, c *crds) {
-	h.leader.crd.client = c
+	h.leader.crd.api = c.Resource(crdResource)
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.Discard()))
 	var wg sync.WaitGroup
 	wg.Go(func() { h.leader.crd.run(ctx) })
@@ -483,7 +483,7 @@ func TestHistoryCRDLate(t *testing.T) {
 				}
 				writes := h.attempts()
 				h.polls(12)
-				if n := h.attempts() - writes; n > 10 {
+				if n := h.attempts() - writes; n > mostTried {
 					t.Errorf("%d writes of what is dropped", n)
 				}
 				h.records.pruned = false

@@ -86,7 +86,7 @@ func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []st
 			r.queue.Add(id)
 		}
 		changed = append(changed, r.everyID()...)
-		r.completion.one = r.crd.capability() != crdOlder
+		r.completion.some = r.crd.capability() != crdOlder
 	}
 	r.writer.Bound()
 	r.evaluateAll(changed)
@@ -129,7 +129,8 @@ func (r *Reconciler) compareCaches() {
 }
 
 // announce says when deletions begin and cease to be held. What holds them when the first
-// complete listing has ended was so when this process began: there is no event for that.
+// complete listing has ended was so when this process began, and so was the cluster that
+// answers if no other has: there is no event for that.
 func (r *Reconciler) announce(first bool) {
 	why := r.tracker.holding()
 	was := r.holding
@@ -140,7 +141,7 @@ func (r *Reconciler) announce(first bool) {
 	switch {
 	case was == "" && why != "":
 		r.logger.Error(nil, "Deletions of records are held", "why", why)
-		if first {
+		if first || r.view.Span() == 1 && ofCluster(why) {
 			return
 		}
 		r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+why)
@@ -153,10 +154,10 @@ func (r *Reconciler) announce(first bool) {
 }
 
 // sameHold tells whether two reasons are one with other numbers.
-func sameHold(a, b string) bool {
-	mass := func(why string) bool { return why != policy.HeldOtherCluster && why != policy.HeldNoCluster }
-	return a == b || mass(a) && mass(b)
-}
+func sameHold(a, b string) bool { return a == b || !ofCluster(a) && !ofCluster(b) }
+
+// ofCluster tells whether a reason is which cluster answers.
+func ofCluster(why string) bool { return why == policy.HeldOtherCluster || why == policy.HeldNoCluster }
 
 func (r *Reconciler) sayOnLease(kind, reason, message string) {
 	if r.lease != nil {

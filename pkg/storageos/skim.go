@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	mostSkimmed = 64 << 10                  // bytes of an entry that are kept
+	mostSkimmed = 1 << 20                   // bytes of an entry that are kept
 	mostText    = maxName*len(`\u0000`) + 1 // bytes of one of its strings that are
 )
 
@@ -15,7 +15,7 @@ var tooLong = bytes.Repeat([]byte{'x'}, maxName+1)
 
 // skimmer reads an entry that is too large to be held, piece by piece. It finds its end as
 // scan does, hashes it, and keeps what it says itself: lists and objects in it are emptied,
-// strings that are longer than any ID or name are cut, and white space is one blank. What
+// what is longer than any ID or name is cut, and white space is one blank. What
 // encoding/json reads of its ID and its name there, it would read in the whole entry.
 //
 //	read   {"id": "a",   "labels": {"l": "xxx…"}, "description": "xxx…"}
@@ -29,7 +29,7 @@ type skimmer struct {
 	depth   int  // of the brackets
 	text    bool // in a string
 	escaped bool // behind a backslash in one
-	begun   int  // where in kept the string begins
+	begun   int  // where in kept the string or the number begins
 	long    bool // the string is longer than any ID or name
 
 	kept []byte
@@ -91,13 +91,17 @@ func (k *skimmer) outside(c byte) bool {
 		if c = ' '; k.kept[len(k.kept)-1] == c {
 			return false
 		}
+	case ',', ':', '"':
+	default: // a part of a number or a word
+		if around == 1 && len(k.kept)-k.begun < mostText {
+			k.keep(c)
+		}
+		return false
 	}
 	if around <= 1 {
 		k.keep(c)
 	}
-	if c == '"' {
-		k.text, k.long, k.begun = true, false, len(k.kept)
-	}
+	k.text, k.long, k.begun = c == '"', false, len(k.kept)
 	return k.depth == 0
 }
 

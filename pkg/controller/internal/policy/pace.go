@@ -15,6 +15,11 @@ type Before struct {
 // FirstUndone is the first of the pauses; the longest is that of a retry.
 const FirstUndone = time.Second
 
+// Undone tells whether a record says again what it said before our last write.
+func (o *Observation) Undone() bool {
+	return o.Record != nil && o.Memory.Before.Said != 0 && o.Record.Said() == o.Memory.Before.Said
+}
+
 // pace lets a record that says again what it said before our last write wait for its turn.
 func (d *Decision) pace(o *Observation) {
 	b := o.Memory.Before
@@ -22,7 +27,7 @@ func (d *Decision) pace(o *Observation) {
 		return
 	}
 	left := b.At.Add(b.Pause).Sub(o.Now)
-	undone := d.Verdict == Save && o.Record != nil && o.Record.Said() == b.Said
+	undone := d.Verdict == Save && o.Undone()
 	switch {
 	case left > 0:
 		d.NextListing = true
