@@ -124,7 +124,7 @@ test-model: ## look for a history, among 100,000 new ones, that breaks a rule
 
 DISTURBANCES ?= 3
 .PHONY: test-search
-test-search: ## search the world of one volume to its end, with up to DISTURBANCES (3) in a history
+test-search: ## search the small worlds of the decision to their ends, with up to DISTURBANCES (3) in a history
 	go test -count=1 -timeout 0 -v -run '^TestSearch' ./pkg/controller/internal/policy -disturbances $(DISTURBANCES)
 
 .PHONY: test-page

@@ -97,6 +97,7 @@ func (m monitor) writes(w oneVolume, rec state.Record) string {
 func (w oneVolume) stable() string {
 	const rounds = 16
 	w.answers, w.hidden, w.tripped = clusterA, false, false
+	w.lags, w.hasFormer, w.leader.cache = false, false, w.rec
 	writes, last := 0, -1
 	for n := range rounds {
 		w = w.passes()

@@ -8,54 +8,143 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// oneVolumeSteps are the kinds of step that there are.
-var oneVolumeSteps = []string{
-	"a deletion is refused",
-	"a hand deletes the record",
-	"a hand edits",
-	"a listing fails",
-	"a listing is complete",
-	"a listing is not complete, and the list is whole",
-	"a question fails",
-	"a question is answered",
-	"a question is answered by another cluster",
-	"a question is asked",
-	"a record is deleted",
-	"a record is written",
-	"a tick passes",
-	"a worker finds nothing to do",
-	"a worker waits with a mark",
-	"a write is lost",
-	"a write is refused",
-	"an answer is of no use any more",
-	"another cluster answers",
-	"another record names a cluster",
-	"the PersistentVolume goes",
-	"the PersistentVolume is bound",
-	"the PersistentVolume is released",
-	"the answer to a write is lost",
-	"the breaker lets go",
-	"the breaker trips",
-	"the cluster refuses to tell",
-	"the first cluster answers",
-	"the leader is killed",
-	"the volume is back",
-	"the volume is deleted",
-	"the volume is hidden from lists",
-	"the volume is not hidden",
-}
+// The kinds of step that there are with two disturbances: in both worlds, and in one of them.
+var (
+	stepsOfBoth = []string{
+		"a listing fails",
+		"a listing is complete",
+		"a listing is not complete, and the list is whole",
+		"a question fails",
+		"a question is answered",
+		"a question is answered by another cluster",
+		"a question is asked",
+		"a record is deleted",
+		"a deletion is refused",
+		"a record is written",
+		"a tick passes",
+		"a worker finds nothing to do",
+		"a write is lost",
+		"a write is refused",
+		"the answer to a write is lost",
+		"an answer is of no use any more",
+		"another cluster answers",
+		"the first cluster answers",
+		"the PersistentVolume goes",
+		"the volume is back",
+		"the volume is deleted",
+		"the volume is hidden from lists",
+		"the volume is not hidden",
+	}
+	stepsAlone = []string{
+		"a hand deletes the record",
+		"a hand edits",
+		"a worker waits with a mark",
+		"another record names a cluster",
+		"the PersistentVolume is bound",
+		"the PersistentVolume is released",
+		"the breaker lets go",
+		"the breaker trips",
+		"the cluster refuses to tell",
+		"the leader is killed",
+	}
+	stepsOfHandOver = []string{
+		"a watch tells",
+		"a record to be deleted is another",
+		"a record to be written is not there",
+		"another leads",
+		"another leads beside the former leader",
+		"another leads beside the former leader, one write behind",
+		"another leads, one write behind",
+		"the former leader, a listing is complete",
+		"the former leader, a question is answered",
+		"the former leader, a question is asked",
+		"the former leader, a record is deleted",
+		"the former leader, a record is written",
+		"the former leader, a record to be deleted is another",
+		"the former leader, a watch tells",
+		"the former leader, a worker finds nothing to do",
+		"the former leader, an answer is of no use any more",
+	}
+)
 
-// steps are all that may happen next: what is as it should be, as often as it likes, and, while
-// some are left, one of the disturbances.
-func (w oneVolume) steps(yield func(next[oneVolume])) {
-	yield(next[oneVolume]{"a tick passes", w.passes().canonical(), ""})
-	change := func(step string, fn func(*oneVolume)) {
-		then := w
-		if fn(&then); then != w {
-			yield(next[oneVolume]{step, then.canonical(), ""})
+// then is a way to name a step and to take it, if it changes anything.
+type then func(step string, change func(*oneVolume))
+
+func (w oneVolume) steps(yield func(next[oneVolume])) then {
+	return func(step string, change func(*oneVolume)) {
+		is := w
+		if change(&is); is != w {
+			yield(next[oneVolume]{step, is.canonical(), ""})
 		}
 	}
-	change("a listing is complete", func(w *oneVolume) { w.list(true) })
+}
+
+// alone are the steps of a world in which one process leads: what is as it should be, as often
+// as it likes, and, while some are left, one of the disturbances.
+func (w oneVolume) alone(yield func(next[oneVolume])) {
+	yield(next[oneVolume]{"a tick passes", w.passes().canonical(), ""})
+	w.goesOn(yield)
+	if w.left == 0 {
+		return
+	}
+	w.left--
+	disturb := w.steps(yield)
+	w.changes(disturb)
+	w.edits(disturb)
+	disturb("the cluster refuses to tell", func(w *oneVolume) { w.answers = "" })
+	disturb("the PersistentVolume is bound", func(w *oneVolume) { w.pv = pvIsBound })
+	disturb("the PersistentVolume is released", func(w *oneVolume) {
+		if w.pv == pvIsBound {
+			w.pv = pvIsReleased
+		}
+	})
+	disturb("the breaker trips", func(w *oneVolume) { w.tripped = true })
+	disturb("the breaker lets go", func(w *oneVolume) { w.tripped = false })
+	disturb("another record names a cluster", func(w *oneVolume) { w.others = true })
+	disturb("the leader is killed", func(w *oneVolume) { w.leads(w.rec) })
+}
+
+// handedOver are the steps of a world in which a leader is followed by one that knows only what
+// Kubernetes holds, or has held before the last write, and goes on beside it until the fence
+// stops its writes: a tick is longer than a lease.
+func (w oneVolume) handedOver(yield func(next[oneVolume])) {
+	later := w.passes()
+	later.hasFormer = false
+	yield(next[oneVolume]{"a tick passes", later.canonical(), ""})
+	w.goesOn(yield)
+	if w.hasFormer {
+		w.swapped().goesOn(func(n next[oneVolume]) {
+			yield(next[oneVolume]{"the former leader, " + n.step, n.state.swapped(), n.wrong})
+		})
+	}
+	if w.left == 0 {
+		return
+	}
+	w.left--
+	disturb := w.steps(yield)
+	w.changes(disturb)
+	for name, cache := range map[string]state.Record{"": w.rec, ", one write behind": w.before} {
+		disturb("another leads"+name, func(w *oneVolume) { w.leads(cache); w.hasFormer = false })
+		disturb("another leads beside the former leader"+name, func(w *oneVolume) {
+			*w = w.swapped()
+			w.hasFormer = true
+			w.leads(cache)
+		})
+	}
+}
+
+// leads begins with a process that leads, and has these records.
+func (w *oneVolume) leads(cache state.Record) {
+	w.leader = newProcess()
+	w.leader.cache = cache
+	w.judge.forget()
+}
+
+// goesOn are the steps of the process that leads.
+func (w oneVolume) goesOn(yield func(next[oneVolume])) {
+	goes := w.steps(yield)
+	goes("a watch tells", func(w *oneVolume) { w.leader.cache = w.rec })
+	goes("a listing is complete", func(w *oneVolume) { w.list(true) })
 	w.work(func(n next[oneVolume]) {
 		if !disturbs[kindOf(n.step)] {
 			yield(n)
@@ -64,16 +153,10 @@ func (w oneVolume) steps(yield func(next[oneVolume])) {
 			yield(n)
 		}
 	})
-	if w.left == 0 {
-		return
-	}
-	w.left--
-	disturb := func(step string, fn func(*oneVolume)) {
-		then := w
-		if fn(&then); then != w {
-			yield(next[oneVolume]{step, then.canonical(), ""})
-		}
-	}
+}
+
+// changes are disturbances of what StorageOS and Kubernetes have, and of listings.
+func (w oneVolume) changes(disturb then) {
 	disturb("a listing is not complete, and the list is whole", func(w *oneVolume) { w.list(false) })
 	disturb("a listing fails", func(w *oneVolume) {
 		w.leader.lastComplete = false
@@ -87,19 +170,7 @@ func (w oneVolume) steps(yield func(next[oneVolume])) {
 	disturb("the volume is back", func(w *oneVolume) { w.exists = true })
 	disturb("the first cluster answers", func(w *oneVolume) { w.answers = clusterA })
 	disturb("another cluster answers", func(w *oneVolume) { w.answers = clusterB })
-	disturb("the cluster refuses to tell", func(w *oneVolume) { w.answers = "" })
-	disturb("the PersistentVolume is bound", func(w *oneVolume) { w.pv = pvIsBound })
-	disturb("the PersistentVolume is released", func(w *oneVolume) {
-		if w.pv == pvIsBound {
-			w.pv = pvIsReleased
-		}
-	})
 	disturb("the PersistentVolume goes", func(w *oneVolume) { w.pv = pvNone })
-	disturb("the breaker trips", func(w *oneVolume) { w.tripped = true })
-	disturb("the breaker lets go", func(w *oneVolume) { w.tripped = false })
-	disturb("another record names a cluster", func(w *oneVolume) { w.others = true })
-	disturb("the leader is killed", func(w *oneVolume) { w.leader = newProcess(); w.judge.forget() })
-	w.edits(disturb)
 }
 
 // disturbs are the steps of a worker with which something goes wrong.
@@ -114,7 +185,7 @@ func kindOf(step string) string {
 }
 
 // edits are made by hand, of what is believed.
-func (w oneVolume) edits(change func(string, func(*oneVolume))) {
+func (w oneVolume) edits(change then) {
 	if !w.has {
 		return
 	}
@@ -184,10 +255,9 @@ func (w oneVolume) work(yield func(next[oneVolume])) {
 		to("a worker waits with a mark", w, "")
 	}
 	if u := d.Memory.Unanswered; u.Was != nil && (d.Verdict != Save || o.Source.Presence != Present) {
-		var is *state.Record
-		if w.has && w.rec.UID == u.Was.UID {
-			rec := w.rec
-			is = &rec
+		is := copyOf(w.rec)
+		if is != nil && is.UID != u.Was.UID {
+			is = nil
 		}
 		m, _ := w.leader.memory().FoundOut(u, is)
 		w.leader.remember(m)
@@ -204,10 +274,19 @@ func (w oneVolume) work(yield func(next[oneVolume])) {
 }
 
 func (w oneVolume) save(o Observation, d Decision, to func(string, oneVolume, string)) {
-	rec := w.rec
-	if !w.has {
+	rec, known := w.rec, o.Record
+	switch {
+	case known == nil && !w.has:
 		rec = stored(state.Summary{})
+		rec.UID = w.unusedUID()
+	case !w.has: // the cache is behind
+		to("a record to be written is not there", w, "")
+		return
+	case known != nil && rec.ResourceVersion != known.ResourceVersion && d.Want.Mark != "" && rec.Summary.Mark == "":
+		to("a record to be marked is another", w, "")
+		return
 	}
+	was := copyOf(w.rec)
 	rec.Summary = d.Want
 	if d.Content {
 		rec.NamespaceID = state.Intern("one")
@@ -218,14 +297,11 @@ func (w oneVolume) save(o Observation, d Decision, to func(string, oneVolume, st
 	done := w
 	done.store(rec, true)
 	after := done.rec
-	was := o.Record
-	if was != nil && was.ResourceVersion == "2" && done.rec != w.rec {
-		older := *was
-		older.ResourceVersion = "1"
-		was = &older
+	if was != nil && done.rec != w.rec {
+		was.ResourceVersion = w.older(was.ResourceVersion)
 	}
 	saved := done
-	m, _ := saved.leader.memory().Saved(o, d, was, &after, &after, false)
+	m, _ := saved.leader.memory().Saved(o, d, was, &after, copyOf(saved.leader.cache), false)
 	saved.leader.remember(m)
 	to("a record is written", saved, w.judge.writes(w, rec))
 
@@ -234,19 +310,16 @@ func (w oneVolume) save(o Observation, d Decision, to func(string, oneVolume, st
 	refused.leader.remember(m)
 	to("a write is refused", refused, "")
 
-	if o.Record != nil {
-		for _, stored := range []bool{false, true} {
-			lost, of := w, *o.Record
-			name := "a write is lost"
-			if stored {
-				lost, name = done, "the answer to a write is lost"
-				of.ResourceVersion = was.ResourceVersion
-			}
-			m, _ := lost.leader.memory().Lost(&of, nil, d.Want.Health.Value().Health)
-			lost.leader.remember(m)
-			to(name, lost, "")
-		}
+	if was == nil {
+		return
 	}
+	lost := w
+	m, _ = lost.leader.memory().Lost(copyOf(w.rec), nil, d.Want.Health.Value().Health)
+	lost.leader.remember(m)
+	to("a write is lost", lost, "")
+	m, _ = done.leader.memory().Lost(was, nil, d.Want.Health.Value().Health)
+	done.leader.remember(m)
+	to("the answer to a write is lost", done, "")
 }
 
 // gone tells whether each answer to a question that is asked now is a 404.
@@ -262,8 +335,8 @@ func (w oneVolume) ask(o Observation, to func(string, oneVolume, string)) {
 		return
 	}
 	w.heard(w.answers)
-	asked := state.Record{UID: w.rec.UID, ResourceVersion: w.rec.ResourceVersion, NamespaceID: w.rec.NamespaceID}
-	w.leader.asked = question{on: true, by: w.answers, gone: w.gone(w.rec, w.pv), record: asked, pv: w.pv}
+	asked := state.Record{UID: o.Record.UID, ResourceVersion: o.Record.ResourceVersion, NamespaceID: o.Record.NamespaceID}
+	w.leader.asked = question{on: true, by: w.answers, gone: w.gone(asked, w.pv), record: asked, pv: w.pv}
 	to("a question is asked", w, "")
 }
 
@@ -309,6 +382,10 @@ func (w oneVolume) answer(yield func(next[oneVolume])) {
 			continue
 		}
 		then.leader.remember(then.leader.memory().Proved(o))
+		if o.Record.UID != w.rec.UID || o.Record.ResourceVersion != w.rec.ResourceVersion {
+			to("a record to be deleted is another", then, "")
+			continue
+		}
 		wrong := w.judge.deletes(w, q)
 		deleted, refused := then, then
 		deleted.store(state.Record{}, false)

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// The world of one volume: StorageOS, Kubernetes and a process that leads. Time goes by in
-// ticks; now is always noon, and all times are ages that are cut off where no rule looks
-// further. A cache is never behind, a listing takes no time, and what is only said counts for
-// nothing.
+// The worlds of one volume: StorageOS, Kubernetes and a process that leads, in one of them
+// beside one that led before and does not know it yet, and with caches that are behind. Time
+// goes by in ticks; now is always noon, and all times are ages that are cut off where no rule
+// looks further. A listing takes no time, and what is only said counts for nothing.
 const (
 	tick    = 30 * time.Second
 	longest = 4 * tick // the hold: no watched time matters beyond
@@ -54,7 +55,8 @@ func (k pvKind) pv() *state.PV {
 
 // oneVolume is everything at one moment.
 //
-// Invariant: a stored record has the resource version 2. Copies of what it was before have 1.
+// Invariant: a stored record has the resource version 9. A copy of what it was has one less
+// for each write since, down to 8, or to 6 where caches are behind.
 type oneVolume struct {
 	exists, hidden bool   // the volume; from lists
 	answers        string // the cluster that does
@@ -68,13 +70,20 @@ type oneVolume struct {
 	leader process
 	judge  monitor
 	left   int // disturbances
+
+	lags        bool         // caches may be behind, and a former leader may be there
+	before      state.Record // what was stored before the last write
+	former      process
+	formerJudge monitor
+	hasFormer   bool
 }
 
 // process is what one leader knows.
 type process struct {
-	mem    Memory // without its pointers
-	was    state.Record
-	hasWas bool // mem.Unanswered.Was
+	mem     Memory       // without its pointers
+	was     state.Record // mem.Unanswered.Was
+	written state.Record // mem.Written
+	cache   state.Record
 
 	presence      Presence
 	shownBy       string // the verified cluster whose listing showed the volume last
@@ -107,13 +116,20 @@ func firstWorld() oneVolume {
 		Content: 7, Health: healthy, PV: w.pv.pv().PVSummary, Present: state.PresentTrue, Bound: state.BoundTrue,
 	}), true
 	w.rec.ClusterID = state.Intern(clusterA)
+	w.leader.cache = w.rec
+	return w
+}
+
+func handOver() oneVolume {
+	w := firstWorld()
+	w.lags = true
 	return w
 }
 
 // stored is a record that names no cluster.
 func stored(s state.Summary) state.Record {
 	return state.Record{
-		Name: "rec", UID: "rec-uid", ResourceVersion: "2", LabelID: "vol", StatusID: "vol", NamespaceID: state.Intern("one"),
+		Name: "rec", UID: "a", ResourceVersion: "9", LabelID: "vol", StatusID: "vol", NamespaceID: state.Intern("one"),
 		Summary: s, CopiesHealth: healthy,
 	}
 }
@@ -136,37 +152,53 @@ func (w *oneVolume) source() Source {
 
 // decide observes and decides as the reconciler does, and remembers.
 func (w *oneVolume) decide(polled bool) (Observation, Decision) {
-	o := Observation{Now: noon, Source: w.source(), PV: w.pv.pv(), AnyCluster: w.others || w.has && w.rec.ClusterID.Value() != "", Polled: polled}
-	if w.has {
-		rec := w.rec
-		o.Record = &rec
+	p := &w.leader
+	o := Observation{Now: noon, Source: w.source(), PV: w.pv.pv(), AnyCluster: w.others || p.cache.ClusterID.Value() != "", Polled: polled}
+	m := p.memory()
+	o.Record = copyOf(p.cache)
+	if is := Newest(m.Written, o.Record); is == o.Record {
+		m.Written = nil
+	} else {
+		o.Record = is
 	}
 	b := Breaker{}
 	if w.tripped {
 		b.Why = "too many"
 	}
-	o.Heeds(w.leader.memory(), &b)
+	o.Heeds(m, &b)
 	d := worldRules.Decide(o)
-	w.leader.remember(d.Memory)
+	p.remember(d.Memory)
 	return o, d
+}
+
+// copyOf is nil for no record.
+func copyOf(r state.Record) *state.Record {
+	if r.UID == "" {
+		return nil
+	}
+	return &r
+}
+
+func valueOf(r *state.Record) state.Record {
+	if r == nil {
+		return state.Record{}
+	}
+	return *r
 }
 
 func (p *process) memory() Memory {
 	m := p.mem
-	if p.hasWas {
-		was := p.was
-		m.Unanswered.Was = &was
-	}
+	m.Unanswered.Was, m.Written = copyOf(p.was), copyOf(p.written)
 	return m
 }
 
 func (p *process) remember(m Memory) {
-	p.hasWas, p.was = m.Unanswered.Was != nil, state.Record{}
+	p.was, p.written = state.Record{}, valueOf(m.Written)
 	if was := m.Unanswered.Was; was != nil { // all that matters of it
 		p.was = state.Record{Name: was.Name, UID: was.UID, ResourceVersion: was.ResourceVersion, CopiesHealth: was.CopiesHealth}
 		p.was.Summary.Health = was.Summary.Health
 	}
-	m.Unanswered.Was, m.Written = nil, nil // the cache is never behind here
+	m.Unanswered.Was, m.Written = nil, nil
 	p.mem = m
 }
 
@@ -175,24 +207,70 @@ func (w *oneVolume) store(rec state.Record, has bool) {
 	if w.has == has && w.rec == rec {
 		return
 	}
-	older := func(r *state.Record) {
-		if r.ResourceVersion == "2" {
-			r.ResourceVersion = "1"
-		}
+	if w.lags {
+		w.before = w.rec
 	}
-	older(&w.leader.was)
-	older(&w.leader.asked.record)
-	if w.leader.mem.Proven == "2" {
-		w.leader.mem.Proven = "1"
+	for _, r := range append(w.leader.copies(), w.former.copies()...) {
+		*r = w.older(*r)
 	}
+	w.before.ResourceVersion = w.older(w.before.ResourceVersion)
 	if w.rec, w.has = rec, has; !has {
 		w.rec = state.Record{}
 	}
+	if !w.lags {
+		w.leader.cache = w.rec
+	}
+}
+
+// copies are the resource versions of what a process has read.
+func (p *process) copies() []*string {
+	return []*string{&p.was.ResourceVersion, &p.written.ResourceVersion, &p.cache.ResourceVersion, &p.asked.record.ResourceVersion, &p.mem.Proven}
+}
+
+func (w *oneVolume) older(version string) string {
+	least := byte('8')
+	if w.lags {
+		least = '6'
+	}
+	if version == "" || version[0] <= least {
+		return version
+	}
+	return string(version[0] - 1)
+}
+
+// unusedUID is one of no record that somebody knows.
+func (w *oneVolume) unusedUID() types.UID {
+	for _, uid := range []types.UID{"a", "b", "c", "d", "e", "f"} {
+		used := w.rec.UID == uid || w.before.UID == uid
+		for _, p := range []*process{&w.leader, &w.former} {
+			used = used || p.cache.UID == uid || p.written.UID == uid || p.was.UID == uid || p.asked.record.UID == uid
+		}
+		if !used {
+			return uid
+		}
+	}
+	panic("more records are known than can be")
+}
+
+// swapped has the former leader in the place of the one that leads.
+func (w oneVolume) swapped() oneVolume {
+	w.leader, w.former = w.former, w.leader
+	w.judge, w.formerJudge = w.formerJudge, w.judge
+	return w
 }
 
 // passes lets a tick pass.
 func (w oneVolume) passes() oneVolume {
-	p := &w.leader
+	w.leader.passes()
+	w.former.passes()
+	older(&w.rec)
+	older(&w.before)
+	w.judge.passes()
+	w.formerJudge.passes()
+	return w
+}
+
+func (p *process) passes() {
 	for t, most := range map[*time.Time]time.Duration{
 		&p.mem.unreferenced.at: oldest, &p.mem.absent.since: oldest, &p.mem.Asked: longAsk, &p.mem.Refused.At: longAsk,
 		&p.seen: oldest, &p.clock.ended: oldest,
@@ -201,18 +279,28 @@ func (w oneVolume) passes() oneVolume {
 			*t = noon.Add(-min(noon.Sub(*t)+tick, most))
 		}
 	}
-	for _, r := range []*state.Record{&w.rec} {
-		if t, ok := r.Summary.Mark.Since(noon); ok {
-			r.Summary.Mark = state.MarkAt(noon.Add(-min(noon.Sub(t)+tick, oldest)))
-		}
+	older(&p.cache)
+	older(&p.written)
+}
+
+// older lets a tick pass for what a record says.
+func older(r *state.Record) {
+	if t, ok := r.Summary.Mark.Since(noon); ok {
+		r.Summary.Mark = state.MarkAt(noon.Add(-min(noon.Sub(t)+tick, oldest)))
 	}
-	w.judge.passes()
-	return w
 }
 
 // canonical leaves out what no decision can tell apart.
 func (w oneVolume) canonical() oneVolume {
-	p := &w.leader
+	if !w.hasFormer {
+		w.former, w.formerJudge = process{}, monitor{}
+	}
+	w.leader.canonical()
+	w.former.canonical()
+	return w
+}
+
+func (p *process) canonical() {
 	p.mem.missing, p.mem.Reported, p.mem.Before = Onset{}, "", Before{} // only what is said
 	p.mem.Progressed, p.completeBegun = time.Time{}, time.Time{}
 	u := &p.mem.unreferenced
@@ -232,7 +320,6 @@ func (w oneVolume) canonical() oneVolume {
 	} else {
 		p.generation, p.mem.returned = min(p.generation-p.mem.returned, 2)+1, 1
 	}
-	return w
 }
 
 func (w oneVolume) String() string {
