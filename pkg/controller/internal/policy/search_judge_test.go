@@ -59,7 +59,7 @@ func (m *monitor) complete(by string, shown bool) {
 // deletes tells which rule a deletion breaks that follows from an answered question.
 func (m monitor) deletes(w oneVolume, q question) string {
 	named := w.rec.ClusterID.Value()
-	explained := w.pv == pvIsReleased || w.pv == pvNone && w.rec.Summary.PV.Name != ""
+	explained := w.explained()
 	switch {
 	case q.record.ResourceVersion != w.rec.ResourceVersion:
 		return fmt.Sprintf("rule 4: the record is deleted as %s, the question was asked for %s", said(w.rec), said(q.record))
@@ -71,14 +71,19 @@ func (m monitor) deletes(w oneVolume, q question) string {
 		return fmt.Sprintf("rule 6: it names %q, %q has answered and %q has listed", named, q.by, m.by)
 	case m.by == "" && (w.others || named != ""):
 		return "rule 6: nobody knows who has answered, and records name clusters"
-	case w.tripped && !explained && m.length < worldRules.MassOrphanHold:
+	case (w.tripped || w.many) && !explained && m.length < worldRules.MassOrphanHold:
 		return fmt.Sprintf("rule 5: too many are absent, and it was watched for %v", m.length)
-	case w.tripped && !explained && named == "":
+	case (w.tripped || w.many) && !explained && named == "":
 		return "rule 5: too many are absent, and nothing vouches for the cluster"
 	case w.exists && !w.hidden && w.answers == named && !q.gone:
 		return "a record of a living volume is deleted"
 	}
 	return ""
+}
+
+// explained tells whether what became of the PersistentVolume explains that the volume is gone.
+func (w oneVolume) explained() bool {
+	return w.pv == pvIsReleased || w.pv == pvNone && w.rec.Summary.PV.Name != ""
 }
 
 // writes tells which rule a write breaks.
@@ -92,31 +97,51 @@ func (m monitor) writes(w oneVolume, rec state.Record) string {
 	return ""
 }
 
+// mostRounds is within how many listings a world that stands still comes to rest: the hold, the
+// grace, and some for what is asked and written.
+const mostRounds = 16
+
 // stable lets the world stand still with the first cluster answering and nothing hidden, and
-// tells what is wrong when so many rounds have passed.
+// tells what is wrong when it comes to rest, or that it does not.
 func (w oneVolume) stable() string {
-	const rounds = 16
 	w.answers, w.hidden, w.tripped = clusterA, false, false
 	w.lags, w.hasFormer, w.leader.cache = false, false, w.rec
-	writes, last := 0, -1
-	for n := range rounds {
+	for range mostRounds {
+		before := w
 		w = w.passes()
 		w.list(true)
-		for range 6 {
-			then, step := w.settle()
-			if step == "" {
-				break
-			}
-			if w = then; step == "a record is written" || step == "a record is deleted: as it was asked" {
-				writes++
-				last = n
-			}
+		then, wrote := settled(w, oneVolume.work)
+		if w = then.canonical(); w == before && !wrote {
+			return w.rests()
 		}
-		w = w.canonical()
 	}
+	return "not stable: " + w.String()
+}
+
+// settled is what becomes of a world when a worker works and everything goes well, and whether
+// it has written anything.
+func settled[S comparable](w S, work func(S, func(next[S]))) (_ S, wrote bool) {
+	for range 8 {
+		then, step := w, ""
+		work(w, func(n next[S]) {
+			kind := kindOf(n.step)
+			switch {
+			case disturbs[kind] && kind != "a question fails" || kind == "a worker finds nothing to do" || kind == "a worker waits with a mark":
+			case step == "" || step == "a question fails":
+				then, step = n.state, kind
+			}
+		})
+		if step == "" {
+			break
+		}
+		w, wrote = then, wrote || step == "a record is written" || step == "a record is deleted"
+	}
+	return w, wrote
+}
+
+// rests tells what is wrong with a record that is at rest.
+func (w oneVolume) rests() string {
 	switch {
-	case last >= rounds-2:
-		return fmt.Sprintf("not stable: %d writes in %d rounds, the last in round %d", writes, rounds, last)
 	case w.exists && !w.has:
 		return "not stable: a volume has no record"
 	case w.exists && (w.rec.Summary.Present != state.PresentTrue || w.rec.Summary.Mark != "" || w.rec.ClusterID.Value() != clusterA || w.rec.NamespaceID.Value() != "one"):
@@ -125,16 +150,4 @@ func (w oneVolume) stable() string {
 		return fmt.Sprintf("not stable: a record is left of a volume that is gone: %s", w)
 	}
 	return ""
-}
-
-// settle takes the first step of a worker, with which everything goes well.
-func (w oneVolume) settle() (then oneVolume, step string) {
-	w.work(func(n next[oneVolume]) {
-		good := n.step == "a record is written" || n.step == "a question is asked" || n.step == "a record is deleted: as it was asked" ||
-			n.step == "a question is answered: as it was asked" || n.step == "an answer is of no use any more" || n.step == "a question is answered by another cluster"
-		if good && step == "" || good && step == "a question fails" || step == "" && n.step == "a question fails" {
-			then, step = n.state, n.step
-		}
-	})
-	return then, step
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// The kinds of step that there are with two disturbances: in both worlds, and in one of them.
+// The kinds of step that there are with two disturbances: in all worlds, and in some of them.
 var (
-	stepsOfBoth = []string{
+	stepsOfAll = []string{
 		"a listing fails",
 		"a listing is complete",
 		"a listing is not complete, and the list is whole",
@@ -38,14 +38,16 @@ var (
 	stepsAlone = []string{
 		"a hand deletes the record",
 		"a hand edits",
-		"a worker waits with a mark",
 		"another record names a cluster",
 		"the PersistentVolume is bound",
 		"the PersistentVolume is released",
 		"the breaker lets go",
 		"the breaker trips",
+	}
+	stepsOfClusters = []string{
 		"the cluster refuses to tell",
 		"the leader is killed",
+		"a worker waits with a mark",
 	}
 	stepsOfHandOver = []string{
 		"a watch tells",
@@ -158,12 +160,7 @@ func (w oneVolume) goesOn(yield func(next[oneVolume])) {
 // changes are disturbances of what StorageOS and Kubernetes have, and of listings.
 func (w oneVolume) changes(disturb then) {
 	disturb("a listing is not complete, and the list is whole", func(w *oneVolume) { w.list(false) })
-	disturb("a listing fails", func(w *oneVolume) {
-		w.leader.lastComplete = false
-		w.leader.generation++
-		w.judge.incomplete()
-		w.decide(true)
-	})
+	disturb("a listing fails", func(w *oneVolume) { w.fails(); w.decide(true) })
 	disturb("the volume is hidden from lists", func(w *oneVolume) { w.hidden = w.exists })
 	disturb("the volume is not hidden", func(w *oneVolume) { w.hidden = false })
 	disturb("the volume is deleted", func(w *oneVolume) { w.exists, w.hidden = false, false })
@@ -214,6 +211,20 @@ func (w *oneVolume) heard(cluster string) {
 
 // list lists the namespace of the volume, and others that may not answer.
 func (w *oneVolume) list(complete bool) {
+	w.look(complete)
+	w.decide(true)
+	w.leader.synced = w.leader.synced || complete
+}
+
+// fails takes note of a listing that shows nothing.
+func (w *oneVolume) fails() {
+	w.leader.lastComplete = false
+	w.leader.generation++
+	w.judge.incomplete()
+}
+
+// look takes note of what a listing shows.
+func (w *oneVolume) look(complete bool) {
 	p, shown := &w.leader, w.listed()
 	w.heard(w.answers)
 	if complete && w.answers == "" {
@@ -239,8 +250,6 @@ func (w *oneVolume) list(complete bool) {
 	} else {
 		w.judge.incomplete()
 	}
-	w.decide(true)
-	p.synced = p.synced || complete
 }
 
 // work is what a worker may do next.

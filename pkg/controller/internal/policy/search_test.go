@@ -14,34 +14,40 @@ import (
 )
 
 // How many disturbances a history may have: edits by hand, volumes and PersistentVolumes that
-// come and go, clusters that change, failures and lost answers. With 2 a search takes seconds,
-// with each one more ten times as long.
-var disturbances = flag.Int("disturbances", 2, "how many disturbances a history of a search may have")
+// come and go, clusters that change, failures and lost answers. With 1 the searches take seconds,
+// with 2 a minute or two, with 3 a quarter of an hour.
+var disturbances = flag.Int("disturbances", 1, "how many disturbances a history of a search may have")
 
 // Every state that can be reached obeys the rules of deletion, and from each a world that
 // stands still comes to rest with a record that is right.
 func TestSearch(t *testing.T) {
+	alone, handOver, two := firstWorld(), firstHandOver(), firstTwo()
+	alone.left, handOver.left, two.left = *disturbances, *disturbances, *disturbances
 	for name, world := range map[string]struct {
-		first oneVolume
-		steps func(oneVolume, func(next[oneVolume]))
-		kinds []string // of steps, but for those of both
+		search func(progress func(searched)) searched
+		kinds  [][]string // of steps
 	}{
-		"one volume":    {firstWorld(), oneVolume.alone, stepsAlone},
-		"two processes": {handOver(), oneVolume.handedOver, stepsOfHandOver},
+		"one volume": {func(progress func(searched)) searched {
+			return search(alone, oneVolume.alone, oneVolume.stable, progress)
+		}, [][]string{stepsOfAll, stepsAlone, stepsOfClusters}},
+		"two processes": {func(progress func(searched)) searched {
+			return search(handOver, oneVolume.handedOver, oneVolume.stable, progress)
+		}, [][]string{stepsOfAll, stepsOfHandOver}},
+		"two volumes": {func(progress func(searched)) searched {
+			return search(two, twoVolumes.steps, twoVolumes.stable, progress)
+		}, [][]string{stepsOfAll, stepsOfClusters}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			first := world.first
-			first.left = *disturbances
 			begun := time.Now()
-			found := search(first.canonical(), world.steps, oneVolume.stable, func(s searched) {
+			found := world.search(func(s searched) {
 				t.Logf("%d states, %d transitions, depth %d", s.states, s.transitions, s.depth)
 			})
 			t.Logf("%v for %s", time.Since(begun).Round(time.Second), found)
 			if found.fault != "" {
 				t.Fatal(found.fault)
 			}
-			for _, kind := range slices.Concat(stepsOfBoth, world.kinds) {
+			for _, kind := range slices.Concat(world.kinds...) {
 				if found.taken[kind] == 0 && *disturbances > 1 {
 					t.Errorf("never taken: %s", kind)
 				}

@@ -25,6 +25,7 @@ const (
 
 var worldRules = Rules{
 	PollInterval: tick, DeleteOrphans: true, OrphanGracePeriod: 2 * tick, MassOrphanHold: 4 * tick, ProgressInterval: tick,
+	MaxOrphanCount: 1, MaxOrphanPercent: 1,
 }
 
 // The clusters that may answer. The volume is in the first; one that refuses to tell is "".
@@ -66,6 +67,7 @@ type oneVolume struct {
 	rec state.Record
 
 	tripped, others bool // the breaker; other records name clusters
+	many            bool // too many are absent and nothing explains it, as the judge counts
 
 	leader process
 	judge  monitor
@@ -117,10 +119,10 @@ func firstWorld() oneVolume {
 	}), true
 	w.rec.ClusterID = state.Intern(clusterA)
 	w.leader.cache = w.rec
-	return w
+	return w.canonical()
 }
 
-func handOver() oneVolume {
+func firstHandOver() oneVolume {
 	w := firstWorld()
 	w.lags = true
 	return w
@@ -305,7 +307,7 @@ func (p *process) canonical() {
 	p.mem.Progressed, p.completeBegun = time.Time{}, time.Time{}
 	u := &p.mem.unreferenced
 	*u = Onset{at: u.at, outlived: u.outlived, unlisted: u.unlisted}
-	p.mem.Gauges = Gauges{}
+	p.mem.Gauges = Gauges{BreakerInput: p.mem.Gauges.BreakerInput}
 	if p.mem.absent.watch.span != p.clock.Span || p.clock.ended.IsZero() {
 		p.mem.absent.watch, p.mem.absent.judge = WatchPoint{}, ""
 		p.clock.total = 0
