@@ -47,7 +47,12 @@ var (
 	stepsOfClusters = []string{
 		"the cluster refuses to tell",
 		"the leader is killed",
+	}
+	stepsOfMany = []string{
 		"a worker waits with a mark",
+	}
+	stepsOfNames = []string{
+		"a record waits for its name",
 	}
 	stepsOfHandOver = []string{
 		"a watch tells",
@@ -245,6 +250,7 @@ func (w *oneVolume) look(complete bool) {
 	}
 	if complete {
 		p.complete, p.completeBy = true, w.answers
+		p.listings++
 		p.clock.Completed(noon, noon, w.answers)
 		w.judge.complete(w.answers, shown)
 	} else {

@@ -17,6 +17,7 @@ type twoVolumes struct {
 	tripped bool
 	deleted [2]time.Duration // for how long their unexplained deletions have counted, and a tick; 0: they do not
 	left    int              // disturbances
+	names   oneName          // their records want one name, if they do
 }
 
 func firstTwo() twoVolumes {
@@ -61,6 +62,7 @@ func (w twoVolumes) counted() twoVolumes {
 		other := &w.v[1-i]
 		w.v[i].tripped, w.v[i].others = w.tripped, other.rec.ClusterID.Value() != ""
 		w.v[i].many = lost > worldRules.MaxOrphanCount
+		w.v[i].holder = w.holder(i)
 	}
 	return w
 }
@@ -82,6 +84,7 @@ func (w twoVolumes) passes() twoVolumes {
 			w.deleted[i] = 0
 		}
 	}
+	w.names.passes()
 	return w.counted()
 }
 
@@ -123,6 +126,9 @@ func (w twoVolumes) works(i int, yield func(next[twoVolumes])) {
 		then.v[i] = n.state
 		if kindOf(n.step) == "a record is deleted" && !w.v[i].explained() {
 			then.deleted[i] = tick
+		}
+		if w.names.clash && !w.v[i].has && n.state.has {
+			n = w.named(i, n, &then)
 		}
 		yield(next[twoVolumes]{n.step + []string{": the first", ": the second"}[i], then.counted().canonical(), n.wrong})
 	})

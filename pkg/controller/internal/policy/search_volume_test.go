@@ -66,8 +66,9 @@ type oneVolume struct {
 	has bool // a record
 	rec state.Record
 
-	tripped, others bool // the breaker; other records name clusters
-	many            bool // too many are absent and nothing explains it, as the judge counts
+	tripped, others bool       // the breaker; other records name clusters
+	many            bool       // too many are absent and nothing explains it, as the judge counts
+	holder          NameHolder // of the name that its record should have
 
 	leader process
 	judge  monitor
@@ -97,6 +98,7 @@ type process struct {
 	lastComplete  bool
 	synced        bool
 	generation    int
+	listings      int // complete ones, while that matters
 	clock         WatchClock
 	asked         question
 }
@@ -140,7 +142,7 @@ func (w *oneVolume) source() Source {
 	p := &w.leader
 	s := Source{
 		LastComplete: p.lastComplete, InitialSync: !p.synced, Watch: p.clock.Now(), Generation: p.generation,
-		CompleteBegun: p.completeBegun, Presence: p.presence,
+		CompleteBegun: p.completeBegun, Presence: p.presence, Listings: p.listings,
 	}
 	if p.complete {
 		s.Cluster, s.ClusterVerified = p.completeBy, true
@@ -155,7 +157,7 @@ func (w *oneVolume) source() Source {
 // decide observes and decides as the reconciler does, and remembers.
 func (w *oneVolume) decide(polled bool) (Observation, Decision) {
 	p := &w.leader
-	o := Observation{Now: noon, Source: w.source(), PV: w.pv.pv(), AnyCluster: w.others || p.cache.ClusterID.Value() != "", Polled: polled}
+	o := Observation{Now: noon, Source: w.source(), PV: w.pv.pv(), Holder: w.holder, AnyCluster: w.others || p.cache.ClusterID.Value() != "", Polled: polled}
 	m := p.memory()
 	o.Record = copyOf(p.cache)
 	if is := Newest(m.Written, o.Record); is == o.Record {
@@ -275,7 +277,7 @@ func (w oneVolume) passes() oneVolume {
 func (p *process) passes() {
 	for t, most := range map[*time.Time]time.Duration{
 		&p.mem.unreferenced.at: oldest, &p.mem.absent.since: oldest, &p.mem.Asked: longAsk, &p.mem.Refused.At: longAsk,
-		&p.seen: oldest, &p.clock.ended: oldest,
+		&p.mem.Wait.Since: oldest, &p.seen: oldest, &p.clock.ended: oldest,
 	} {
 		if !t.IsZero() {
 			*t = noon.Add(-min(noon.Sub(*t)+tick, most))
@@ -314,6 +316,11 @@ func (p *process) canonical() {
 	} else {
 		p.clock.total, p.mem.absent.watch.at = min(p.clock.total-p.mem.absent.watch.at, longest), 0
 		p.mem.absent.watch.span = 1
+	}
+	if wait := &p.mem.Wait; wait.until == 0 {
+		p.listings = 0
+	} else {
+		wait.until, p.listings = 1+max(wait.until-p.listings, 0), 1
 	}
 	p.clock.Span = min(p.clock.Span, 1)
 	p.clock.length = min(p.clock.length, oldest)
