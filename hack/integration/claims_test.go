@@ -36,7 +36,7 @@ type claims struct {
 	offline int
 }
 
-func newClaims(t *testing.T) *claims {
+func newClaims(t *testing.T, flags ...string) *claims {
 	t.Helper()
 	e := newStorageOS(t)
 	needsControllerManager(t)
@@ -47,7 +47,7 @@ func newClaims(t *testing.T) *claims {
 	socket := filepath.Join(dir, "socket")
 	e.start(exec.Command(filepath.Join(filepath.Dir(os.Getenv("DEVCLUSTER")), "storageos-csi"),
 		"-socket", socket, "-api-endpoint", e.endpoint, "-api-secret-path", e.secret), nil)
-	e.startCluster("-csi-socket", socket)
+	e.startCluster(append(flags, "-csi-socket", socket)...)
 	e.applyCRD(currentCRD)
 	c := &claims{env: e}
 	c.kubectl("apply", "-f", "../demo/storageclass.yaml")

@@ -17,13 +17,21 @@ import (
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
-// component finds the process of a component of this test's cluster: its
-// command line names the cluster's folder.
+// component is the process of a component of this test's cluster.
 func (e *env) component(t *testing.T, name string) int {
 	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	pid, err := e.findComponent(name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return pid
+}
+
+// findComponent finds it: its command line names the cluster's folder.
+func (e *env) findComponent(name string) (pid int, err error) {
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return 0, err
 	}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
@@ -35,15 +43,10 @@ func (e *env) component(t *testing.T, name string) int {
 			continue
 		}
 		if strings.Contains(string(raw), filepath.Dir(e.kubeconfig)+"/") {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return pid
+			return strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		}
 	}
-	t.Fatalf("%s does not run", name)
-	return 0
+	return 0, fmt.Errorf("%s does not run", name)
 }
 
 func (e *env) kill(t *testing.T, component string) {

@@ -39,18 +39,28 @@ func olderCRD(crd *unstructured.Unstructured) {
 // and waits until records can be listed.
 func (e *env) applyCRD(change func(*unstructured.Unstructured)) {
 	e.t.Helper()
-	text, err := os.ReadFile(crdFile)
-	e.must(err)
-	crd := &unstructured.Unstructured{}
-	e.must(yaml.Unmarshal(text, &crd.Object))
-	change(crd)
-	client := dynamic.NewForConfigOrDie(e.config).Resource(crds)
-	_, err = client.Apply(context.Background(), crd.GetName(), crd, metav1.ApplyOptions{FieldManager: "test", Force: true})
-	e.must(err)
+	e.must(e.putCRD(change))
 	e.eventually("the CRD is served", 20*time.Second, func() error {
 		_, err := e.records.StorageOSV1().Volumes().List(context.Background(), metav1.ListOptions{})
 		return err
 	})
+}
+
+// putCRD does so without waiting.
+func (e *env) putCRD(change func(*unstructured.Unstructured)) error {
+	text, err := os.ReadFile(crdFile)
+	if err != nil {
+		return err
+	}
+	crd := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(text, &crd.Object); err != nil {
+		return err
+	}
+	change(crd)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err = dynamic.NewForConfigOrDie(e.config).Resource(crds).Apply(ctx, crd.GetName(), crd, metav1.ApplyOptions{FieldManager: "test", Force: true})
+	return err
 }
 
 // deleteCRD deletes the CRD, and waits until it and its records are gone.

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -18,7 +19,8 @@ import (
 // proxy stands before the API server and lets requests of the controller fail.
 type proxy struct {
 	server     *httptest.Server
-	kubeconfig string // leads here
+	pass       http.Handler // lets a request pass
+	kubeconfig string       // leads here
 
 	mu     sync.Mutex
 	fault  func(http.ResponseWriter, *http.Request) bool // true: it has answered
@@ -34,10 +36,11 @@ func (e *env) newProxy() *proxy {
 	transport, err := rest.TransportFor(e.config)
 	e.must(err)
 	p := &proxy{}
-	pass := &httputil.ReverseProxy{
+	p.pass = &httputil.ReverseProxy{
 		Transport:     transport,
 		FlushInterval: -1,
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ErrorLog:      log.New(io.Discard, "", 0), // what is cut is cut on purpose
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +54,7 @@ func (e *env) newProxy() *proxy {
 			w = &watch{w, r, p}
 		}
 		if fault == nil || !fault(w, r) {
-			pass.ServeHTTP(w, r)
+			p.pass.ServeHTTP(w, r)
 		}
 	}))
 	e.t.Cleanup(func() {
