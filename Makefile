@@ -161,6 +161,22 @@ test-versions: devcluster ## run the tests that Kubernetes matters most to on ol
 test-faults: bin/devcluster ## run only the fault tests of test-integration: what StorageOS, the network, Kubernetes or a hand may do
 	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 20m -parallel $(AT_ONCE) -v -run '^TestFault' ./hack/integration/...
 
+.PHONY: test-perturb
+test-perturb: devcluster ## kill, depose and blind the program at every write of known runs; an hour or two; bin/perturb.md
+	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 0 -parallel $(shell expr 3 '*' $$(nproc)) -v -run '^TestPerturb' \
+		./hack/integration -perturb-one-in 1 -perturb-report $(CURDIR)/bin/perturb.md
+
+MINUTES ?= 30
+.PHONY: soak
+soak: SEED ?= $(shell date +%s)
+soak: devcluster ## let faults rage for MINUTES (30), drawn with SEED (the time); the history is left in bin/soak.history
+	DEVCLUSTER=$(CURDIR)/bin/devcluster CGO_ENABLED=1 go test -race -count=1 -timeout 0 -v -run '^TestSoak$$' \
+		./hack/integration -soak $(MINUTES)m -soak-seed $(SEED) -soak-history $(CURDIR)/bin/soak.history
+
+.PHONY: test-mutants
+test-mutants: ## ask the tests whether they notice when a line of what decides is changed; half an hour; bin/mutants.md
+	go run ./hack/mutants -o bin/mutants.md
+
 .PHONY: reliability
 reliability: ## run the fault suite and write docs/reliability.md
 	hack/reliability.sh
