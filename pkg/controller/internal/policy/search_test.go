@@ -31,19 +31,19 @@ func TestSearch(t *testing.T) {
 		cut    string
 	}{
 		"one volume": {func(progress func(searched)) searched {
-			return search(alone, oneVolume.alone, oneVolume.stable, progress)
+			return search(alone, oneVolume.alone, oneVolume.stable, nil, progress)
 		}, [][]string{stepsOfAll, stepsAlone, stepsOfClusters, stepsOfMany},
 			"other volumes: the breaker trips and lets go as it likes; caches are never behind; one edit by hand of each kind"},
 		"two processes": {func(progress func(searched)) searched {
-			return search(handOver, oneVolume.handedOver, oneVolume.stable, progress)
+			return search(handOver, oneVolume.handedOver, oneVolume.stable, nil, progress)
 		}, [][]string{stepsOfAll, stepsOfHandOver},
 			"edits, other volumes, the breaker; caches are at most one write behind; no more than two processes at a time"},
 		"two volumes": {func(progress func(searched)) searched {
-			return search(two, twoVolumes.steps, twoVolumes.stable, progress)
+			return search(two, twoVolumes.steps, twoVolumes.stable, twoVolumes.mirrored, progress)
 		}, [][]string{stepsOfAll, stepsOfClusters, stepsOfMany},
 			"edits; caches are never behind; PersistentVolumes only go"},
 		"two volumes, one name": {func(progress func(searched)) searched {
-			return search(names, twoVolumes.steps, twoVolumes.stable, progress)
+			return search(names, twoVolumes.steps, twoVolumes.stable, twoVolumes.mirrored, progress)
 		}, [][]string{stepsOfAll, stepsOfClusters, stepsOfNames},
 			"as with two volumes; records of somebody else"},
 	} {
@@ -91,8 +91,9 @@ func (s searched) String() string {
 }
 
 // search goes breadth first from a state to every other that steps lead to, until none is new.
-// Stable tells what is wrong with a state if the world stands still in it, "" if nothing.
-func search[S comparable](first S, steps func(S, func(next[S])), stable func(S) string, progress func(searched)) searched {
+// Stable tells what is wrong with a state if the world stands still in it, "" if nothing; of a
+// state and its mirror image, if there is one, only the first that is met is looked into.
+func search[S comparable](first S, steps func(S, func(next[S])), stable func(S) string, mirror func(S) S, progress func(searched)) searched {
 	type node struct {
 		parent int
 		step   string
@@ -117,8 +118,14 @@ func search[S comparable](first S, steps func(S, func(next[S])), stable func(S) 
 		slices.Reverse(lines)
 		return strings.Join(lines, "\n")
 	}
+	hash := func(s S) [2]uint64 { return [2]uint64{maphash.Comparable(a, s), maphash.Comparable(b, s)} }
 	visit := func(s S, parent int, step string) {
-		key := [2]uint64{maphash.Comparable(a, s), maphash.Comparable(b, s)}
+		key := hash(s)
+		if mirror != nil {
+			if other := hash(mirror(s)); slices.Compare(other[:], key[:]) < 0 {
+				key = other
+			}
+		}
 		if _, ok := seen[key]; ok {
 			return
 		}

@@ -74,6 +74,16 @@ func (w twoVolumes) canonical() twoVolumes {
 	return w
 }
 
+// mirrored has each volume in the place of the other.
+func (w twoVolumes) mirrored() twoVolumes {
+	w.v[0], w.v[1] = w.v[1], w.v[0]
+	w.deleted[0], w.deleted[1] = w.deleted[1], w.deleted[0]
+	n := &w.names
+	n.has[0], n.has[1] = n.has[1], n.has[0]
+	n.waits[0], n.waits[1] = n.waits[1], n.waits[0]
+	return w
+}
+
 func (w twoVolumes) passes() twoVolumes {
 	for i := range w.v {
 		w.v[i] = w.v[i].passes()
