@@ -6,6 +6,7 @@
 #   pkg/apis/**/zz_generated.*.go          deep copies
 #   pkg/generated/                         clientset, listers and informers
 #   deploy/crd/<group>_<plural>.yaml       the CRD
+#   deploy/chart/files/                    copies of what the chart shares with kustomize
 #
 # Usage: hack/generate.sh [DIR]
 #
@@ -96,3 +97,8 @@ rm -rf "$out/pkg/generated"
 done
 cp -R pkg/generated "$out/pkg/generated"
 cp deploy/crd/*_*.yaml "$out/deploy/crd/"
+# Copies, not links: who packs a chart may drop links without a word.
+rm -rf "$out/deploy/chart/files"
+mkdir -p "$out/deploy/chart/files"
+cp deploy/crd/*_*.yaml "$root"/deploy/components/prometheus-rule/prometheus-rule.yaml \
+	"$root"/deploy/components/dashboard/*.json "$out/deploy/chart/files/"

@@ -16,12 +16,13 @@ collect() {
 	mkdir -p "$2"
 	(
 		cd "$1"
-		for dir in pkg/apis pkg/generated deploy/crd; do
+		for dir in pkg/apis pkg/generated deploy/crd deploy/chart/files; do
 			[ -d "$dir" ] || continue
 			find "$dir" -type f \( \
 				-path 'pkg/apis/*/zz_generated.*' -o \
 				-path 'pkg/generated/*' -o \
-				-path 'deploy/crd/*_*.yaml' \)
+				-path 'deploy/crd/*_*.yaml' -o \
+				-path 'deploy/chart/files/*' \)
 		done
 	) | while IFS= read -r file; do
 		mkdir -p "$2/$(dirname "$file")"

@@ -247,8 +247,16 @@ func TestAlerts(t *testing.T) {
 // Each alert says what it is, what to do and how urgent it is, and keeps no label
 // of a process: of two processes only one may speak.
 func TestAlertTexts(t *testing.T) {
+	operations, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	alerts, _ := rules(t)
 	for _, r := range alerts {
+		_, anchor, _ := strings.Cut(r.Annotations["runbook_url"], "/docs/operations.md#")
+		if anchor != strings.ToLower(r.Alert) || !strings.Contains(string(operations), "\n### "+r.Alert+"\n") {
+			t.Errorf("%s has no runbook: %q", r.Alert, r.Annotations["runbook_url"])
+		}
 		if r.Annotations["summary"] == "" || len(r.Annotations["description"]) < 80 {
 			t.Errorf("%s does not say what to do: %q", r.Alert, r.Annotations)
 		}

@@ -6,9 +6,10 @@ package deploy
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,11 +24,6 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
-
-func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // Helm logs each link in the chart
-	os.Exit(m.Run())
-}
 
 const (
 	deployDir = "../../deploy"
@@ -113,7 +109,12 @@ func kustomized(t *testing.T, components ...string) map[string]object {
 
 func chart(t *testing.T) *chartv2.Chart {
 	t.Helper()
-	c, err := loader.Load(chartDir)
+	return chartIn(t, chartDir)
+}
+
+func chartIn(t *testing.T, dir string) *chartv2.Chart {
+	t.Helper()
+	c, err := loader.Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,6 +154,11 @@ func mustRender(t *testing.T, values map[string]any) map[string]object {
 	return objects(t, manifests)
 }
 
+// enabled are values of what is installed only if it is wanted.
+var enabled = map[string]any{"enabled": true}
+
+const crdName = "CustomResourceDefinition <nil>/volumes.api.storageos.com"
+
 // whatHelmAdds are labels that say how an object was installed.
 var whatHelmAdds = []string{
 	"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart",
@@ -165,14 +171,15 @@ func TestChartIsKustomize(t *testing.T) {
 		values     map[string]any
 		objects    int
 	}{
-		"alone": {nil, nil, 12},
+		"alone": {nil, nil, 13},
 		"with everything": {
 			[]string{"service-monitor", "prometheus-rule", "dashboard"},
-			map[string]any{"serviceMonitor": true, "prometheusRule": true, "dashboard": true}, 15,
+			map[string]any{"serviceMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled}, 16,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			helm := mustRender(t, tc.values)
+			delete(helm, crdName) // TestChartCRD
 			for _, o := range helm {
 				labels, _ := o.at("metadata", "labels").(map[string]any)
 				for _, l := range whatHelmAdds {
@@ -221,6 +228,15 @@ func TestValues(t *testing.T) {
 		"node":        {map[string]any{"nodeSelector": map[string]any{"a": "b"}}, append(pod, "nodeSelector", "a"), "b"},
 		"tolerations": {map[string]any{"tolerations": []any{map[string]any{"key": "k"}}}, append(pod, "tolerations", 0, "key"), "k"},
 		"priority":    {map[string]any{"priorityClassName": "p"}, append(pod, "priorityClassName"), "p"},
+		"port":        {map[string]any{"metricsPort": 9090}, append(container, "ports", 0, "containerPort"), 9090.0},
+		"port's flag": {map[string]any{"metricsPort": 9090}, append(container, "args", 3), "-metrics-addr=:9090"},
+		"label":       {map[string]any{"podLabels": map[string]any{"team": "a"}}, []any{"spec", "template", "metadata", "labels", "team"}, "a"},
+		"its own label stays": {map[string]any{"podLabels": map[string]any{"app.kubernetes.io/name": "a"}},
+			[]any{"spec", "template", "metadata", "labels", "app.kubernetes.io/name"}, "storageos-volume-sync"},
+		"annotation":       {map[string]any{"podAnnotations": map[string]any{"a": "b"}}, []any{"spec", "template", "metadata", "annotations", "a"}, "b"},
+		"no user":          {map[string]any{"securityContext": nil}, append(pod, "securityContext"), nil},
+		"another user":     {map[string]any{"securityContext": map[string]any{"runAsUser": 7}}, append(pod, "securityContext", "runAsUser"), 7.0},
+		"user is the node": {map[string]any{"securityContext": map[string]any{"runAsUser": nil}}, append(pod, "securityContext", "runAsUser"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := mustRender(t, tc.values)["Deployment storageos/storageos-volume-sync"].at(tc.path...)
@@ -232,18 +248,48 @@ func TestValues(t *testing.T) {
 	if all := mustRender(t, map[string]any{"networkPolicy": false}); all["NetworkPolicy storageos/storageos-volume-sync"] != nil {
 		t.Error("there is a NetworkPolicy although none was wanted")
 	}
+	if all := mustRender(t, map[string]any{"metricsPort": 9090}); all["Service storageos/storageos-volume-sync"].at("spec", "ports", 0, "port") != 9090.0 {
+		t.Error("the Service has another port than the metrics")
+	}
+}
+
+// Who looks for objects by labels of his own finds them.
+func TestValuesLabels(t *testing.T) {
+	labelled := map[string]any{"enabled": true, "labels": map[string]any{"release": "stack"}}
+	all := mustRender(t, map[string]any{"serviceMonitor": labelled, "prometheusRule": labelled, "dashboard": labelled})
+	for _, name := range []string{
+		"ServiceMonitor storageos/storageos-volume-sync", "PrometheusRule storageos/storageos-volume-sync", "ConfigMap storageos/storageos-volume-sync-dashboard",
+	} {
+		for label, want := range map[string]string{"release": "stack", "app.kubernetes.io/name": "storageos-volume-sync"} {
+			if got := all[name].at("metadata", "labels", label); got != want {
+				t.Errorf("label %s of %s is %v, want %s", label, name, got, want)
+			}
+		}
+	}
+	if got := all["ConfigMap storageos/storageos-volume-sync-dashboard"].at("metadata", "labels", "grafana_dashboard"); got != "1" {
+		t.Errorf("Grafana's sidecar looks for grafana_dashboard: 1, not %v", got)
+	}
 }
 
 // A value that does not exist, or that makes no sense, is refused.
 func TestBadValues(t *testing.T) {
 	for name, values := range map[string]map[string]any{
-		"unknown":      {"replicaCount": 3},
-		"no replicas":  {"replicas": 0},
-		"no interval":  {"interval": "often"},
-		"no limit":     {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},
-		"no endpoint":  {"endpoint": ""},
-		"not a flag":   {"extraArgs": []any{"delete-orphans"}},
-		"image as one": {"image": "example/x:v9"},
+		"unknown":           {"replicaCount": 3},
+		"no replicas":       {"replicas": 0},
+		"no interval":       {"interval": "often"},
+		"interval 0":        {"interval": "0s"},
+		"interval 0.0":      {"interval": "0m0.0s"},
+		"no quantity":       {"resources": map[string]any{"limits": map[string]any{"memory": "banana"}}},
+		"node of a number":  {"nodeSelector": map[string]any{"disk": 1}},
+		"no label":          {"podLabels": map[string]any{"a b": "c"}},
+		"port of its own":   {"extraArgs": []any{"-metrics-addr=:9090"}},
+		"endpoint twice":    {"extraArgs": []any{"--api-endpoint=x"}},
+		"no port":           {"metricsPort": 80},
+		"monitor as before": {"serviceMonitor": true},
+		"no limit":          {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},
+		"no endpoint":       {"endpoint": ""},
+		"not a flag":        {"extraArgs": []any{"delete-orphans"}},
+		"image as one":      {"image": "example/x:v9"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if out, err := rendered(chart(t), values); err == nil {
@@ -253,20 +299,73 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
-// The chart brings the CRD, where Helm installs it once and never removes it.
+// The chart brings the CRD that kustomize brings, and leaves it when it goes itself.
 func TestChartCRD(t *testing.T) {
-	crds := chart(t).CRDObjects()
-	if len(crds) != 1 {
-		t.Fatalf("%d CRDs", len(crds))
+	text, err := os.ReadFile(deployDir + "/crd/api.storageos.com_volumes.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if o := objects(t, crds[0].File.Data); o["CustomResourceDefinition <nil>/volumes.api.storageos.com"] == nil {
-		t.Errorf("it holds %v", slices.Collect(maps.Keys(o)))
+	want, got := objects(t, text)[crdName], mustRender(t, nil)[crdName]
+	if got == nil {
+		t.Fatal("there is none")
 	}
-	for _, all := range []map[string]object{kustomized(t), mustRender(t, nil)} {
+	metadata := got.at("metadata").(map[string]any)
+	annotations := metadata["annotations"].(map[string]any)
+	if annotations["helm.sh/resource-policy"] != "keep" {
+		t.Error("with the release all records would go")
+	}
+	delete(annotations, "helm.sh/resource-policy")
+	delete(metadata, "labels")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-kustomize +chart):\n%s", diff)
+	}
+	without := mustRender(t, map[string]any{"crds": map[string]any{"enabled": false}})
+	for _, all := range []map[string]object{kustomized(t), without} {
 		for name := range all {
 			if strings.HasPrefix(name, "CustomResourceDefinition") || strings.HasPrefix(name, "Namespace") {
 				t.Errorf("what removes the controller would remove %s", name)
 			}
+		}
+	}
+}
+
+// Packed by who takes regular files only, and unpacked elsewhere, it renders the same.
+func TestChartPacked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "storageos-volume-sync")
+	err := filepath.WalkDir(chartDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		rel, err := filepath.Rel(chartDir, path)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, rel)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{"serviceMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled}
+	got, err := rendered(chartIn(t, dir), values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(mustRender(t, values), objects(t, got)); diff != "" {
+		t.Errorf("(-here +packed):\n%s", diff)
+	}
+	for _, lost := range []string{"api.storageos.com_volumes.yaml", "prometheus-rule.yaml", "storageos-volume-sync.json"} {
+		c := chartIn(t, dir)
+		c.Files = slices.DeleteFunc(c.Files, func(f *common.File) bool { return f.Name == "files/"+lost })
+		if _, err := rendered(c, values); err == nil || !strings.Contains(err.Error(), "lacks files/"+lost) {
+			t.Errorf("without %s: %v", lost, err)
 		}
 	}
 }

@@ -30,3 +30,15 @@ subjects:
   name: {{ include "name" .root }}
   namespace: {{ .root.Release.Namespace }}
 {{- end }}
+
+{{/* A file of the chart, which has it: who packs charts may drop what he does not know. */}}
+{{- define "file" -}}
+{{- $text := .root.Files.Get (printf "files/%s" .name) }}
+{{- if not $text }}{{ fail (printf "this copy of the chart lacks files/%s: it was packed without it" .name) }}{{ end }}
+{{- $text }}
+{{- end }}
+
+{{/* The labels of an object that somebody looks for by labels of his own. */}}
+{{- define "labelsAnd" -}}
+{{- merge (include "objectLabels" .root | fromYaml) .labels | toYaml }}
+{{- end }}
