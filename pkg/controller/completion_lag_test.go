@@ -1,15 +1,9 @@
 package controller
 
 import (
-	"context"
 	"fmt"
 	"testing"
-
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
-
-var _ = context.Background
-var _ = v1.LabelVolumeID
 
 // Nobody may look at the CRD, or the API server goes by it late; a node has lost its name, so
 // that records keep the one that they say. The newer CRD is installed.

@@ -35,6 +35,36 @@ func TestHistoryCRDBackAtOnceRecords(t *testing.T) {
 	})
 }
 
+// The CRD was another one for a moment, and nobody saw it: the watch stood still, or the
+// process has just begun. What was dropped meanwhile is completed without a resync, and if
+// something drops it for ever, it is tried less and less often.
+func TestHistoryCRDAnotherUnseen(t *testing.T) {
+	t.Parallel()
+	for name, forEver := range map[string]bool{"for a moment": false, "for ever": true} {
+		t.Run(name, func(t *testing.T) {
+			told(t, 50, func(s *Settings) { s.ResyncInterval = 0 }, func(h *history) {
+				h.looks(t, newCRDs(crdOf(t)))
+				h.records.pruned = true
+				for i := range h.api.Lists["one"] {
+					h.api.Lists["one"][i] = fmt.Sprintf("v%d 7", i)
+				}
+				h.polls(1)
+				h.records.pruned = forEver
+				writes := h.attempts()
+				h.polls(3)
+				if n := len(h.incomplete()); !forEver && n > 0 {
+					t.Errorf("three polls later %d of 50 records are not completed", n)
+				}
+				h.polls(720) // an hour
+				// After 1, 2, 4 ... 64 polls, and then each 10 minutes.
+				if n := h.attempts() - writes; n > fewTried*(8+6) && forEver {
+					t.Errorf("%d writes in an hour", n)
+				}
+			})
+		})
+	}
+}
+
 // A record that a finalizer of somebody keeps is the one that is tried.
 func TestHistoryTrialOfTerminating(t *testing.T) {
 	t.Parallel()
