@@ -25,7 +25,8 @@ build: ## build bin/volume-sync-controller
 
 .PHONY: plugin
 plugin: ## build bin/kubectl-storageos_volumes, the kubectl plugin
-	go build -C cmd/kubectl-storageos_volumes -ldflags '-s -w' -o ../../$(BIN)/ .
+	go build -C cmd/kubectl-storageos_volumes -ldflags '$(LDFLAGS)' -o ../../$(BIN)/ .
+	cp cmd/kubectl-storageos_volumes/kubectl_complete-storageos_volumes $(BIN)/
 
 .PHONY: image
 image: ## write the image for amd64 and arm64 as bin/image-ARCH.tar

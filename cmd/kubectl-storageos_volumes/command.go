@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/recordclient"
+	"github.com/storageos/volume-sync-controller/pkg/version"
 )
 
 // pageSize is how many objects are read at a time.
@@ -37,6 +39,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Long: `Show the records of StorageOS volumes, what is orphaned, and whether records,
 PersistentVolumes and StorageOS agree.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl storageos-volumes"},
+		Version:       version.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -44,8 +47,26 @@ PersistentVolumes and StorageOS agree.`,
 	cmd.SetErr(streams.ErrOut)
 	c.config.AddFlags(cmd.PersistentFlags())
 	cmd.PersistentFlags().StringVar(&c.csiDriver, "csi-driver", "csi.storageos.com", "CSI driver whose PersistentVolumes are StorageOS volumes")
-	cmd.AddCommand(newList(c), newOrphans(c), newVerify(c))
+	cmd.AddCommand(newList(c), newOrphans(c), newVerify(c), newVersion(c))
+	cmd.SetVersionTemplate(versionLine())
 	return cmd
+}
+
+// newVersion says which version this is.
+func newVersion(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this plugin",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(c.Out, versionLine())
+			return err
+		},
+	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("kubectl-storageos_volumes %s (commit %s, %s)\n", version.Version(), version.Commit(), runtime.Version())
 }
 
 // clients connects to the cluster that kubectl's flags name.

@@ -25,11 +25,12 @@ type difference struct {
 	Kubernetes string `json:"kubernetes"`
 }
 
-// lasting are the differences that were there before and still are.
+// lasting are the differences that were there before and still are. Where Kubernetes says
+// something else than before it follows a volume that goes on changing.
 func lasting(before, now []difference) []difference {
 	return slices.DeleteFunc(now, func(d difference) bool {
 		return !slices.ContainsFunc(before, func(b difference) bool {
-			return b.Object == d.Object && b.VolumeID == d.VolumeID && b.Field == d.Field
+			return b.Object == d.Object && b.VolumeID == d.VolumeID && b.Field == d.Field && b.Kubernetes == d.Kubernetes
 		})
 	})
 }
@@ -152,6 +153,7 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 	}
 	differs("namespace-id", s.namespaceID, r.Annotations[v1.AnnotationNamespaceID])
 	fields("spec.", want.Spec, r.Spec, differs)
+	w.keepHosts(&want.Status, &r.Status)
 
 	got := *r.Status.DeepCopy()
 	join := got.PersistentVolume
@@ -169,6 +171,27 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 		differs("status.persistentVolume", joined(pvs), join)
 	}
 	return found
+}
+
+// keepHosts takes the host names of nodes that StorageOS does not list any more from the
+// record: the last that was known stays there.
+func (w *world) keepHosts(want, got *v1.VolumeStatus) {
+	keep := func(node, gotNode, gotHost string, host *string) {
+		if _, listed := w.nodes[node]; !listed && node == gotNode {
+			*host = gotHost
+		}
+	}
+	keep(want.AttachedOn, got.AttachedOn, got.AttachedOnHost, &want.AttachedOnHost)
+	if want.Master != nil && got.Master != nil {
+		keep(want.Master.NodeID, got.Master.NodeID, got.Master.Hostname, &want.Master.Hostname)
+	}
+	for i := range want.Replicas {
+		for _, replica := range got.Replicas {
+			if replica.ID == want.Replicas[i].ID {
+				keep(want.Replicas[i].NodeID, replica.NodeID, replica.Hostname, &want.Replicas[i].Hostname)
+			}
+		}
+	}
 }
 
 func forgetProgress(replicas []v1.Replica) {

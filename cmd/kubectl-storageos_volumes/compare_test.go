@@ -59,12 +59,17 @@ func TestDifferences(t *testing.T) {
 		change change
 		want   []string // object field
 	}{
-		"they agree":       {func(*world, *v1.Volume, *corev1.PersistentVolume) {}, nil},
-		"size":             {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.SizeBytes = 1 }, []string{"Volume/pvc-1 spec.sizeBytes"}},
-		"labels":           {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.ConfigLabels = nil }, []string{"Volume/pvc-1 spec.configLabels"}},
-		"attached":         {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.AttachedOn = "n2" }, []string{"Volume/pvc-1 status.attachedOn"}},
-		"health":           {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Health = "Offline" }, []string{"Volume/pvc-1 status.health"}},
-		"host name":        {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Master.Hostname = "x" }, []string{"Volume/pvc-1 status.master"}},
+		"they agree":           {func(*world, *v1.Volume, *corev1.PersistentVolume) {}, nil},
+		"size":                 {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.SizeBytes = 1 }, []string{"Volume/pvc-1 spec.sizeBytes"}},
+		"labels":               {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.ConfigLabels = nil }, []string{"Volume/pvc-1 spec.configLabels"}},
+		"attached":             {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.AttachedOn = "n2" }, []string{"Volume/pvc-1 status.attachedOn"}},
+		"health":               {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Health = "Offline" }, []string{"Volume/pvc-1 status.health"}},
+		"host name":            {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Master.Hostname = "x" }, []string{"Volume/pvc-1 status.master"}},
+		"a node that has left": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { clear(w.nodes) }, nil},
+		"another node, which has left": {func(w *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			clear(w.nodes)
+			r.Status.Master.NodeID = "n3"
+		}, []string{"Volume/pvc-1 status.master"}},
 		"progress":         {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Replicas[0].SyncProgress = nil }, nil},
 		"cluster":          {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { w.cluster = "c2" }, []string{"Volume/pvc-1 cluster-id"}},
 		"cluster not told": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { w.cluster = "" }, nil},
@@ -131,6 +136,11 @@ func TestLasting(t *testing.T) {
 	if left := lasting(found, append([]difference{}, found...)); len(left) != 1 {
 		t.Errorf("it was there before: %v", left)
 	}
+	follows := append([]difference{}, found...)
+	follows[0].Kubernetes = "3 records"
+	if left := lasting(found, follows); len(left) != 0 {
+		t.Errorf("Kubernetes follows a volume that goes on changing: %v", left)
+	}
 }
 
 // Orphans of each kind are found, and what is only young or wanted is not.
@@ -175,7 +185,9 @@ func TestFindOrphans(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml`,
+		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml, name, jsonpath=..., go-template=..., custom-columns=...`,
+		"list -o jsonpath={.items":          "unclosed action",
+		"orphans -o custom-columns=":        "custom-columns format specified but no custom columns given",
 		"list --health Sick":                `unknown health "Sick": use --health with one of Healthy`,
 		"orphans now":                       "unknown command",
 		"list --nonsense":                   "unknown flag: --nonsense",
@@ -201,6 +213,8 @@ func TestHelp(t *testing.T) {
 		"orphans -h":                       "kubectl storageos-volumes orphans -o json",
 		"verify -h":                        "kubectl storageos-volumes verify",
 		"__complete list -o ":              "wide",
+		"--version":                        "kubectl-storageos_volumes ",
+		"version":                          "(commit ",
 		"__complete list --health ":        "Degraded",
 		"completion bash":                  "bash completion V2",
 		"completion zsh --no-descriptions": "#compdef",
@@ -221,13 +235,16 @@ func TestFormats(t *testing.T) {
 	t.Parallel()
 	rows := [][]any{{"a", "b"}}
 	value := []map[string]string{{"name": "a"}}
+	objects := asObjects("Finding", value, func(v map[string]string) string { return v["name"] })
 	for format, want := range map[string]string{
 		"table": "NAME\na\n", "wide": "NAME   ID\na      b\n", "yaml": "- name: a\n",
+		"name": "finding.api.storageos.com/a\n", "jsonpath={.items[*].metadata.name}": "a",
+		"go-template={{range .items}}{{.name}};{{end}}": "a;", "custom-columns=N:.name": "N\na\n",
 	} {
 		var b strings.Builder
 		o := output{format}
-		if err := o.print(&b, columns([]string{"NAME"}, []string{"ID"}), rows, value); err != nil {
-			t.Fatal(err)
+		if err := o.print(&b, columns([]string{"NAME"}, []string{"ID"}), rows, value, objects); err != nil {
+			t.Fatalf("%s: %v", format, err)
 		}
 		if diff := cmp.Diff(want, b.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", format, diff)
@@ -236,7 +253,7 @@ func TestFormats(t *testing.T) {
 	var b strings.Builder
 	o := output{"json"}
 	var got []map[string]string
-	if err := o.print(&b, nil, rows, value); err != nil || json.Unmarshal([]byte(b.String()), &got) != nil || !cmp.Equal(value, got) {
+	if err := o.print(&b, nil, rows, value, objects); err != nil || json.Unmarshal([]byte(b.String()), &got) != nil || !cmp.Equal(value, got) {
 		t.Errorf("json: %v: %s", err, &b)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -52,8 +53,29 @@ namespace use.`,
 	cmd.Flags().StringSliceVar(&l.health, "health", nil, "Only volumes of this health: "+strings.Join(healths, ", ")+"; can be several")
 	cmd.Flags().StringVar(&l.node, "node", "", "Only volumes that are attached on, or have a copy on, this node")
 	cmd.Flags().StringVarP(&l.selector, "selector", "l", "", "Only records with these labels")
+	cmd.ValidArgsFunction = l.complete
 	must(cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(healths, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
+}
+
+// complete completes the names of records.
+func (l *list) complete(cmd *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
+	_, client, err := l.clients()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	records, err := listRecords(cmd.Context(), client, "")
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, r := range records {
+		if strings.HasPrefix(r.Name, begin) {
+			names = append(names, r.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (l *list) run(ctx context.Context) error {
@@ -73,9 +95,14 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	missing := l.missing(records)
 	selected := slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.selects(&r) })
-	if len(l.names) > 0 && len(selected) == 0 {
-		return notFound(l.names)
+	if len(selected) == 0 && !l.isDocument() {
+		if len(missing) > 0 {
+			return notFound(missing)
+		}
+		fmt.Fprintln(l.ErrOut, "No resources found")
+		return nil
 	}
 	slices.SortFunc(selected, func(a, b v1.Volume) int { return cmp.Compare(a.Name, b.Name) })
 	now := time.Now()
@@ -85,10 +112,41 @@ func (l *list) run(ctx context.Context) error {
 		selected[i].ManagedFields = nil
 		rows = append(rows, row(&selected[i], now))
 	}
-	return l.print(l.Out, columns(
+	err = l.print(l.Out, columns(
 		[]string{"NAME", "CLAIM-NAMESPACE", "CLAIM", "CAPACITY", "HEALTH", "READY", "ATTACHED-ON", "AGE"},
 		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows,
-		map[string]any{"apiVersion": "v1", "kind": "List", "items": append([]v1.Volume{}, selected...)})
+		map[string]any{"apiVersion": "v1", "kind": "List", "items": append([]v1.Volume{}, selected...)},
+		asObjects("Volume", selected, func(r v1.Volume) string { return r.Name }))
+	if err == nil && len(missing) > 0 {
+		err = notFound(missing)
+	}
+	return err
+}
+
+// missing are the names that no record answers to.
+func (l *list) missing(records []v1.Volume) []string {
+	known := map[string]bool{}
+	for i := range records {
+		for _, name := range namesOf(&records[i]) {
+			known[name] = true
+		}
+	}
+	var missing []string
+	for _, name := range l.names {
+		if !known[name] {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// namesOf are the names that a record answers to.
+func namesOf(r *v1.Volume) []string {
+	names := []string{r.Name, identity(r), claimOf(r).Name}
+	if pv := r.Status.PersistentVolume; pv != nil {
+		names = append(names, pv.Name)
+	}
+	return names
 }
 
 func (l *list) selects(r *v1.Volume) bool {
@@ -105,16 +163,9 @@ func (l *list) selects(r *v1.Volume) bool {
 	if len(l.names) == 0 {
 		return true
 	}
-	pv := ""
-	if r.Status.PersistentVolume != nil {
-		pv = r.Status.PersistentVolume.Name
-	}
-	for _, name := range []string{r.Name, identity(r), claim.Name, pv} {
-		if name != "" && slices.Contains(l.names, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(namesOf(r), func(name string) bool {
+		return name != "" && slices.Contains(l.names, name)
+	})
 }
 
 // on tells whether a volume is attached on a node or has a copy there.

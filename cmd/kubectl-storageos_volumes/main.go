@@ -11,14 +11,17 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // whatever a kubeconfig asks for
+	"k8s.io/klog/v2"
 )
 
 // Exit codes.
 const (
-	exitOK      = 0
-	exitDiffers = 1 // verify has found differences
-	exitError   = 2 // it cannot be told
+	exitOK    = 0
+	exitNot   = 1 // verify has found differences, or a name is not there
+	exitError = 2 // it cannot be told
 )
 
 func main() {
@@ -27,6 +30,9 @@ func main() {
 
 // run is the program without its end: it returns the exit code.
 func run(args []string, streams genericiooptions.IOStreams) int {
+	// What client-go and the client of StorageOS log is no answer to anybody's question: what
+	// matters comes back as an error.
+	klog.SetLogger(logr.Discard())
 	cmd := newCommand(streams)
 	cmd.SetArgs(args)
 	// Ctrl-C ends what runs; what was written for it is removed.
@@ -36,7 +42,10 @@ func run(args []string, streams genericiooptions.IOStreams) int {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errDiffers):
-		return exitDiffers
+		return exitNot
+	case errors.Is(err, errNot):
+		fmt.Fprintln(streams.ErrOut, "error:", err)
+		return exitNot
 	default:
 		fmt.Fprintln(streams.ErrOut, "error:", err)
 		return exitError

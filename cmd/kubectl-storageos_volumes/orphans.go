@@ -72,7 +72,7 @@ func (o *orphans) run(ctx context.Context) error {
 	}
 	now := time.Now()
 	found := findOrphans(records, pvs, now.Add(-o.grace))
-	if len(found) == 0 && o.format != "json" && o.format != "yaml" {
+	if len(found) == 0 && !o.isDocument() {
 		fmt.Fprintln(o.Out, "There are no orphans.")
 		return nil
 	}
@@ -84,7 +84,8 @@ func (o *orphans) run(ctx context.Context) error {
 		}
 		rows = append(rows, []any{f.Kind, f.Name, f.VolumeID, since, f.Why})
 	}
-	return o.print(o.Out, columns([]string{"KIND", "NAME", "VOLUME-ID", "SINCE"}, []string{"WHY"}), rows, found)
+	return o.print(o.Out, columns([]string{"KIND", "NAME", "VOLUME-ID", "SINCE"}, []string{"WHY"}), rows, found,
+		asObjects("Orphan", found, func(f orphan) string { return f.Name }))
 }
 
 // findOrphans finds them. PersistentVolumes younger than that time are given

@@ -4,25 +4,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
+	"k8s.io/kubectl/pkg/cmd/get"
 	"sigs.k8s.io/yaml"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
-var formats = []string{"table", "wide", "json", "yaml"}
+// formats are those of -o that end nowhere; behind the others stands what is to be printed.
+var formats = []string{"table", "wide", "json", "yaml", "name"}
+
+const moreFormats = "jsonpath=...|go-template=...|custom-columns=..."
 
 // output is how a result is written.
 type output struct{ format string }
 
 func (o *output) addFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "Output format: "+strings.Join(formats, "|"))
+	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "Output format: "+strings.Join(formats, "|")+"|"+moreFormats)
 	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)))
 }
 
@@ -34,14 +41,31 @@ func must(err error) {
 }
 
 func (o *output) validate() error {
-	if !slices.Contains(formats, o.format) {
-		return fmt.Errorf("unknown output format %q: use -o with one of %s", o.format, strings.Join(formats, ", "))
+	switch o.format {
+	case "table", "wide", "json", "yaml":
+		return nil
 	}
-	return nil
+	_, err := o.printer()
+	return err
 }
 
-// print writes the rows as a table, or the value as JSON or YAML.
-func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows [][]any, value any) error {
+// printer is kubectl's own for what is neither a table nor a document.
+func (o *output) printer() (printers.ResourcePrinter, error) {
+	flags := genericclioptions.NewPrintFlags("")
+	flags.OutputFormat = &o.format
+	p, err := flags.ToPrinter()
+	if genericclioptions.IsNoCompatiblePrinterError(err) {
+		p, err = get.NewCustomColumnsPrintFlags().ToPrinter(o.format)
+	}
+	if genericclioptions.IsNoCompatiblePrinterError(err) {
+		return nil, fmt.Errorf("unknown output format %q: use -o with one of %s, %s", o.format, strings.Join(formats, ", "), strings.ReplaceAll(moreFormats, "|", ", "))
+	}
+	return p, err
+}
+
+// print writes the rows as a table, the value as JSON or YAML, or the objects in kubectl's
+// other formats.
+func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows [][]any, value any, objects func() runtime.Object) error {
 	switch o.format {
 	case "json":
 		raw, err := json.MarshalIndent(value, "", "    ")
@@ -55,12 +79,37 @@ func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows
 			_, err = w.Write(raw)
 		}
 		return err
+	case "table", "wide":
+		table := &metav1.Table{ColumnDefinitions: columns}
+		for _, cells := range rows {
+			table.Rows = append(table.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{}})
+		}
+		return printers.NewTablePrinter(printers.PrintOptions{Wide: o.format == "wide"}).PrintObj(table, w)
 	}
-	table := &metav1.Table{ColumnDefinitions: columns}
-	for _, cells := range rows {
-		table.Rows = append(table.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{}})
+	p, err := o.printer()
+	if err != nil {
+		return err
 	}
-	return printers.NewTablePrinter(printers.PrintOptions{Wide: o.format == "wide"}).PrintObj(table, w)
+	return p.PrintObj(objects(), w)
+}
+
+// isDocument tells whether a program may read what is written: it gets an empty document, not
+// a sentence.
+func (o *output) isDocument() bool { return o.format != "table" && o.format != "wide" }
+
+// asObjects are findings in the form of objects: what each of them says, under a name.
+func asObjects[T any](kind string, found []T, name func(T) string) func() runtime.Object {
+	return func() runtime.Object {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind(kind + "List"))
+		for _, f := range found {
+			u := unstructured.Unstructured{Object: object(f)}
+			u.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind(kind))
+			u.SetName(name(f))
+			list.Items = append(list.Items, u)
+		}
+		return list
+	}
 }
 
 // columns makes the definitions of columns; those after the first wide ones are

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,8 +100,9 @@ func (v *verify) run(ctx context.Context) error {
 	for _, d := range found {
 		rows = append(rows, []any{d.Object, d.VolumeID, d.Field, d.StorageOS, d.Kubernetes})
 	}
-	if len(rows) > 0 || v.format == "json" || v.format == "yaml" {
-		if err := v.print(v.Out, columns([]string{"OBJECT", "VOLUME-ID", "FIELD", "STORAGEOS", "KUBERNETES"}, nil), rows, append([]difference{}, found...)); err != nil {
+	if len(rows) > 0 || v.isDocument() {
+		if err := v.print(v.Out, columns([]string{"OBJECT", "VOLUME-ID", "FIELD", "STORAGEOS", "KUBERNETES"}, nil), rows, append([]difference{}, found...),
+			asObjects("Difference", found, func(d difference) string { return d.Object })); err != nil {
 			return err
 		}
 	}
@@ -178,9 +182,20 @@ func (v *verify) login(ctx context.Context, secretPath string) (storageos.Lister
 	}
 	if err != nil {
 		end()
-		return nil, nil, fmt.Errorf("StorageOS at %s: %w: see --api-endpoint and --api-secret; from outside the cluster, `kubectl -n storageos port-forward service/storageos 5705` leads there", endpoint.Host, err)
+		return nil, nil, fmt.Errorf("StorageOS at %s: %w: %s", endpoint.Host, err, hint(err))
 	}
 	return client, end, nil
+}
+
+// hint says what may help against a login that failed.
+func hint(err error) string {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return "see --api-secret-path"
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return "see --api-endpoint; from outside the cluster, `kubectl -n storageos port-forward service/storageos 5705` leads there"
+	}
+	return "see --api-endpoint and --api-secret"
 }
 
 // compare reads everything and finds what differs.

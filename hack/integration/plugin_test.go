@@ -90,8 +90,26 @@ func TestPlugin(t *testing.T) {
 		if err := json.Unmarshal([]byte(raw), &list); err != nil || len(list.Items) != 2 || list.Items[0].Kind != "Volume" {
 			t.Errorf("json: %v\n%s", err, raw)
 		}
-		if _, said := e.plugin(path, 2, "list", "nobody"); !strings.Contains(said, "no volume is called nobody") {
+		if _, said := e.plugin(path, 1, "list", "nobody"); !strings.Contains(said, "no volume is called nobody") {
 			t.Errorf("it said %q", said)
+		}
+		found, said := e.plugin(path, 1, "list", bad.Name, "nobody")
+		if !slices.Equal(firsts(found), []string{bad.Name}) || !strings.Contains(said, "no volume is called nobody,") {
+			t.Errorf("of two names one is not there:\n%s%s", found, said)
+		}
+		if out, said := e.plugin(path, 0, "list", "-n", "nowhere"); out != "" || said != "No resources found\n" {
+			t.Errorf("no hit: %q %q", out, said)
+		}
+		for format, want := range map[string]string{
+			"name": "volume.api.storageos.com/" + bad.Name + "\n", "jsonpath={.items[*].status.volumeId}": bad.ID,
+			"custom-columns=ID:.status.volumeId": "ID\n" + bad.ID + "\n",
+		} {
+			if out, _ := e.plugin(path, 0, "list", bad.ID, "-o", format); out != want {
+				t.Errorf("-o %s: %q, want %q", format, out, want)
+			}
+		}
+		if out, _ := e.plugin(path, 0, "__complete", "list", bad.Name[:8]); !strings.Contains(out, bad.Name+"\n") {
+			t.Errorf("completed: %q", out)
 		}
 		host := e.sim.Nodes()[0].Name
 		on, _ := e.plugin(path, 0, "list", "--node", host)
@@ -117,6 +135,10 @@ func TestPlugin(t *testing.T) {
 		e.must(err)
 		e.plugin(path, 0, "verify", "--api-endpoint", e.endpoint, "--api-secret", "default/api")
 		if _, said := e.plugin(path, 2, "verify", "--api-endpoint", e.endpoint); !strings.Contains(said, "--api-secret-path") {
+			t.Errorf("it said %q", said)
+		}
+		if _, said := e.plugin(path, 2, "verify", "--api-endpoint", e.endpoint, "--api-secret-path", "/does/not/be"); !strings.Contains(said, "see --api-secret-path") ||
+			strings.Contains(said, "port-forward") || strings.Count(said, "\n") != 1 {
 			t.Errorf("it said %q", said)
 		}
 		if _, said := e.plugin(path, 2, "verify", "--api-endpoint", freeAddress(t), "--api-secret", "default/api"); !strings.Contains(said, "port-forward") {
