@@ -120,7 +120,7 @@ func (tr *trial) lease(happen func(*env) error) func() {
 	if err := happen(tr.e); err != nil && !apierrors.IsNotFound(err) { // there may be none yet
 		tr.e.t.Errorf("the Lease: %v", err)
 	}
-	tr.changeAll(10)
+	tr.changeAll(20)
 	return func() {}
 }
 

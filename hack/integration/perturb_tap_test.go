@@ -155,7 +155,7 @@ func (t *tap) deposedFor() time.Duration {
 // judge fails the test if a record must not be written so. It comes before the API server.
 func (t *tap) judge(r *http.Request) {
 	// An answer is on its way for a moment, and so is a write that had begun.
-	const moment = 300 * time.Millisecond
+	const moment = time.Second
 	if late := t.deposedFor(); late > moment {
 		t.tr.e.t.Errorf("%s %s, %v after it has read that the Lease is not its own", r.Method, r.URL.Path, late)
 	}

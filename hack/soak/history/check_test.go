@@ -79,7 +79,7 @@ func TestCheck(t *testing.T) {
 		"many were missing, it was not": {replace(1, renewed(0), at(0, Event{Kind: Missing, Volumes: []string{"v"}})), ""},
 		"the Lease has run out":         {slices.Delete(proven(), 4, 5), "last renewal"},
 		"never led":                     {append(proven()[:1], at(1, Event{Kind: Wrote, Verb: "patch", Process: "p"})), "last renewal"},
-		"told that another leads":       {append(proven()[:2], at(1, Event{Kind: Told, Process: "p"}), at(2, Event{Kind: Wrote, Verb: "patch", Process: "p"})), "has read"},
+		"told that another leads":       {append(proven()[:2], at(1, Event{Kind: Told, Process: "p"}), renewed(3), at(3.5, Event{Kind: Wrote, Verb: "patch", Process: "p"})), "has read"},
 		"told a moment ago":             {append(proven()[:2], at(1, Event{Kind: Told, Process: "p"}), at(1.3, Event{Kind: Wrote, Verb: "patch", Process: "p"})), ""},
 		"an update":                     {append(proven()[:2], at(1, Event{Kind: Wrote, Verb: "PUT", Process: "p"})), "created, patched or deleted"},
 		"StorageOS is changed":          {[]Event{at(1, Event{Kind: Changed})}, "never changed"},
