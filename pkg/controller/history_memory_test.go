@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -264,4 +265,37 @@ func TestViewMemory(t *testing.T) {
 func (h *history) copiesTold() (n int) {
 	h.leader.copies.Range(func(any, any) bool { n++; return true })
 	return n
+}
+
+// The watch is quiet, and who led before has written what this process does not know: content
+// that is old again, under a mark that it has taken away. The volume is as the cache has it.
+func TestHistoryWrittenUnseen(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		all, before := slices.Clone(h.api.Lists["one"]), h.records.records["v0"].DeepCopy()
+		h.api.Lists["one"] = all[1:]
+		h.polls(1)
+		if h.records.records["v0"].Annotations[v1.AnnotationAbsentSince] == "" {
+			t.Fatal("it is not marked")
+		}
+		h.edit("v0", func(r *v1.Volume) {
+			r.Annotations, r.Status = before.Annotations, before.Status
+			r.Spec.SizeBytes = 9
+		})
+		h.api.Lists["one"] = all
+		last := len(h.records.history) - 1
+		unseen := h.records.history[last:]
+		h.records.history = h.records.history[:last]
+		h.lead()
+		h.tell(h.leader, -1)
+		h.records.history = append(h.records.history, unseen...)
+		for range 4 { // what was written last is not told
+			_ = h.leader.poller.Poll(h.ctx)
+			h.work(h.leader, 10)
+			h.sleep(h.settings.PollInterval)
+		}
+		if r := h.records.records["v0"]; r.Spec.SizeBytes != 1 || r.Annotations[v1.AnnotationAbsentSince] != "" {
+			t.Errorf("it says %d bytes, marked %q", r.Spec.SizeBytes, r.Annotations[v1.AnnotationAbsentSince])
+		}
+	})
 }

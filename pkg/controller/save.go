@@ -134,6 +134,10 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 		return t
 	})
 	r.say(events...)
+	if was != nil && !d.Content && was.Summary.Content != d.Want.Content {
+		// Somebody has written something else into it, which a watch that is quiet does not tell.
+		r.recheck.add(id)
+	}
 	if o.Source.Presence == policy.Absent {
 		// Its deletion is decided next. The record's own event does not always
 		// bring the ID back: the API server may have dropped all that was written.
