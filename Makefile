@@ -201,9 +201,10 @@ generate: ## generate the CRD, deep copies and clients from pkg/apis
 	hack/generate.sh
 
 .PHONY: verify
-verify: ## fail if what is generated is stale, or a module is needed in two versions
+verify: ## fail if what is generated is stale, a module is needed in two versions, or a cure cannot be taken out
 	hack/verify-versions.sh
 	hack/verify-generated.sh
+	for patch in hack/cures/*.patch; do git apply --check "$$patch" || exit; done
 
 .PHONY: release
 release: ## make what a release consists of in bin/release: images, SBOMs, licences, chart

@@ -16,7 +16,7 @@ fi
 # table has a row for all faults of one side that have the same effect, with the longest time.
 table() {
 	echo
-	echo "## $2"
+	echo "### $2"
 	echo
 	echo '| fault | meanwhile | right again after, at most |'
 	echo '|---|---|---|'
@@ -43,7 +43,7 @@ table() {
 }
 
 # Only the tables are written anew; what stands before and behind them is kept.
-before="$(sed '/^## StorageOS$/,$d' docs/reliability.md)"
+before="$(sed '/^### StorageOS$/,$d' docs/reliability.md)"
 behind="$(sed -n '/^## Bounds$/,$p' docs/reliability.md)"
 {
 	echo "$before"

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 )
 
 // switchFile is what each package needs for its mutants.
@@ -39,8 +38,7 @@ type judged struct {
 // tests are those of a package, compiled.
 type tests struct {
 	dir, binary string
-	reached     map[int]bool             // mutants that they reach
-	took        map[string]time.Duration // each round, without a mutant
+	all         []*test // the quickest first
 }
 
 // build mutates the subjects and compiles their tests, and those of the package above them.
@@ -67,7 +65,7 @@ func build(ctx context.Context, dir string, only *regexp.Regexp) (*built, error)
 	}
 	for i, folder := range folders {
 		fmt.Fprintf(os.Stderr, "mutants: compiling the tests of %s (%d of %d)\n", folder, i+1, len(folders))
-		t := &tests{dir: folder, binary: filepath.Join(dir, strings.ReplaceAll(folder, "/", "_")+".test"), reached: map[int]bool{}, took: map[string]time.Duration{}}
+		t := &tests{dir: folder, binary: filepath.Join(dir, strings.ReplaceAll(folder, "/", "_")+".test")}
 		cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlayFile, "-o", t.binary, "./"+folder)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%v: %w\n%s", cmd, err, out)

@@ -11,8 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,79 +23,104 @@ import (
 // A mutant that has the tests wait for ever is noticed, too: they may take so much longer than
 // without one, while other mutants are tried beside.
 const (
-	timesLonger = 4
+	timesLonger = 5
 	leastTime   = 10 * time.Second
 	mostTime    = 5 * time.Minute // without a mutant
 )
 
-// round is a part of the tests: the quickest come first, and the first to fail ends it.
-type round struct {
-	name  string
-	dir   string // empty: the mutant's own package
-	flags []string
+// What notices a mutant.
+const (
+	byOwn   = "its own tests"
+	byLife  = "the lives"
+	byAbove = "the tests of the controller"
+	byNoEnd = "no end"
+)
+
+var byAll = []string{byOwn, byLife, byAbove, byNoEnd}
+
+// leftOut are tests that are not asked: searches and random histories, and what counts, which
+// the switches of the mutants would change.
+var leftOut = regexp.MustCompile(`^(TestSearch|TestModel|TestCount|Fuzz|Example|Benchmark)`)
+
+const lives = "TestLives"
+
+// atOnce is how many tests run in one process: the first to fail ends it.
+const atOnce = 16
+
+// test is one of a package's, and what it does without a mutant.
+type test struct {
+	name    string
+	took    time.Duration
+	reached map[int]bool // mutants that it comes by
 }
 
-// noEnd is what notices a mutant under which the tests do not end.
-const noEnd = "no end"
-
-// The searches and the random histories are left out: tests and lives alone are asked.
-const leftOut = "^(TestSearch|TestModel|TestCount|Fuzz)"
-
-var rounds = []round{
-	{"its own tests", "", []string{"-test.skip", leftOut}},
-	{"the lives", controller, []string{"-test.run", "^TestLives"}},
-	{"the tests of the controller", controller, []string{"-test.skip", leftOut + "|^TestLives"}},
+// group are tests that run together.
+type group struct {
+	by    string
+	of    *tests
+	tests []*test
 }
 
-// judge runs the tests under each mutant that they reach, until a test fails.
+// judge runs the tests under each mutant that they reach, until one fails.
 func (b *built) judge(ctx context.Context) error {
-	if err := b.reach(ctx); err != nil {
-		return err
+	for _, t := range b.tests {
+		if err := t.reach(ctx, b.dir); err != nil {
+			return err
+		}
 	}
-	work := make(chan *judged)
+	return each(ctx, "mutants", b.mutants, func(m *judged) error { return b.judgeOne(ctx, m) })
+}
+
+// each does something with all of these, some at a time, and says how far it is.
+func each[T any](ctx context.Context, what string, all []T, do func(T) error) error {
+	work, failed := make(chan T), make(chan error, len(all))
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
 	for range runtime.NumCPU() {
 		wg.Go(func() {
-			for m := range work {
-				if err := b.judgeOne(ctx, m); err != nil {
-					mu.Lock()
-					failed = errors.Join(failed, err)
-					mu.Unlock()
+			for one := range work {
+				if err := do(one); err != nil {
+					failed <- err
 				}
 			}
 		})
 	}
 	begun, said := time.Now(), time.Now()
-	for i, m := range b.mutants {
+	for i, one := range all {
 		if time.Since(said) > 20*time.Second {
 			said = time.Now()
-			fmt.Fprintf(os.Stderr, "mutants: %d of %d after %v\n", i, len(b.mutants), time.Since(begun).Round(time.Second))
+			fmt.Fprintf(os.Stderr, "mutants: %d of %d %s after %v\n", i, len(all), what, time.Since(begun).Round(time.Second))
 		}
-		work <- m
+		if ctx.Err() != nil {
+			break
+		}
+		work <- one
 	}
 	close(work)
 	wg.Wait()
-	return errors.Join(failed, ctx.Err())
+	close(failed)
+	errs := []error{ctx.Err()}
+	for err := range failed {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func (b *built) judgeOne(ctx context.Context, m *judged) error {
-	for _, r := range rounds {
-		t := b.of(r, m)
-		if t == nil || !t.reached[m.id] || ctx.Err() != nil {
-			continue
-		}
+	for _, g := range b.groups(m) {
 		m.reached = true
-		limit := max(leastTime, timesLonger*t.took[r.name])
+		var limit time.Duration
+		for _, t := range g.tests {
+			limit += timesLonger * t.took
+		}
+		limit = max(leastTime, limit)
 		begun := time.Now()
-		passed, _, err := t.run(ctx, r, limit, "MUTANT="+strconv.Itoa(m.id))
-		if err != nil {
+		passed, _, err := g.of.run(ctx, limit, g.tests, "MUTANT="+strconv.Itoa(m.id))
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
 		if !passed {
-			if m.noticed = r.name; time.Since(begun) >= limit {
-				m.noticed = noEnd
+			if m.noticed = g.by; time.Since(begun) >= limit {
+				m.noticed = byNoEnd
 			}
 			return nil
 		}
@@ -100,43 +128,65 @@ func (b *built) judgeOne(ctx context.Context, m *judged) error {
 	return nil
 }
 
-// of returns the tests of a round for a mutant.
-func (b *built) of(r round, m *judged) *tests {
-	if r.dir != "" {
-		return b.tests[r.dir]
-	}
-	return b.tests[filepath.Dir(m.file)]
-}
-
-// reach runs every test once without a mutant, and notes which mutants it comes by.
-func (b *built) reach(ctx context.Context) error {
-	for _, r := range rounds {
-		for dir, t := range b.tests {
-			if r.dir == "" && dir == controller || r.dir != "" && r.dir != dir {
-				continue
-			}
-			note := filepath.Join(b.dir, "reached")
-			begun := time.Now()
-			passed, out, err := t.run(ctx, r, mostTime, "MUTANTS_REACHED="+note)
-			if err != nil {
-				return err
-			}
-			if !passed {
-				return fmt.Errorf("without a mutant %s of %s fail:\n%s", r.name, dir, out)
-			}
-			t.took[r.name] = time.Since(begun)
-			if err := t.read(note); err != nil {
-				return err
+// groups are the tests that reach a mutant, the nearest and the quickest first.
+func (b *built) groups(m *judged) []group {
+	var groups []group
+	add := func(by string, of *tests, is func(*test) bool) {
+		if of == nil {
+			return
+		}
+		var all []*test
+		for _, t := range of.all {
+			if t.reached[m.id] && is(t) {
+				all = append(all, t)
 			}
 		}
+		for some := range slices.Chunk(all, atOnce) {
+			groups = append(groups, group{by, of, some})
+		}
 	}
-	return nil
+	add(byOwn, b.tests[filepath.Dir(m.file)], func(*test) bool { return true })
+	add(byLife, b.tests[controller], func(t *test) bool { return t.name == lives })
+	add(byAbove, b.tests[controller], func(t *test) bool { return t.name != lives })
+	return groups
 }
 
-func (t *tests) read(note string) error {
+// reach runs each test once without a mutant, and notes which it comes by and how long it
+// takes.
+func (t *tests) reach(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, t.binary, "-test.list", ".")
+	cmd.Dir = t.dir
+	names, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("listing the tests of %s: %w", t.dir, err)
+	}
+	for _, name := range strings.Fields(string(names)) {
+		if !leftOut.MatchString(name) {
+			t.all = append(t.all, &test{name: name})
+		}
+	}
+	err = each(ctx, "tests of "+t.dir, t.all, func(one *test) error {
+		note := filepath.Join(dir, "reached-by-"+one.name)
+		begun := time.Now()
+		passed, out, err := t.run(ctx, mostTime, []*test{one}, "MUTANTS_REACHED="+note)
+		if err != nil {
+			return err
+		}
+		if !passed {
+			return fmt.Errorf("without a mutant %s of %s fails:\n%s", one.name, t.dir, out)
+		}
+		one.took = time.Since(begun)
+		return one.read(note)
+	})
+	slices.SortFunc(t.all, func(a, b *test) int { return int(a.took - b.took) })
+	return err
+}
+
+func (t *test) read(note string) error {
+	t.reached = map[int]bool{}
 	f, err := os.Open(note)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // they reach none
+		return nil // it reaches none
 	}
 	if err != nil {
 		return err
@@ -146,18 +196,22 @@ func (t *tests) read(note string) error {
 	for lines.Scan() {
 		id, err := strconv.Atoi(lines.Text())
 		if err != nil {
-			return fmt.Errorf("what the tests of %s reach: %w", t.dir, err)
+			return fmt.Errorf("what %s reaches: %w", t.name, err)
 		}
 		t.reached[id] = true
 	}
 	return errors.Join(lines.Err(), os.Remove(note))
 }
 
-// run runs the tests of a round, for so long at most, with that in their environment.
-func (t *tests) run(ctx context.Context, r round, limit time.Duration, set string) (passed bool, output []byte, err error) {
+// run runs tests, for so long at most, with that in their environment.
+func (t *tests) run(ctx context.Context, limit time.Duration, some []*test, set string) (passed bool, output []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, t.binary, append([]string{"-test.failfast", "-test.timeout", limit.String()}, r.flags...)...)
+	var names []string
+	for _, one := range some {
+		names = append(names, one.name)
+	}
+	cmd := exec.CommandContext(ctx, t.binary, "-test.failfast", "-test.timeout", limit.String(), "-test.run", "^("+strings.Join(names, "|")+")$")
 	cmd.Dir, cmd.Env = t.dir, append(os.Environ(), set)
 	cmd.WaitDelay = time.Second // for what the tests have started
 	output, err = cmd.CombinedOutput()

@@ -45,12 +45,8 @@ func (m *judged) key() string { return fmt.Sprintf("%s: %s: %s", m.file, m.kind,
 // everything was mutated, something is excused that is not there or is noticed.
 func (b *built) report(w io.Writer, excused excuses, all bool) bool {
 	ok, unused := true, maps.Clone(excused)
-	by := []string{noEnd}
-	for _, r := range rounds {
-		by = append(by, r.name)
-	}
 	fmt.Fprintf(w, "| package | mutants | no change | noticed | of the others | wanted | by: %s |\n|---|---|---|---|---|---|%s\n",
-		strings.Join(by, " | "), strings.Repeat("---|", len(by)))
+		strings.Join(byAll, " | "), strings.Repeat("---|", len(byAll)))
 	var survivors []string
 	for _, s := range subjects {
 		total, same, noticed, counts := 0, 0, 0, map[string]int{}
@@ -78,7 +74,7 @@ func (b *built) report(w io.Writer, excused excuses, all bool) bool {
 		share := 100 * float64(noticed) / float64(max(total-same, 1))
 		ok = ok && share >= float64(s.least)
 		fmt.Fprintf(w, "| %s | %d | %d | %d | %.1f %% | %d %% |", s.name, total, same, noticed, share, s.least)
-		for _, name := range by {
+		for _, name := range byAll {
 			fmt.Fprintf(w, " %d |", counts[name])
 		}
 		fmt.Fprintln(w)
