@@ -25,14 +25,14 @@ const (
 )
 
 func main() {
+	// What client-go and the client of StorageOS log is no answer to anybody's question: what
+	// matters comes back as an error.
+	klog.SetLogger(logr.Discard())
 	os.Exit(run(os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
 }
 
 // run is the program without its end: it returns the exit code.
 func run(args []string, streams genericiooptions.IOStreams) int {
-	// What client-go and the client of StorageOS log is no answer to anybody's question: what
-	// matters comes back as an error.
-	klog.SetLogger(logr.Discard())
 	cmd := newCommand(streams)
 	cmd.SetArgs(args)
 	// Ctrl-C ends what runs; what was written for it is removed.

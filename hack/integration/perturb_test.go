@@ -24,9 +24,9 @@ var (
 // of a volume that is there is deleted, nobody writes who has read that the Lease is not his,
 // and in the end everything is right and nothing is written any more.
 //
-// A run that fails is made again by
+// A run that fails is made again, with all others of its story, by
 //
-//	go test -run 'TestPerturb/runs/<the name that it failed under>' -perturb-one-in 1
+//	go test -run 'TestPerturb/(references|runs)/<the story>' -perturb-one-in 1
 func TestPerturb(t *testing.T) {
 	t.Parallel()
 	report := &perturbations{}

@@ -33,6 +33,7 @@ type judged struct {
 	subject string
 	noticed string // by which tests; empty: by none
 	reached bool
+	asked   bool // all tests that reach it; if not, it was interrupted
 }
 
 // tests are those of a package, compiled.

@@ -44,8 +44,13 @@ var leftOut = regexp.MustCompile(`^(TestSearch|TestModel|TestCount|Fuzz|Example|
 
 const lives = "TestLives"
 
-// atOnce is how many tests run in one process: the first to fail ends it.
-const atOnce = 16
+// How many tests run in one process, of which the first to fail ends it, and for how long they
+// take together without a mutant; one test may take longer. Of the package above only those are
+// asked that do not: a mutant that only they notice counts as one that none does.
+const (
+	atOnce   = 16
+	together = 4 * time.Second
+)
 
 // test is one of a package's, and what it does without a mutant.
 type test struct {
@@ -122,9 +127,10 @@ func (b *built) judgeOne(ctx context.Context, m *judged) error {
 			if m.noticed = g.by; time.Since(begun) >= limit {
 				m.noticed = byNoEnd
 			}
-			return nil
+			break
 		}
 	}
+	m.asked = true
 	return nil
 }
 
@@ -135,19 +141,24 @@ func (b *built) groups(m *judged) []group {
 		if of == nil {
 			return
 		}
-		var all []*test
+		g, took := group{by: by, of: of}, time.Duration(0)
 		for _, t := range of.all {
-			if t.reached[m.id] && is(t) {
-				all = append(all, t)
+			if !t.reached[m.id] || !is(t) {
+				continue
 			}
+			if n := len(g.tests); n > 0 && (n == atOnce || took+t.took > together) {
+				groups = append(groups, g)
+				g.tests, took = nil, 0
+			}
+			g.tests, took = append(g.tests, t), took+t.took
 		}
-		for some := range slices.Chunk(all, atOnce) {
-			groups = append(groups, group{by, of, some})
+		if len(g.tests) > 0 {
+			groups = append(groups, g)
 		}
 	}
 	add(byOwn, b.tests[filepath.Dir(m.file)], func(*test) bool { return true })
 	add(byLife, b.tests[controller], func(t *test) bool { return t.name == lives })
-	add(byAbove, b.tests[controller], func(t *test) bool { return t.name != lives })
+	add(byAbove, b.tests[controller], func(t *test) bool { return t.name != lives && t.took <= together })
 	return groups
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"syscall"
 )
 
 // subject is what is mutated: the files of a package, and the share of its mutants that has
@@ -35,7 +36,7 @@ func main() {
 	only := flag.String("only", "", "mutate only in files whose path matches this regular `expression`")
 	output := flag.String("o", "", "write the report to this `file` too")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ok, err := run(ctx, *only, *output)
 	stop()
 	if err != nil {
@@ -65,8 +66,9 @@ func run(ctx context.Context, only, output string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := b.judge(ctx); err != nil {
-		return false, err
+	interrupted := b.judge(ctx)
+	if interrupted != nil && ctx.Err() == nil {
+		return false, interrupted
 	}
 	w := io.Writer(os.Stdout)
 	if output != "" {
@@ -77,5 +79,5 @@ func run(ctx context.Context, only, output string) (ok bool, err error) {
 		defer f.Close()
 		w = io.MultiWriter(w, f)
 	}
-	return b.report(w, excused, only == ""), nil
+	return b.report(w, excused, only == "" && interrupted == nil), interrupted // what is known until then
 }

@@ -51,7 +51,7 @@ func (b *built) report(w io.Writer, excused excuses, all bool) bool {
 	for _, s := range subjects {
 		total, same, noticed, counts := 0, 0, 0, map[string]int{}
 		for _, m := range b.mutants {
-			if m.subject != s.name {
+			if m.subject != s.name || !m.asked {
 				continue
 			}
 			total++
