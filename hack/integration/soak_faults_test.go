@@ -138,7 +138,12 @@ var soakFaults = []soakFault{
 		return s.toKubernetes(random, late(time.Second))
 	}},
 	{"Kubernetes does not answer a process", func(s *soak, random *rand.Rand) func() {
-		return s.toKubernetes(random, mute)
+		p := s.one(random)
+		p.breakKube(mute)
+		return func() {
+			p.breakKube(nil)
+			p.kube.cut() // an API server answers after a minute, whatever happens: nobody waits for ever
+		}
 	}},
 	{"Kubernetes refuses writes", func(s *soak, random *rand.Rand) func() {
 		code := []int{http.StatusConflict, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusForbidden}[random.IntN(4)]
