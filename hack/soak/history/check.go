@@ -31,7 +31,7 @@ type Violation struct {
 func Check(events []Event) []Violation {
 	c := &checker{
 		volumes: map[key]*volume{}, missing: map[string]time.Time{}, lastAsked: map[string]Event{},
-		named: map[string][]Event{}, renewed: map[string]time.Time{}, told: map[string]time.Time{}, records: map[string][]string{},
+		named: map[string][]Event{}, owners: map[string]string{}, renewed: map[string]time.Time{}, told: map[string]time.Time{}, records: map[string][]string{},
 	}
 	for i, e := range events {
 		for _, rule := range c.see(e) {
@@ -59,6 +59,7 @@ type checker struct {
 	renewed   map[string]time.Time // when each process has begun to renew the Lease for the last time
 	told      map[string]time.Time // since when each process knows that the Lease is not its own
 	records   map[string][]string  // UIDs of the records of each volume
+	owners    map[string]string    // the volume of each record, by the record's UID
 	found     []Violation
 }
 
@@ -93,6 +94,7 @@ func (c *checker) see(e Event) []string {
 	case Wrote:
 		return slices.Concat(c.fence(e), c.verbs(e), c.deletion(e))
 	case Came:
+		c.owners[e.UID] = e.Volume
 		if !slices.Contains(c.records[e.Volume], e.UID) {
 			c.records[e.Volume] = append(c.records[e.Volume], e.UID)
 		}
@@ -133,15 +135,14 @@ func (c *checker) deletion(e Event) []string {
 	if e.Verb != "delete" || e.Code == http.StatusNotFound || e.Code == http.StatusConflict {
 		return nil
 	}
-	var broken []string
 	if e.UID == "" || e.Version == "" {
-		broken = append(broken, "a deletion has the UID and the resourceVersion as preconditions")
+		return []string{"a deletion has the UID and the resourceVersion as preconditions"}
 	}
-	v := c.volumes[key{e.Cluster, e.Volume}]
-	if v == nil {
-		// The cluster that the record names never had it, or the record names none.
-		v = &volume{}
+	var broken []string
+	if e.Volume == "" { // whoever wrote it down could not read the record
+		e.Volume = c.owners[e.UID]
 	}
+	v := c.volume(e.Cluster, e.Volume)
 	if v.there && e.Begun.Sub(v.since) > 2*Moment {
 		return append(broken, "the record of a volume that is there is not deleted")
 	}
@@ -159,6 +160,22 @@ func (c *checker) deletion(e Event) []string {
 		broken = append(broken, "many deletions at once that nothing explains are held")
 	}
 	return broken
+}
+
+// volume is what is known of a volume of a cluster; of any, if the record is not known to name
+// one. A cluster that never had it lacks it.
+func (c *checker) volume(cluster, id string) *volume {
+	if v := c.volumes[key{cluster, id}]; v != nil {
+		return v
+	}
+	if cluster == "" {
+		for k, v := range c.volumes {
+			if k.id == id {
+				return v
+			}
+		}
+	}
+	return &volume{}
 }
 
 // between tells whether the cluster that a record names has named itself before and after a

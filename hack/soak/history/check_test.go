@@ -46,6 +46,11 @@ func deleted(seconds float64) Event {
 	return at(seconds, Event{Kind: Wrote, Verb: "delete", Process: "p", Volume: "v", Cluster: cluster, UID: "1", Version: "2", Code: 200})
 }
 
+// unread is a deletion of a record that could not be read before, and whose answer was lost.
+func unread(seconds float64) Event {
+	return at(seconds, Event{Kind: Wrote, Verb: "delete", Process: "p", UID: "1", Version: "2"})
+}
+
 // proven is a volume that goes after 10 s, is proven gone after 13 and whose record is
 // deleted after 14.
 func proven() []Event {
@@ -62,18 +67,22 @@ func TestCheck(t *testing.T) {
 		events []Event
 		broken string // the rule; empty: none
 	}{
-		"proven gone":                   {proven(), ""},
-		"the volume is there":           {slices.Delete(proven(), 3, 4), "that is there"},
-		"it is back for long":           {replace(4, renewed(12), has(12.5)), "that is there"},
-		"it is back for a moment":       {replace(7, answers(13.1, cluster), has(13.5)), ""},
-		"too early":                     {replace(3, lacks(12.5)), "for the grace"},
-		"not asked for":                 {slices.Delete(proven(), 6, 7), "has said 404"},
-		"asked for, and found":          {replace(6, asked(13, 200)), "has said 404"},
-		"asked for by another process":  {replace(6, at(13, Event{Kind: Asked, Process: "q", Volume: "v", Code: 404})), "has said 404"},
-		"another cluster before":        {replace(5, answers(12.9, "other")), "between two answers"},
-		"another cluster after":         {replace(7, answers(13.1, "other")), "between two answers"},
-		"no answer after":               {slices.Delete(proven(), 7, 8), "between two answers"},
-		"no precondition":               {replace(8, at(14, Event{Kind: Wrote, Verb: "delete", Process: "p", Volume: "v", Cluster: cluster, Code: 200})), "preconditions"},
+		"proven gone":                  {proven(), ""},
+		"the volume is there":          {slices.Delete(proven(), 3, 4), "that is there"},
+		"it is back for long":          {replace(4, renewed(12), has(12.5)), "that is there"},
+		"it is back for a moment":      {replace(7, answers(13.1, cluster), has(13.5)), ""},
+		"too early":                    {replace(3, lacks(12.5)), "for the grace"},
+		"not asked for":                {slices.Delete(proven(), 6, 7), "has said 404"},
+		"asked for, and found":         {replace(6, asked(13, 200)), "has said 404"},
+		"asked for by another process": {replace(6, at(13, Event{Kind: Asked, Process: "q", Volume: "v", Code: 404})), "has said 404"},
+		"another cluster before":       {replace(5, answers(12.9, "other")), "between two answers"},
+		"another cluster after":        {replace(7, answers(13.1, "other")), "between two answers"},
+		"no answer after":              {slices.Delete(proven(), 7, 8), "between two answers"},
+		"no precondition":              {replace(8, at(14, Event{Kind: Wrote, Verb: "delete", Process: "p", Volume: "v", Cluster: cluster, Code: 200})), "preconditions"},
+		"it was not read":              {slices.Insert(replace(8, unread(14)), 3, at(1, Event{Kind: Came, Volume: "v", UID: "1"})), ""},
+		"it was not read, and the volume is there": {
+			slices.Insert(slices.Delete(replace(8, unread(14)), 3, 4), 3, at(1, Event{Kind: Came, Volume: "v", UID: "1"})), "that is there",
+		},
 		"refused":                       {replace(3, at(3, Event{Kind: Wrote, Verb: "delete", Process: "p", Volume: "v", Cluster: cluster, Code: 409}), lacks(10)), ""},
 		"many are missing":              {replace(3, at(9.9, Event{Kind: Missing, Volumes: []string{"v", "w"}}), lacks(10)), "are held"},
 		"many were missing, it was not": {replace(1, renewed(0), at(0, Event{Kind: Missing, Volumes: []string{"v"}})), ""},
