@@ -20,10 +20,10 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/scheme"
 )
 
-// New makes a client for records that decodes each of them once and sends each write once. An
-// answer that does not
-// begin as the API server writes a record, or that is not a list of records, is left to the
-// generated client's decoder.
+// New makes a client for records that decodes each of them once, sends each write once and
+// waits for an answer for no longer than Patience. An answer that does not begin as the API
+// server writes a record, or that is not a list of records, is left to the generated client's
+// decoder.
 func New(config *rest.Config) (versioned.Interface, error) {
 	c := rest.CopyConfig(config)
 	c.GroupVersion, c.APIPath = &v1.SchemeGroupVersion, "/apis"
@@ -31,6 +31,7 @@ func New(config *rest.Config) (versioned.Interface, error) {
 		c.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
 	c.NegotiatedSerializer = serializer{generatedSerializer()}
+	c.Wrap(TimeLimit)
 	c.Wrap(func(rt http.RoundTripper) http.RoundTripper { return sendOnce{rt} })
 	client, err := rest.RESTClientFor(c)
 	if err != nil {

@@ -148,11 +148,12 @@ func (s *server) newClients() error {
 		s.config.Wrap(s.fence.transport)
 	}
 	var err error
-	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
-		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", withoutUser(err))}
-	}
 	if s.records, err = recordclient.New(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a client for records: %w", withoutUser(err))}
+	}
+	s.config.Wrap(recordclient.TimeLimit)
+	if s.kube, err = kubernetes.NewForConfig(s.config); err != nil {
+		return &flagError{"kubeconfig", fmt.Errorf("making a Kubernetes client: %w", withoutUser(err))}
 	}
 	if s.dynamic, err = dynamic.NewForConfig(s.config); err != nil {
 		return &flagError{"kubeconfig", fmt.Errorf("making a client for the CRD: %w", withoutUser(err))}

@@ -15,14 +15,17 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/ktesting"
 
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/fake"
+	"github.com/storageos/volume-sync-controller/pkg/recordclient"
 )
 
 func TestKubeConfig(t *testing.T) {
@@ -302,4 +305,37 @@ func TestServe(t *testing.T) {
 	if _, err := http.Get(url); err == nil {
 		t.Error("it still serves")
 	}
+}
+
+// No client waits for an answer from Kubernetes for as long as a connection lasts.
+func TestClientsTimeLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{options: &options{}, config: &rest.Config{Host: "http://kubernetes", Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		})}}
+		if err := s.newClients(); err != nil {
+			t.Fatal(err)
+		}
+		for name, call := range map[string]func(metav1.ListOptions) error{
+			"PersistentVolumes": func(o metav1.ListOptions) error {
+				_, err := s.kube.CoreV1().PersistentVolumes().List(t.Context(), o)
+				return err
+			},
+			"records": func(o metav1.ListOptions) error {
+				_, err := s.records.StorageOSV1().Volumes().List(t.Context(), o)
+				return err
+			},
+			"the CRD": func(o metav1.ListOptions) error {
+				_, err := s.dynamic.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}).List(t.Context(), o)
+				return err
+			},
+		} {
+			begin := time.Now()
+			if err := call(metav1.ListOptions{}); err == nil || time.Since(begin) != recordclient.Patience {
+				t.Errorf("%s: it ended after %v with %v", name, time.Since(begin), err)
+			}
+		}
+	})
 }
