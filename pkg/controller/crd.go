@@ -19,12 +19,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
-
-// crdName is the only CRD that is looked at, and that there is a right to look at.
-var crdName = "volumes." + v1.SchemeGroupVersion.Group
 
 var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
@@ -79,7 +76,7 @@ func (c *crd) run(ctx context.Context) {
 	// By list and watch, not by a watch that lists: the right to either is asked for
 	// by the field selector.
 	selected := func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", crdName).String()
+		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", record.CRDName).String()
 	}
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
@@ -119,7 +116,7 @@ func (listThenWatch) IsWatchListSemanticsUnSupported() bool { return true }
 func (c *crd) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, crdPatience)
 	defer cancel()
-	obj, err := c.api.Get(ctx, crdName, metav1.GetOptions{})
+	obj, err := c.api.Get(ctx, record.CRDName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		c.found(nil)
@@ -136,7 +133,7 @@ func (c *crd) allowed(err error) error {
 	c.is.Store(int32(crdUnknown))
 	c.metrics.ForgetCRD()
 	c.say("forbidden", func() {
-		c.logger.Info("There is no right to look at the CRD of the records: whether it keeps all that is written cannot be told, what it drops is tried again at each resync", "crd", crdName, "err", err)
+		c.logger.Info("There is no right to look at the CRD of the records: whether it keeps all that is written cannot be told, what it drops is tried again at each resync", "crd", record.CRDName, "err", err)
 	})
 	return err
 }
@@ -147,7 +144,7 @@ func (c *crd) found(obj *unstructured.Unstructured) {
 		c.older("it is gone", "The CRD of the records is gone: no record can be written until it is installed again (deploy/crd)")
 		return
 	}
-	if lacks := lackingFields(obj.Object); len(lacks) > 0 {
+	if lacks := record.LackingFields(obj.Object); len(lacks) > 0 {
 		c.older(strings.Join(lacks, " "), "The CRD of the records is older than this version: what it does not know is dropped, apply the one in deploy/crd")
 		return
 	}
@@ -157,14 +154,16 @@ func (c *crd) found(obj *unstructured.Unstructured) {
 		c.lacked = false
 		c.renewed()
 	}
-	c.say("", func() { c.logger.Info("The CRD of the records keeps all that this version writes", "crd", crdName) })
+	c.say("", func() {
+		c.logger.Info("The CRD of the records keeps all that this version writes", "crd", record.CRDName)
+	})
 }
 
 func (c *crd) older(lacks, text string) {
 	c.is.Store(int32(crdOlder))
 	c.lacked = true
 	c.metrics.SetCRD(false)
-	c.say(lacks, func() { c.logger.Error(nil, text, "crd", crdName, "lacks", lacks) })
+	c.say(lacks, func() { c.logger.Error(nil, text, "crd", record.CRDName, "lacks", lacks) })
 }
 
 // say logs what is another than what was logged last. That all is well is not worth a
@@ -185,14 +184,14 @@ func (c *crd) Add(obj any) error { return c.Update(obj) }
 func (c *crd) Resync() error { return nil }
 
 func (c *crd) Delete(obj any) error {
-	if o, ok := obj.(*unstructured.Unstructured); ok && o.GetName() == crdName {
+	if o, ok := obj.(*unstructured.Unstructured); ok && o.GetName() == record.CRDName {
 		c.found(nil)
 	}
 	return nil
 }
 
 func (c *crd) Update(obj any) error {
-	if o, ok := obj.(*unstructured.Unstructured); ok && o.GetName() == crdName {
+	if o, ok := obj.(*unstructured.Unstructured); ok && o.GetName() == record.CRDName {
 		c.found(o)
 	}
 	return nil

@@ -4,22 +4,15 @@ import (
 	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // Listing is what is known of the listings of StorageOS, for whoever must know
 // whether records can be believed.
 type Listing struct {
-	// Completed is the end of the last complete one, zero before the first.
-	Completed time.Time
-	// Cluster is the ID of the cluster that it named, "" if StorageOS refused to
-	// tell.
-	Cluster string
+	record.Heartbeat
 	// Failing says why the last one was not complete, "" if it was.
 	Failing string
-	// Held is how many records the rules of deletion hold back.
-	Held int
-	// Invalid is how much cannot be recorded.
-	Invalid int
 }
 
 // Listing tells of the listings up to now. A process that does not lead knows
@@ -41,7 +34,7 @@ func (r *Reconciler) listingNoted(l *source.Listing, err error, now time.Time) {
 		is = *was
 	}
 	if err == nil {
-		is = Listing{Completed: now, Cluster: l.Cluster}
+		is = Listing{Heartbeat: record.Heartbeat{Completed: now, Cluster: l.Cluster}}
 	} else {
 		is.Failing = source.OneLine(err)
 	}

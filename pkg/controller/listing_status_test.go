@@ -6,6 +6,7 @@ import (
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // What is said of the listings: only a complete one moves the time and the cluster, and
@@ -28,11 +29,11 @@ func TestListing(t *testing.T) {
 		t.Gauges.Held = "why"
 		return t
 	})
-	if got, want := r.Listing(), (Listing{Completed: end, Cluster: "c", Failing: "broken", Held: 1}); got != want {
+	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end, Cluster: "c", Held: 1}, Failing: "broken"}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	r.listingNoted(&source.Listing{}, nil, end.Add(time.Hour))
-	if got, want := r.Listing(), (Listing{Completed: end.Add(time.Hour), Held: 1}); got != want {
+	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end.Add(time.Hour), Held: 1}}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	r.leading.Store(false)

@@ -16,7 +16,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/ktesting"
 
-	"github.com/storageos/volume-sync-controller/pkg/controller"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // The Lease says when the last complete listing ended, whatever hands do to it.
@@ -36,8 +36,8 @@ func TestHeartbeat(t *testing.T) {
 		logger := ktesting.NewLogger(t, ktesting.NewConfig(ktesting.BufferLogs(true)))
 		ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logger))
 		defer cancel()
-		var now controller.Listing
-		h := &heartbeat{leases: api, listing: func() controller.Listing {
+		var now record.Heartbeat
+		h := &heartbeat{leases: api, listing: func() record.Heartbeat {
 			mu.Lock()
 			defer mu.Unlock()
 			return now
@@ -73,16 +73,15 @@ func TestHeartbeat(t *testing.T) {
 			}
 		}
 
-		set(func() { now.Failing = "nothing answers" })
 		step(time.Hour)
 		if n := len(client.Actions()); n != 0 {
 			t.Errorf("%d requests before a listing was complete", n)
 		}
 		first := time.Now()
-		set(func() { now = controller.Listing{Completed: first} })
+		set(func() { now = record.Heartbeat{Completed: first} })
 		step(heartbeatLook)
 		is("a cluster that does not tell its name", "unnamed", first, "0", "0")
-		set(func() { now = controller.Listing{Completed: first.Add(time.Second), Cluster: "c1"} })
+		set(func() { now = record.Heartbeat{Completed: first.Add(time.Second), Cluster: "c1"} })
 		step(heartbeatLook)
 		is("another cluster", "c1", first.Add(time.Second), "0", "0")
 		before := writes()
@@ -95,36 +94,35 @@ func TestHeartbeat(t *testing.T) {
 		step(heartbeatLook)
 		is("something is held", "c1", first.Add(5*time.Second), "3", "2")
 		before = writes()
-		set(func() { now.Failing = "no answer" })
 		step(5 * heartbeatPause)
 		is("no listing is complete", "c1", first.Add(5*time.Second), "3", "2")
 		if n := writes() - before; n != 5 {
 			t.Errorf("%d writes in 5 times the pause", n)
 		}
 
-		l, err := api.Get(ctx, heartbeatName, metav1.GetOptions{})
+		l, err := api.Get(ctx, record.HeartbeatName, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		seconds := int32(9)
-		l.Annotations, l.Labels = map[string]string{"mine": "stays", annotationHeld: "many"}, map[string]string{"mine": "too"}
+		l.Annotations, l.Labels = map[string]string{"mine": "stays", "api.storageos.com/held": "many"}, map[string]string{"mine": "too"}
 		l.Spec = coordinationv1.LeaseSpec{LeaseDurationSeconds: &seconds}
 		if _, err := api.Update(ctx, l, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		set(func() { fails = apierrors.NewConflict(leases, heartbeatName, nil) })
+		set(func() { fails = apierrors.NewConflict(leases, record.HeartbeatName, nil) })
 		step(heartbeatPause)
 		set(func() { fails = nil })
 		step(heartbeatRetry)
 		is("a hand has edited it", "c1", first.Add(5*time.Second), "3", "2")
-		if err := api.Delete(ctx, heartbeatName, metav1.DeleteOptions{}); err != nil {
+		if err := api.Delete(ctx, record.HeartbeatName, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		step(heartbeatPause)
 		is("a hand has deleted it", "c1", first.Add(5*time.Second), "3", "2")
 
 		logged := len(logger.GetSink().(ktesting.Underlier).GetBuffer().Data())
-		for _, err := range []error{errBroken, apierrors.NewForbidden(leases, heartbeatName, nil)} {
+		for _, err := range []error{errBroken, apierrors.NewForbidden(leases, record.HeartbeatName, nil)} {
 			set(func() { fails = err })
 			step(10 * heartbeatPause)
 		}

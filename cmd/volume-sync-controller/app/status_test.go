@@ -19,6 +19,7 @@ import (
 
 	"github.com/storageos/volume-sync-controller/pkg/controller"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // testPage is a page of a leader with something of everything, which becomes one
@@ -47,7 +48,7 @@ func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
 	return &statusPage{
 		phase: func() phase { return phase(now.Load()) }, gatherer: registry, changes: c, took: took, late: time.Minute,
 		listing: func() controller.Listing {
-			return controller.Listing{Held: 3, Failing: "listing the volumes of namespace <ns-1>: no answer"}
+			return controller.Listing{Heartbeat: record.Heartbeat{Held: 3}, Failing: "listing the volumes of namespace <ns-1>: no answer"}
 		},
 		concerns: func(int) ([]controller.Concern, string) {
 			return []controller.Concern{{Kind: metrics.OrphanMissing, VolumeID: "volume-id-1", PersistentVolume: "pvc-3"}}, "too many are gone"

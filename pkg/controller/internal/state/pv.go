@@ -51,11 +51,9 @@ func (p *PV) Same(q *PV) bool {
 	return a == b
 }
 
-// Deletes tells whether the volume behind the PersistentVolume is meant to go:
-// it is terminating, or was released by a claim with policy Delete.
+// Deletes tells whether the volume behind the PersistentVolume is meant to go.
 func (p *PV) Deletes() bool {
-	return p.Terminating ||
-		p.Phase.Value() == corev1.VolumeReleased && p.ReclaimPolicy.Value() == corev1.PersistentVolumeReclaimDelete
+	return record.MeantToGo(p.Terminating, p.Phase.Value(), p.ReclaimPolicy.Value())
 }
 
 // Ref names the PersistentVolume in an event.
@@ -85,25 +83,17 @@ func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
 	return p
 }
 
-// ChoosePV picks the one that counts out of all that have one
-// handle: the bound one, then the oldest, then the first by name. Nil if there
-// is none.
+// ChoosePV picks the one that counts out of all that have one handle. Nil if there is none.
 func ChoosePV(all []*PV) *PV {
 	var best *PV
 	for _, p := range all {
-		if best == nil || precedes(p, best) {
+		if best == nil || p.rank().Compare(best.rank()) < 0 {
 			best = p
 		}
 	}
 	return best
 }
 
-func precedes(p, q *PV) bool {
-	if pb, qb := p.Phase.Value() == corev1.VolumeBound, q.Phase.Value() == corev1.VolumeBound; pb != qb {
-		return pb
-	}
-	if p.Created != q.Created {
-		return p.Created < q.Created
-	}
-	return p.Name < q.Name
+func (p *PV) rank() record.Rank {
+	return record.Rank{Bound: p.Phase.Value() == corev1.VolumeBound, Created: p.Created, Name: p.Name}
 }

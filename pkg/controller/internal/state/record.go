@@ -1,7 +1,6 @@
 package state
 
 import (
-	"cmp"
 	"hash/maphash"
 	"slices"
 
@@ -144,17 +143,14 @@ func NewRecord(obj *v1.Volume) *Record {
 	}
 }
 
-// ChooseRecord picks, out of all records with one ID, the one that counts: the
-// oldest, then the first by name. The others are copies that somebody made.
+// ChooseRecord picks, out of all records with one ID, the one that counts. The others are
+// copies that somebody made.
 func ChooseRecord(all []*Record) (counts *Record, copies []*Record) {
 	if len(all) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(all, func(a, b *Record) int {
-		if c := cmp.Compare(a.created, b.created); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.Name, b.Name)
-	})
+	slices.SortFunc(all, func(a, b *Record) int { return a.rank().Compare(b.rank()) })
 	return all[0], all[1:]
 }
+
+func (r *Record) rank() record.Rank { return record.Rank{Created: r.created, Name: r.Name} }

@@ -1,4 +1,4 @@
-package controller
+package record
 
 import (
 	"reflect"
@@ -12,13 +12,16 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
+// CRDName is the name of the CRD of the records.
+const CRDName = "volumes." + v1.GroupName
+
 // unwritten are the fields of a record that are never written: a CRD may lack them.
 var unwritten = []string{"spec.strategy", "status.consumerCount", "status.conditions.observedGeneration"}
 
-// lackingFields tells which fields that are written a CRD drops, by the Go type of a
+// LackingFields tells which fields that are written a CRD drops, by the Go type of a
 // record: a field that is added to it need not be named anywhere else. Of a part that is
 // dropped as a whole only the part is named.
-func lackingFields(crd map[string]any) []string {
+func LackingFields(crd map[string]any) []string {
 	if all, _, _ := unstructured.NestedBool(crd, "spec", "preserveUnknownFields"); all {
 		return nil
 	}

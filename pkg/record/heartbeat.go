@@ -1,0 +1,58 @@
+package record
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// The heartbeat of truth: a Lease that says until when records are known to be true, for
+// whoever must know whether they can be believed. It is nobody's lock.
+const (
+	HeartbeatName = "storageos-volume-sync-listing"
+	// annotationHeld and annotationInvalid are annotations of the Lease.
+	annotationHeld    = "api.storageos.com/held"
+	annotationInvalid = "api.storageos.com/invalid"
+	// unnamed is the holder while StorageOS refuses to tell its cluster: a Lease has no
+	// empty one.
+	unnamed = "unnamed"
+)
+
+// Heartbeat is what that Lease says.
+type Heartbeat struct {
+	Cluster   string    // which StorageOS cluster was listed, empty if it does not tell
+	Completed time.Time // when the last complete listing ended
+	Held      int       // records that the rules of deletion hold back
+	Invalid   int       // what cannot be recorded
+}
+
+// Write writes it into the Lease, and nothing else that somebody may have written there.
+func (h Heartbeat) Write(lease *coordinationv1.Lease) {
+	holder := cmp.Or(h.Cluster, unnamed)
+	lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &holder, RenewTime: &metav1.MicroTime{Time: h.Completed}}
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationHeld, strconv.Itoa(h.Held))
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationInvalid, strconv.Itoa(h.Invalid))
+}
+
+// ReadHeartbeat reads it off the Lease. What cannot be read is an error: nothing may be
+// concluded from half of it.
+func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
+	if lease.Spec.RenewTime == nil || lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
+		return Heartbeat{}, fmt.Errorf("the Lease %s says of no complete listing when it ended, or of which cluster", HeartbeatName)
+	}
+	h := Heartbeat{Cluster: *lease.Spec.HolderIdentity, Completed: lease.Spec.RenewTime.Time}
+	if h.Cluster == unnamed {
+		h.Cluster = ""
+	}
+	for name, n := range map[string]*int{annotationHeld: &h.Held, annotationInvalid: &h.Invalid} {
+		var err error
+		if *n, err = strconv.Atoi(lease.Annotations[name]); err != nil || *n < 0 {
+			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a number", name, HeartbeatName, lease.Annotations[name])
+		}
+	}
+	return h, nil
+}
