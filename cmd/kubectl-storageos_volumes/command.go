@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/recordclient"
 	"github.com/storageos/volume-sync-controller/pkg/version"
 )
@@ -27,8 +28,9 @@ const pageSize = 500
 // write.
 type cli struct {
 	genericiooptions.IOStreams
-	config    *genericclioptions.ConfigFlags
-	csiDriver string
+	config              *genericclioptions.ConfigFlags
+	csiDriver           string
+	controllerNamespace string
 }
 
 func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
@@ -47,6 +49,7 @@ PersistentVolumes and StorageOS agree.`,
 	cmd.SetErr(streams.ErrOut)
 	c.config.AddFlags(cmd.PersistentFlags())
 	cmd.PersistentFlags().StringVar(&c.csiDriver, "csi-driver", "csi.storageos.com", "CSI driver whose PersistentVolumes are StorageOS volumes")
+	cmd.PersistentFlags().StringVar(&c.controllerNamespace, "controller-namespace", "storageos", "Namespace in which the controller runs")
 	cmd.AddCommand(newList(c), newOrphans(c), newVerify(c), newVersion(c))
 	cmd.SetVersionTemplate(versionLine())
 	return cmd
@@ -105,6 +108,21 @@ func listRecords(ctx context.Context, client versioned.Interface, selector strin
 	}
 }
 
+// completeRecords reads the records that a selector of labels selects, and works out what an
+// older CRD has dropped.
+func (c *cli) completeRecords(ctx context.Context, kube kubernetes.Interface, client versioned.Interface, selector string) ([]v1.Volume, error) {
+	records, err := listRecords(ctx, client, selector)
+	if err != nil || !slices.ContainsFunc(records, func(r v1.Volume) bool { return isPruned(&r) }) {
+		return records, err
+	}
+	pvs, err := c.listPersistentVolumes(ctx, kube)
+	if err != nil {
+		return nil, fmt.Errorf("the CRD of the records is an older one, which keeps neither health nor claims (the current one: deploy/crd), and without PersistentVolumes they cannot be told: %w", err)
+	}
+	complete(records, pvs)
+	return records, nil
+}
+
 // listPersistentVolumes reads those of the driver.
 func (c *cli) listPersistentVolumes(ctx context.Context, client kubernetes.Interface) ([]corev1.PersistentVolume, error) {
 	var ours []corev1.PersistentVolume
@@ -125,16 +143,15 @@ func (c *cli) listPersistentVolumes(ctx context.Context, client kubernetes.Inter
 	}
 }
 
-// volumeOf is the ID of the volume that a PersistentVolume refers to.
+// volumeOf is the ID of the volume that a PersistentVolume refers to, "" if it names none.
 func volumeOf(pv *corev1.PersistentVolume) string {
-	_, id, _ := strings.Cut(pv.Spec.CSI.VolumeHandle, "/")
+	_, id, _ := record.ParseHandle(pv.Spec.CSI.VolumeHandle)
 	return id
 }
 
 // deletes tells whether the volume behind a PersistentVolume is meant to go.
 func deletes(pv *corev1.PersistentVolume) bool {
-	return pv.DeletionTimestamp != nil ||
-		pv.Status.Phase == corev1.VolumeReleased && pv.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete
+	return record.MeantToGo(pv.DeletionTimestamp != nil, pv.Status.Phase, pv.Spec.PersistentVolumeReclaimPolicy)
 }
 
 // identity is the ID of the volume that a record describes.

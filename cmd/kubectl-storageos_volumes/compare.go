@@ -109,7 +109,7 @@ func differences(w *world, records []v1.Volume, pvs map[string][]corev1.Persiste
 			continue
 		}
 		for _, r := range mine {
-			if r.Annotations[v1.AnnotationAbsentSince] == "" { // else it says so itself
+			if !isAbsent(r) { // else it says so itself
 				found = append(found, difference{"Volume/" + r.Name, id, "", "not there", "a record that says it is"})
 			}
 		}
@@ -159,7 +159,7 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 	join := got.PersistentVolume
 	got.PersistentVolume, got.Conditions = nil, nil
 	got.ConsumerCount = 0 // has no source in StorageOS
-	pruned := got.Health == "" && got.Ready == "" && got.Capacity == nil
+	pruned := isPruned(r)
 	if pruned { // the product's own CRD does not know them
 		want.Status.Health, want.Status.Ready, want.Status.Capacity = "", "", nil
 	}
@@ -198,28 +198,6 @@ func forgetProgress(replicas []v1.Replica) {
 	for i := range replicas {
 		replicas[i].SyncProgress = nil
 	}
-}
-
-// joined is what a record says of the PersistentVolumes that refer to its
-// volume: of several the Bound one counts, then the oldest.
-func joined(pvs []corev1.PersistentVolume) *v1.PersistentVolumeStatus {
-	if len(pvs) == 0 {
-		return nil
-	}
-	pv := slices.MinFunc(pvs, func(a, b corev1.PersistentVolume) int {
-		bound := func(p corev1.PersistentVolume) int {
-			if p.Status.Phase == corev1.VolumeBound {
-				return 0
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(bound(a), bound(b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
-	})
-	status := &v1.PersistentVolumeStatus{Name: pv.Name, Phase: string(pv.Status.Phase), ReclaimPolicy: string(pv.Spec.PersistentVolumeReclaimPolicy)}
-	if claim := pv.Spec.ClaimRef; claim != nil {
-		status.Claim = &v1.ClaimReference{Namespace: claim.Namespace, Name: claim.Name}
-	}
-	return status
 }
 
 // fields compares two values as their JSON has them, field by field.

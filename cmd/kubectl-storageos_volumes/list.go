@@ -87,11 +87,11 @@ func (l *list) run(ctx context.Context) error {
 			return unknownHealth(h)
 		}
 	}
-	_, client, err := l.clients()
+	kube, client, err := l.clients()
 	if err != nil {
 		return err
 	}
-	records, err := listRecords(ctx, client, l.selector)
+	records, err := l.completeRecords(ctx, kube, client, l.selector)
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,12 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// orphan is something whose other half is not there. Its kinds are those of the
-// metric storageos_volume_orphans.
+// absentRecord is the kind of a record whose volume is not listed. Whether it is proven gone,
+// which is what the metric counts as "record", only the controller knows.
+const absentRecord = "absent_record"
+
+// orphan is something whose other half is not there. Its other kinds are those of the metric
+// storageos_volume_orphans.
 type orphan struct {
 	Kind     string       `json:"kind"`
 	Name     string       `json:"name"` // of the record, or of the PersistentVolume
@@ -41,9 +45,12 @@ func newOrphans(c *cli) *cobra.Command {
 		Short: "List records without volume, volumes without PersistentVolume, PersistentVolumes without volume",
 		Long: `List what has lost its other half:
 
-  record            its volume is not listed by StorageOS any more
+  absent_record     StorageOS does not list its volume; it goes once that is proven gone
   unclaimed_volume  no PersistentVolume refers to the volume
-  missing_volume    a PersistentVolume refers to a volume that is not there`,
+  missing_volume    a PersistentVolume refers to a volume that is not there
+
+How many deletions of records are held back, and how old all this is, is said by a Lease
+that the controller writes.`,
 		Example: `  kubectl storageos-volumes orphans
   kubectl storageos-volumes orphans -o json`,
 		Args: cobra.NoArgs,
@@ -62,7 +69,7 @@ func (o *orphans) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, err := listRecords(ctx, client, "")
+	records, err := o.completeRecords(ctx, kube, client, "")
 	if err != nil {
 		return err
 	}
@@ -71,7 +78,16 @@ func (o *orphans) run(ctx context.Context) error {
 		return err
 	}
 	now := time.Now()
-	found := findOrphans(records, pvs, now.Add(-o.grace))
+	beat, unknown := o.heartbeat(ctx, kube)
+	found := findOrphans(records, pvs, now.Add(-o.grace), beat.Invalid)
+	defer func() { // after what was asked for
+		if beat.Held > 0 {
+			fmt.Fprintf(o.ErrOut, "%d deletions of records are held back, and why says `kubectl -n %s describe lease`.\n", beat.Held, o.controllerNamespace)
+		}
+		if said := doubts(beat, unknown, now); said != "" {
+			fmt.Fprintln(o.ErrOut, said)
+		}
+	}()
 	if len(found) == 0 && !o.isDocument() {
 		fmt.Fprintln(o.Out, "There are no orphans.")
 		return nil
@@ -88,28 +104,38 @@ func (o *orphans) run(ctx context.Context) error {
 		asObjects("Orphan", found, func(f orphan) string { return f.Name }))
 }
 
-// findOrphans finds them. PersistentVolumes younger than that time are given
-// theirs to be recorded.
-func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time.Time) []orphan {
+// findOrphans finds them. What is younger than that time is given its own to be joined; so
+// many volumes cannot be recorded.
+func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time.Time, invalid int) []orphan {
 	found := []orphan{}
+	records = slices.Clone(records) // the first of several with one ID counts
+	slices.SortFunc(records, func(a, b v1.Volume) int { return recordRank(&a).Compare(recordRank(&b)) })
 	present, absentSince := map[string]bool{}, map[string]*metav1.Time{}
 	for i := range records {
 		r := &records[i]
 		id := identity(r)
-		if id == "" {
-			continue // not ours
+		_, known := present[id]
+		if id == "" || known {
+			continue // not ours, or a copy
 		}
-		if mark := r.Annotations[v1.AnnotationAbsentSince]; mark != "" {
-			if t, err := time.Parse(time.RFC3339, mark); err == nil {
+		if present[id] = !isAbsent(r); !present[id] {
+			if t, err := time.Parse(time.RFC3339, r.Annotations[v1.AnnotationAbsentSince]); err == nil {
 				absentSince[id] = &metav1.Time{Time: t}
 			}
-			found = append(found, orphan{metrics.OrphanRecord, r.Name, id, absentSince[id], "StorageOS does not list the volume"})
+			found = append(found, orphan{absentRecord, r.Name, id, absentSince[id], "StorageOS does not list the volume"})
 			continue
 		}
-		present[id] = true
-		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && c.Reason == record.ReasonUnclaimed {
-			found = append(found, orphan{metrics.OrphanUnclaimed, r.Name, id, &c.LastTransitionTime, c.Message})
+		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && isUnclaimed(r, c, before) {
+			since := &c.LastTransitionTime
+			if since.IsZero() {
+				since = nil
+			}
+			found = append(found, orphan{metrics.OrphanUnclaimed, r.Name, id, since, c.Message})
 		}
+	}
+	why := "no record of a present volume has this ID"
+	if invalid > 0 {
+		why += fmt.Sprintf("; there are %d volumes or PersistentVolumes that cannot be recorded, it may be one of them", invalid)
 	}
 	for i := range pvs {
 		pv := &pvs[i]
@@ -117,10 +143,21 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		if present[id] || deletes(pv) || pv.CreationTimestamp.After(before) {
 			continue
 		}
-		found = append(found, orphan{metrics.OrphanMissing, pv.Name, id, absentSince[id], "no record of a present volume has this ID"})
+		found = append(found, orphan{metrics.OrphanMissing, pv.Name, id, absentSince[id], why})
 	}
 	slices.SortFunc(found, func(a, b orphan) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	return found
+}
+
+// isUnclaimed reads off a record that nobody claims its volume. Where an older CRD has kept
+// the record from saying so, that no PersistentVolume refers to it must do.
+func isUnclaimed(r *v1.Volume, c *metav1.Condition, before time.Time) bool {
+	return c.Reason == record.ReasonUnclaimed ||
+		c.Reason == record.ReasonNoPersistentVolume && c.LastTransitionTime.IsZero() && !r.CreationTimestamp.After(before)
+}
+
+func recordRank(r *v1.Volume) record.Rank {
+	return record.Rank{Created: r.CreationTimestamp.Unix(), Name: r.Name}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -212,10 +211,6 @@ func (v *verify) compare(ctx context.Context, kube kubernetes.Interface, client 
 	if err != nil {
 		return nil, "", err
 	}
-	byVolume := map[string][]corev1.PersistentVolume{}
-	for _, pv := range pvs {
-		byVolume[volumeOf(&pv)] = append(byVolume[volumeOf(&pv)], pv)
-	}
 	counted := fmt.Sprintf("%d volumes, %d records and %d PersistentVolumes", len(world.volumes), len(records), len(pvs))
-	return differences(world, records, byVolume), counted, nil
+	return differences(world, records, byVolume(pvs)), counted, nil
 }

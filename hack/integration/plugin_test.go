@@ -158,7 +158,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("orphans", func(t *testing.T) {
 		out, _ := e.plugin(path, 0, "orphans", "--grace", "0s")
 		kinds := strings.Join(firsts(out), " ")
-		if want := "missing_volume unclaimed_volume unclaimed_volume"; kinds != want && kinds != "missing_volume record unclaimed_volume unclaimed_volume" {
+		if want := "missing_volume unclaimed_volume unclaimed_volume"; kinds != want && kinds != "absent_record missing_volume unclaimed_volume unclaimed_volume" {
 			t.Errorf("%s, want %s:\n%s", kinds, want, out)
 		}
 	})

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	recordsfake "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/fake"
+	"github.com/storageos/volume-sync-controller/pkg/record"
+)
+
+var (
+	old   = metav1.NewTime(time.Unix(1000, 0))
+	young = metav1.NewTime(time.Unix(3000, 0))
+)
+
+func volume(id string, changes ...func(*v1.Volume)) v1.Volume {
+	r := v1.Volume{ObjectMeta: metav1.ObjectMeta{
+		Name: "r-" + id, CreationTimestamp: old, Labels: map[string]string{v1.LabelVolumeID: id}, Annotations: map[string]string{},
+	}}
+	record.Listed.Apply(&r, v1.ConditionPresent, old.Time)
+	for _, change := range changes {
+		change(&r)
+	}
+	return r
+}
+
+func absent(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }
+
+// pruned is what an older CRD does to a record.
+func pruned(r *v1.Volume) {
+	r.Status.Health, r.Status.Ready, r.Status.Capacity, r.Status.PersistentVolume, r.Status.Conditions = "", "", nil, nil, nil
+}
+
+func persistentVolume(id string, changes ...func(*corev1.PersistentVolume)) corev1.PersistentVolume {
+	p := corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "p-" + id, CreationTimestamp: old}}
+	p.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: "csi.storageos.com", VolumeHandle: "ns/" + id}
+	for _, change := range changes {
+		change(&p)
+	}
+	return p
+}
+
+// Orphans of each kind are found, and what is only young or wanted is not.
+func TestFindOrphans(t *testing.T) {
+	t.Parallel()
+	bound := func(c record.Condition) func(*v1.Volume) {
+		return func(r *v1.Volume) { c.Apply(r, v1.ConditionBound, old.Time) }
+	}
+	records := []v1.Volume{
+		volume("fine"),
+		volume("absent", absent),
+		volume("unclaimed", bound(record.Unclaimed)),
+		volume("not yet unclaimed", bound(record.NoPersistentVolume)),
+		volume(""),
+		volume("fine", absent, func(r *v1.Volume) { r.Name, r.CreationTimestamp = "copy", young }),
+		volume("older-crd", pruned),
+		volume("older-crd-joined", pruned),
+		volume("older-crd-young", pruned, func(r *v1.Volume) { r.CreationTimestamp = young }),
+		volume("older-crd-absent", pruned, absent),
+	}
+	pvs := []corev1.PersistentVolume{
+		persistentVolume("fine"), persistentVolume("gone"), persistentVolume("absent"), persistentVolume("older-crd-joined"),
+		persistentVolume("young", func(p *corev1.PersistentVolume) { p.CreationTimestamp = young }),
+		persistentVolume("terminating", func(p *corev1.PersistentVolume) { p.DeletionTimestamp = &old }),
+	}
+	complete(records, pvs)
+	var got []string
+	for _, o := range findOrphans(records, pvs, time.Unix(2000, 0), 0) {
+		since := "unknown"
+		if o.Since != nil {
+			since = o.Since.UTC().Format(time.RFC3339)
+		}
+		got = append(got, o.Kind+" "+o.Name+" "+o.VolumeID+" "+since)
+	}
+	want := []string{
+		"absent_record r-absent absent 2026-01-02T03:04:05Z",
+		"absent_record r-older-crd-absent older-crd-absent 2026-01-02T03:04:05Z",
+		"missing_volume p-absent absent 2026-01-02T03:04:05Z",
+		"missing_volume p-gone gone unknown",
+		"unclaimed_volume r-older-crd older-crd unknown",
+		"unclaimed_volume r-unclaimed unclaimed 1970-01-01T00:16:40Z",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if found := findOrphans(nil, pvs[:1], time.Unix(2000, 0), 3); len(found) != 1 || !strings.Contains(found[0].Why, "3 volumes or PersistentVolumes that cannot be recorded") {
+		t.Errorf("a volume that cannot be recorded is said to be missing: %+v", found)
+	}
+}
+
+// What an older CRD has dropped is what the controller has written.
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	_, r, pv := agreeing(t)
+	for name, change := range map[string]func(*v1.Volume, *corev1.PersistentVolume){
+		"healthy":               func(*v1.Volume, *corev1.PersistentVolume) {},
+		"degraded":              func(r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Replicas[0].Health = "syncing" },
+		"offline":               func(r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Master.Health = "offline" },
+		"absent":                func(r *v1.Volume, _ *corev1.PersistentVolume) { absent(r) },
+		"a PV that is released": func(_ *v1.Volume, pv *corev1.PersistentVolume) { pv.Status.Phase = corev1.VolumeReleased },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, pv := *r.DeepCopy(), *pv.DeepCopy()
+			change(&r, &pv)
+			want := r.DeepCopy()
+			health, present := record.FromRecord(want).HealthStatus(), record.Listed
+			if isAbsent(want) {
+				health, present = record.HealthNotListed, record.NotListed
+			}
+			want.Status.Conditions = nil
+			health.Apply(want, old.Time)
+			present.Apply(want, v1.ConditionPresent, old.Time)
+			record.BoundIn(pv.Status.Phase).Apply(want, v1.ConditionBound, old.Time)
+			want.Status.PersistentVolume = joined([]corev1.PersistentVolume{pv})
+			for i := range want.Status.Conditions {
+				want.Status.Conditions[i].LastTransitionTime = metav1.Time{} // nobody knows
+			}
+
+			got := []v1.Volume{*want.DeepCopy()}
+			pruned(&got[0])
+			complete(got, []corev1.PersistentVolume{pv})
+			if diff := cmp.Diff(*want, got[0]); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if want.Status.Health == "" || want.Status.Capacity == nil {
+				t.Error("nothing was to be completed")
+			}
+		})
+	}
+}
+
+// PersistentVolumes are asked for only where records lack something, and then without the
+// right to do so nothing is claimed.
+func TestOlderCRDWithoutRight(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		record v1.Volume
+		err    string
+	}{
+		"the current CRD": {record: volume("v1")},
+		"the older CRD":   {record: volume("v1", pruned), err: "the CRD of the records is an older one"},
+		"not ours":        {record: volume("", pruned)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kube := fake.NewClientset()
+			kube.PrependReactor("list", "persistentvolumes", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return true, nil, apierrors.NewForbidden(corev1.Resource("persistentvolumes"), "", errors.New("no right"))
+			})
+			c := &cli{csiDriver: "csi.storageos.com"}
+			got, err := c.completeRecords(context.Background(), kube, recordsfake.NewSimpleClientset(&tc.record), "")
+			switch {
+			case tc.err == "" && (err != nil || len(got) != 1):
+				t.Errorf("%d records, %v", len(got), err)
+			case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err) || !strings.Contains(err.Error(), "no right")):
+				t.Errorf("error %v, want %s", err, tc.err)
+			}
+		})
+	}
+}
+
+// Old records are not shown without a word.
+func TestDoubts(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(5000, 0)
+	for name, tc := range map[string]struct {
+		age  time.Duration // of the last complete listing; 0: there is no Lease
+		want string
+	}{
+		"fresh":       {age: 59 * time.Second},
+		"old":         {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago"},
+		"nobody says": {want: "Whether the records are up to date cannot be told: the controller has not listed StorageOS completely yet, or does not run in namespace there (--controller-namespace)."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kube := fake.NewClientset()
+			if tc.age > 0 {
+				lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "there", Name: record.HeartbeatName}}
+				record.Heartbeat{Cluster: "c1", Completed: now.Add(-tc.age)}.Write(lease)
+				if err := kube.Tracker().Add(lease); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h, err := (&cli{controllerNamespace: "there"}).heartbeat(context.Background(), kube)
+			if got := doubts(h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
