@@ -90,7 +90,7 @@ test: ## run all tests, those first that fail soonest
 
 .PHONY: ci
 ci: ## all that has to pass before a change lands
-	@hack/stages.sh verify lint $(TESTS)
+	@hack/stages.sh verify lint vulncheck $(TESTS)
 
 .PHONY: test-quick
 test-quick: export RAPID_SEED ?= 1
@@ -205,6 +205,10 @@ verify: ## fail if what is generated is stale, a module is needed in two version
 	hack/verify-versions.sh
 	hack/verify-generated.sh
 	for patch in hack/cures/*.patch; do git apply --check "$$patch" || exit; done
+
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities that the product or the plugin call; the database is a pinned module
+	hack/vulncheck.sh
 
 .PHONY: release
 release: ## make what a release consists of in bin/release: images, SBOMs, licences, chart

@@ -3,13 +3,13 @@
 #
 # Fails if two of the go.mod files name different versions of a module: every package of
 # it, and all that imports one, would be compiled once for each. Left out are the linter,
-# the tools of a release and older versions of Kubernetes: they have little in common with
-# the rest.
+# govulncheck, the tools of a release and older versions of Kubernetes: they have little in
+# common with the rest.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 differ=$(git ls-files go.mod '*/go.mod' |
-	grep -vE '^hack/(tools/(golangci-lint|release)|kubernetes)/' |
+	grep -vE '^hack/(tools/(golangci-lint|govulncheck|release)|kubernetes)/' |
 	xargs awk '
 		/^[a-z]+ \($/ { block = $1; next }
 		/^\)/ { block = ""; next }
