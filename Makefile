@@ -135,8 +135,9 @@ test-page: ## test the status page in headless Chromium, which root installs by 
 	CGO_ENABLED=1 go test -race -count=1 -run '^TestStatusPage' ./cmd/volume-sync-controller/app
 
 .PHONY: test-deploy
-test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dashboard and the image
+test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dashboard, the image, and what the host of the repository reads
 	go test -C hack/deploy -count=1 ./...
+	go test -C hack/repository -count=1 ./...
 	go test -C hack/image -count=1 -short ./...
 
 bin/promtool:
