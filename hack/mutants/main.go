@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"syscall"
 )
@@ -57,6 +58,18 @@ func run(ctx context.Context, only, output string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	w := io.Writer(os.Stdout)
+	if output != "" { // what cannot be written is to be known before half an hour of work
+		if err := os.MkdirAll(filepath.Dir(output), 0o755); err != nil {
+			return false, err
+		}
+		f, err := os.Create(output)
+		if err != nil {
+			return false, err
+		}
+		defer f.Close()
+		w = io.MultiWriter(w, f)
+	}
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return false, err
@@ -69,15 +82,6 @@ func run(ctx context.Context, only, output string) (ok bool, err error) {
 	interrupted := b.judge(ctx)
 	if interrupted != nil && ctx.Err() == nil {
 		return false, interrupted
-	}
-	w := io.Writer(os.Stdout)
-	if output != "" {
-		f, err := os.Create(output)
-		if err != nil {
-			return false, err
-		}
-		defer f.Close()
-		w = io.MultiWriter(w, f)
 	}
 	return b.report(w, excused, only == "" && interrupted == nil), interrupted // what is known until then
 }
