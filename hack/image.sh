@@ -20,6 +20,8 @@ certificates=${CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}
 # The time of the commit is that of the image: building it again gives the same.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
+# As in the Dockerfile: COMMIT says all.
+export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 
 go build -C hack/image -o ../../bin/image .
 for arch; do
