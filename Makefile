@@ -212,11 +212,16 @@ vulncheck: ## look for known vulnerabilities that the product or the plugin call
 	hack/vulncheck.sh
 
 .PHONY: release
-release: ## make what a release consists of in bin/release: images, SBOMs, licences, chart
+release: ## make what a release consists of in bin/release (docs/release.md)
 	VERSION='$(VERSION)' COMMIT='$(COMMIT)' hack/release.sh '$(IMAGE)'
 
+.PHONY: test-release
+test-release: bin/devcluster ## make a release twice, compare the two, and try each file of it
+	go test -C hack/image -count=1 ./...
+	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/release -count=1 -timeout 90m
+
 .PHONY: release-check
-release-check: verify lint test release ## all that a release needs: generated files, lint, tests, both architectures, SBOM, licences
+release-check: verify lint test test-release release ## all that a release needs: generated files, lint, tests, and the release itself
 
 .PHONY: clean
 clean: ## remove what was built
