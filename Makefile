@@ -215,8 +215,14 @@ vulncheck: ## look for known vulnerabilities that the product or the plugin call
 release: ## make what a release consists of in bin/release (docs/release.md)
 	VERSION='$(VERSION)' COMMIT='$(COMMIT)' hack/release.sh '$(IMAGE)'
 
+RELEASE ?= bin/release
+.PHONY: release-sign
+release-sign: ## sign what is in bin/release with the SSH key KEY
+	hack/release-sign.sh '$(KEY)' '$(RELEASE)'
+
 .PHONY: test-release
 test-release: bin/devcluster ## make a release twice, compare the two, and try each file of it
+	hack/openssh.sh
 	go test -C hack/image -count=1 ./...
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/release -count=1 -timeout 90m
 
