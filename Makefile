@@ -50,8 +50,10 @@ ifneq ($(shell go version -m bin/devcluster 2>/dev/null | grep 'path.*/external$
 endif
 bin/devcluster: $(shell find hack/devcluster -name '*.go' -o -name '*.tmpl' -o -name 'go.*')
 	@echo 'Building a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kubectl) and a node (kubelet, kube-scheduler, kube-proxy): minutes the first time, seconds after that.'
-	hack/build.sh hack/devcluster -ldflags=-w .
+	hack/build.sh hack/devcluster '-ldflags=-w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' .
 endif
+# Its API server says which version it is to those who ask, such as Helm.
+KUBERNETES = $(shell go list -C hack/devcluster -m -f '{{.Version}}' k8s.io/kubernetes)
 
 .PHONY: node
 node: devcluster ## build the dev cluster with the images for its node (`bin/devcluster up -node`)

@@ -1,6 +1,7 @@
 // The devcluster is a Kubernetes control plane in one binary, for development
 // and tests: etcd, kube-apiserver, kube-controller-manager and kubectl, and, for a
-// node, kube-scheduler, kubelet, kube-proxy and a name server.
+// node, kube-scheduler, kubelet, kube-proxy and a name server. Which version of Kubernetes
+// it is the Makefile says when it is linked.
 package main
 
 import (
