@@ -92,7 +92,7 @@ test: ## run all tests, those first that fail soonest
 
 .PHONY: ci
 ci: ## all that has to pass before a change lands
-	@hack/stages.sh verify lint vulncheck $(TESTS)
+	@hack/stages.sh verify lint $(TESTS) test-tools+vulncheck
 
 .PHONY: test-quick
 test-quick: export RAPID_SEED ?= 1
@@ -142,8 +142,8 @@ test-deploy: bin/promtool ## test the manifests, the chart, the alerts, the dash
 	go test -C hack/repository -count=1 ./...
 	go test -C hack/image -count=1 -short ./...
 
-bin/promtool:
-	hack/promtool.sh
+bin/promtool bin/prometheus:
+	hack/from-debian.sh $(@F) prometheus
 
 # Integration tests wait more than they work.
 AT_ONCE := $(shell expr 2 '*' $$(nproc))
@@ -156,6 +156,16 @@ test-integration: devcluster ## run the real binary against a real control plane
 .PHONY: test-node
 test-node: bin/devcluster ## run what is shipped as Pods on a node, where root and Debian's packages can be had
 	hack/test-node.sh
+
+.PHONY: test-tools
+test-tools: bin/devcluster bin/helm4/helm bin/helm3/helm bin/prometheus bin/alertmanager ## run Helm 4 and 3 on the chart, Prometheus and Alertmanager on the alerts; about 10 minutes
+	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/realtools -count=1 -timeout 30m -parallel 8 -v ./...
+
+bin/helm%/helm: hack/tools/helm%/go.mod
+	BIN=$(CURDIR)/$(@D) hack/build.sh $(<D) '-ldflags=-s -w' tool
+
+bin/alertmanager:
+	hack/from-debian.sh prometheus-alertmanager prometheus-alertmanager $(@F) /usr/share/prometheus/alertmanager
 
 .PHONY: test-versions
 test-versions: devcluster ## run the tests that Kubernetes matters most to on older versions of it (hack/kubernetes)

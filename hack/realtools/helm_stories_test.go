@@ -1,0 +1,181 @@
+package realtools
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// ownImage is what the documented installation names.
+const ownImage = "registry.example.com/volume-sync-controller"
+
+// release installs, upgrades, rolls back, uninstalls, and installs again.
+func release(w *world) {
+	notes := w.run(documented(w.t, install+" --set image.repository="+ownImage+
+		" --set serviceMonitor.enabled=true --set prometheusRule.enabled=true --set dashboard.enabled=true"))
+	w.notes(notes)
+	for _, object := range []string{"servicemonitor/" + name, "prometheusrule/" + name, "configmap/" + name + "-dashboard"} {
+		if w.get("-n", namespace, object) == nil {
+			w.t.Errorf("there is no %s", object)
+		}
+	}
+	w.keeps()
+
+	changed := w.run(upgrade + " " + documented(w.t, "--reset-then-reuse-values") + " --set replicas=3 --set securityContext=null " + documented(w.t, rehearsed) + " " +
+		strings.ReplaceAll(documented(w.t, "--set serviceMonitor.labels.release=NAME --set prometheusRule.labels.release=NAME"), "NAME", "stack"))
+	if strings.Contains(changed, "! There is no") {
+		w.t.Errorf("the notes of an upgrade warn:\n%s", changed)
+	}
+	documented(w.t, "--set securityContext=null")
+	w.deployment(3, "spec", "replicas")
+	w.deployment("map[]", "spec", "template", "spec", "securityContext")
+	w.deployment(ownImage+":"+w.version(), "spec", "template", "spec", "containers", 0, "image")
+	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 3)
+	for _, object := range []string{"servicemonitor", "prometheusrule"} {
+		if got := w.get("-n", namespace, object, name).at("metadata", "labels", "release"); got != "stack" {
+			w.t.Errorf("%s has the label release: %v", object, got)
+		}
+	}
+	w.same()
+
+	w.run(documented(w.t, "helm rollback storageos-volume-sync --namespace storageos"))
+	w.deployment(2, "spec", "replicas")
+	w.deployment(nil, "spec", "template", "spec", "containers", 0, "args", 3)
+	w.deployment(65532, "spec", "template", "spec", "securityContext", "runAsUser")
+	w.same()
+
+	// What was stopped by hand an upgrade starts: it is what the chart says.
+	w.run(documented(w.t, "kubectl -n storageos scale deployment storageos-volume-sync --replicas=0"))
+	w.run(documented(w.t, upgrade))
+	w.deployment(2, "spec", "replicas")
+	w.deployment(ownImage+":"+w.version(), "spec", "template", "spec", "containers", 0, "image") // as it was set
+	w.keeps()
+
+	w.uninstalled()
+	w.run(install) // the same name: the CRD is its own still
+	w.keeps()
+	w.uninstalled()
+	other := strings.Replace(install, " storageos-volume-sync", " other", 1)
+	w.refused(other, noOwner)
+	w.run(other + " --take-ownership")
+	w.keeps()
+	w.run("helm uninstall other --namespace storageos")
+	w.gone()
+}
+
+var noted = regexp.MustCompile(`(?m)^ +(kubectl .*)$`)
+
+// notes does what the notes of an installation say, where nobody has made the Secret.
+func (w *world) notes(notes string) {
+	w.t.Helper()
+	if !strings.Contains(notes, "! There is no Secret storageos-api in this namespace") || strings.Contains(notes, "no CRD") {
+		w.t.Errorf("the notes do not say what is missing, or say what is not:\n%s", notes)
+	}
+	w.serves()
+	commands := noted.FindAllStringSubmatch(notes, -1)
+	if len(commands) != 3 {
+		w.t.Errorf("the notes have %d commands:\n%s", len(commands), notes)
+	}
+	for _, c := range commands {
+		command := c[1]
+		if strings.Contains(command, "rollout status") {
+			command += " --watch=false" // there is no node
+		}
+		w.run(command)
+	}
+	if w.get("-n", namespace, "secret", "storageos-api") == nil {
+		w.t.Error("the notes' command made no Secret storageos-api")
+	}
+	if again := w.run("helm get notes storageos-volume-sync --namespace storageos"); !strings.Contains(again, "It lists StorageOS at storageos every 5s") {
+		w.t.Errorf("the notes do not say what is listed:\n%s", again)
+	}
+}
+
+func (w *world) uninstalled() {
+	w.t.Helper()
+	if out := w.run(documented(w.t, uninstall)); !strings.Contains(out, keptByHelm) {
+		w.t.Errorf("Helm does not say that it keeps the CRD:\n%s", out)
+	}
+	w.gone()
+}
+
+// overProduct installs where StorageOS has brought its own CRD, and does so again after
+// StorageOS has put it back.
+func overProduct(w *world) {
+	w.apply(productCRD(w.t))
+	w.serves()
+	w.record(false)
+	w.refused(install, noOwner)
+	w.same()
+	if w.helm == "helm4" { // a release that has failed is left
+		w.refused(install+" --take-ownership", documented(w.t, "conflict with"))
+		w.same()
+	}
+	w.run(documented(w.t, takeOver))
+	w.same()
+	w.keeps()
+
+	w.apply(productCRD(w.t))
+	if w.crdIsCurrent() {
+		w.t.Fatal("the CRD is not that of StorageOS")
+	}
+	if w.helm == "helm4" {
+		w.refused(upgrade, "conflict with \"kubectl-client-side-apply\"")
+	}
+	w.run(takeOver)
+	w.keeps()
+	w.uninstalled()
+}
+
+// overKustomize takes over what kubectl has applied, with other values, and goes back.
+func overKustomize(w *world) {
+	w.run(documented(w.t, applyCRD))
+	w.run(documented(w.t, applyRest))
+	w.serves()
+	w.keeps()
+	w.refused(install, noOwner)
+	w.same()
+	w.run(takeOver + " --set replicas=3")
+	w.deployment(3, "spec", "replicas")
+	w.same()
+	w.keeps()
+
+	w.uninstalled()
+	w.run(applyCRD)
+	w.run(applyRest)
+	w.deployment(2, "spec", "replicas")
+	w.same()
+	w.keeps()
+	w.run(documented(w.t, "kubectl delete -k deploy"))
+	w.same()
+}
+
+// overOlderChart upgrades a chart of before 0.2.0, whose CRD was in crds, where Helm makes it
+// and looks at it no more.
+func overOlderChart(w *world) {
+	older := filepath.Join(w.path, "chart")
+	must(w.t, os.CopyFS(older, os.DirFS(filepath.Join(root, "deploy", "chart"))))
+	must(w.t, os.Remove(filepath.Join(older, "templates", "crds.yaml")))
+	must(w.t, os.Mkdir(filepath.Join(older, "crds"), 0o700))
+	const file = "api.storageos.com_volumes.yaml"
+	must(w.t, os.Rename(filepath.Join(older, "files", file), filepath.Join(older, "crds", file)))
+	w.run(strings.Replace(install, "deploy/chart", older, 1))
+	w.serves()
+	w.keeps()
+	w.refused(upgrade, noOwner)
+	w.same()
+	w.run(takeOver)
+	w.same()
+	w.keeps()
+
+	// To where the CRD is no object of the release, and to where nobody wants it to be one.
+	w.run("helm rollback storageos-volume-sync 1 --namespace storageos")
+	w.same()
+	w.run(upgrade)
+	w.run(upgrade + " --set " + documented(w.t, "crds.enabled=false"))
+	w.same()
+	w.run(upgrade + " --set crds.enabled=true")
+	w.keeps()
+	w.uninstalled()
+}
