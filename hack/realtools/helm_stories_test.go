@@ -21,6 +21,7 @@ func release(w *world) {
 		}
 	}
 	w.keeps()
+	w.looks()
 
 	changed := w.run(upgrade + " " + documented(w.t, "--reset-then-reuse-values") + " --set replicas=3 --set securityContext=null " + documented(w.t, rehearsed) + " " +
 		strings.ReplaceAll(documented(w.t, "--set serviceMonitor.labels.release=NAME --set prometheusRule.labels.release=NAME"), "NAME", "stack"))
@@ -143,12 +144,15 @@ func overKustomize(w *world) {
 
 	w.uninstalled()
 	w.run(applyCRD)
-	w.run(applyRest)
+	w.run("kubectl apply -k " + w.overlay())
 	w.deployment(2, "spec", "replicas")
+	w.deployment(ownImage+":"+w.version(), "spec", "template", "spec", "containers", 0, "image")
+	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 3)
 	w.same()
 	w.keeps()
 	w.run(documented(w.t, "kubectl delete -k deploy"))
 	w.same()
+	w.run("kubectl delete --ignore-not-found -k " + w.overlay()) // what only the overlay has
 }
 
 // overOlderChart upgrades a chart of before 0.2.0, whose CRD was in crds, where Helm makes it

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
@@ -98,21 +99,6 @@ func (w *world) refused(command, why string) {
 	}
 }
 
-// documented is a command that stands in the documents, as they stand there but for the ends
-// of lines.
-func documented(t *testing.T, command string) string {
-	t.Helper()
-	for _, file := range []string{"docs/operations.md", "deploy/chart/README.md"} {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		must(t, err)
-		if strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(string(text), "\\\n", "")), " "), command) {
-			return command
-		}
-	}
-	t.Fatalf("no document says %q", command)
-	return ""
-}
-
 const (
 	install    = "helm install storageos-volume-sync deploy/chart --namespace storageos"
 	upgrade    = "helm upgrade storageos-volume-sync deploy/chart --namespace storageos"
@@ -152,6 +138,12 @@ func (w *world) runController(kubeconfig string, args []string, complete bool) {
 	w.t.Helper()
 	p := w.controller(w.cluster, kubeconfig, freeAddress(w.t), args)
 	w.recorded(len(w.volumes), complete)
+	eventually(w.t, "the Lease of the listings names the cluster that was listed", 30*time.Second, func() error {
+		if is := w.get("-n", namespace, "lease", name+"-listing").at("spec", "holderIdentity"); is != w.ClusterID() {
+			return fmt.Errorf("it names %v", is)
+		}
+		return nil
+	})
 	p.end()
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 		w.t.Errorf("the controller ended with %d: %s", code, p.log.tail())
