@@ -92,7 +92,7 @@ test: ## run all tests, those first that fail soonest
 
 .PHONY: ci
 ci: ## all that has to pass before a change lands
-	@hack/stages.sh verify lint $(TESTS) test-tools+vulncheck
+	@hack/stages.sh verify lint vulncheck $(TESTS) test-tools+test-release
 
 .PHONY: test-quick
 test-quick: export RAPID_SEED ?= 1
