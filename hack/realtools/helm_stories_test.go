@@ -12,6 +12,9 @@ const ownImage = "registry.example.com/volume-sync-controller"
 
 // release installs, upgrades, rolls back, uninstalls, and installs again.
 func release(w *world) {
+	if notes := w.run(install + " --dry-run=server --set crds.enabled=false"); !strings.Contains(notes, "! There is no CRD") {
+		w.t.Errorf("the notes do not say that nobody brings the CRD:\n%s", notes)
+	}
 	notes := w.run(documented(w.t, install+" --set image.repository="+ownImage+
 		" --set serviceMonitor.enabled=true --set prometheusRule.enabled=true --set dashboard.enabled=true"))
 	w.notes(notes)
