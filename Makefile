@@ -158,7 +158,7 @@ test-node: bin/devcluster ## run what is shipped as Pods on a node, where root a
 	hack/test-node.sh
 
 .PHONY: test-tools
-test-tools: bin/devcluster bin/helm4/helm bin/helm3/helm bin/prometheus bin/alertmanager ## run Helm 4 and 3 on the chart, Prometheus and Alertmanager on the alerts; about 10 minutes
+test-tools: bin/devcluster bin/helm4/helm bin/helm3/helm bin/prometheus bin/alertmanager ## run Helm 4 and 3 on the chart, Prometheus and Alertmanager on the alerts; about 8 minutes
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/realtools -count=1 -timeout 30m -parallel 8 -v ./...
 
 bin/helm%/helm: hack/tools/helm%/go.mod
