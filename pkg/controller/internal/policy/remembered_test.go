@@ -1,0 +1,385 @@
+package policy
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+// The soonest of several looks counts, and none is asked for without a time.
+func TestLater(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		asked []time.Duration
+		want  time.Duration
+	}{
+		"none": {}, "now is none": {[]time.Duration{0, -time.Second}, 0}, "one": {[]time.Duration{time.Minute}, time.Minute},
+		"a sooner one": {[]time.Duration{time.Minute, time.Second}, time.Second}, "a later one": {[]time.Duration{time.Second, time.Minute}, time.Second},
+	} {
+		d := Decision{}
+		for _, after := range tc.asked {
+			d.later(after)
+		}
+		if d.After != tc.want {
+			t.Errorf("%s: %v, want %v", name, d.After, tc.want)
+		}
+	}
+}
+
+// What is remembered of a volume follows from what is known of it now.
+func TestRemembered(t *testing.T) {
+	t.Parallel()
+	terminating := func() *state.Record {
+		r := recordOf(rightState())
+		r.Terminating = true
+		return r
+	}
+	missed := Memory{missing: Onset{at: ago(time.Hour), said: true}, Gauges: Gauges{Missing: true}}
+	absent := lacking(time.Hour)
+	for name, tc := range map[string]struct {
+		o      Observation
+		is     func(d Decision) bool
+		sought string
+	}{
+		"copies of a record are counted in its namespace": {
+			Observation{Source: seen(noon), PV: pvBound(), Record: recordOf(rightState()), Duplicates: 2},
+			func(d Decision) bool {
+				return d.Memory.Gauges.Duplicates == 2 && d.Memory.Gauges.Namespace == "ns"
+			}, "two copies in ns",
+		},
+		"a terminating record whose volume is back: its absence is forgotten": {
+			Observation{Source: seen(noon), PV: pvBound(), Record: terminating(), Memory: absent},
+			func(d Decision) bool { return d.Memory.absent == absenceStart{} }, "no absence",
+		},
+		"a terminating record whose volume is back: it is found": {
+			Observation{Source: seen(noon), PV: pvBound(), Record: terminating(), Memory: missed},
+			func(d Decision) bool { return len(d.Reports) == 1 && d.Reports[0].Reason == EventFound }, "VolumeFound",
+		},
+		"a terminating record of which nothing is known: its absence is forgotten": {
+			Observation{PV: pvBound(), Record: terminating(), Memory: absent},
+			func(d Decision) bool { return d.Memory.absent == absenceStart{} }, "no absence",
+		},
+		"a terminating record of which nothing is known: what was missing is": {
+			Observation{PV: pvBound(), Record: terminating(), Memory: missed},
+			func(d Decision) bool { return d.Memory.Gauges.Missing }, "missing",
+		},
+		"a terminating record of which nothing is known: what was not missing is not": {
+			Observation{PV: pvBound(), Record: terminating()},
+			func(d Decision) bool { return !d.Memory.Gauges.Missing }, "not missing",
+		},
+		"a terminating record without a PersistentVolume: nothing misses the volume": {
+			Observation{Record: terminating(), Memory: missed},
+			func(d Decision) bool { return !d.Memory.Gauges.Missing }, "not missing",
+		},
+		"a PersistentVolume that goes misses nothing any more": {
+			func() Observation {
+				pv := pvBound()
+				pv.Terminating = true
+				return Observation{Source: gone(noon), PV: pv, Memory: missed}
+			}(),
+			func(d Decision) bool { return d.Memory.missing == Onset{} }, "nothing missing",
+		},
+		"a volume that can be recorded again: what was said of it may be said again": {
+			Observation{Source: seen(noon), PV: pvBound(), Record: recordOf(rightState()), Memory: Memory{Reported: "too large"}},
+			func(d Decision) bool { return d.Memory.Reported == "" }, "nothing said",
+		},
+		"a volume that is back: others decide again by what is known now": {
+			Observation{Source: seen(noon), PV: pvBound(), Record: recordOf(rightState()), Memory: absent},
+			func(d Decision) bool { return d.NextListing == (d.Memory.returned != 0) }, "a look after the next listing if it returned",
+		},
+		"a judge that may not judge: nobody has watched": {
+			func() Observation {
+				s := gone(noon)
+				s.Cluster = "another"
+				return Observation{Source: s, PV: pvBound(), Record: recordOf(rightState()), Memory: absent}
+			}(),
+			func(d Decision) bool { return d.Memory.absent.watch == WatchPoint{} && d.Memory.absent.judge == "" }, "no watch",
+		},
+		"what an older CRD drops is settled by its look": {
+			func() Observation {
+				s := seen(noon)
+				dropped := rightState().Dropped(s.Digest)
+				return Observation{Source: s, PV: pvBound(), Record: recordOf(dropped), Older: true}
+			}(),
+			func(d Decision) bool {
+				return d.Verdict == Keep && d.Memory.Applied.Desired == rightState() && d.Memory.Applied != Applied{}
+			}, "applied",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tc.o.Now = noon
+			s := defaultRules()
+			if d := s.Decide(tc.o); !tc.is(d) {
+				t.Errorf("not %s: %+v", tc.sought, d)
+			}
+		})
+	}
+}
+
+// A volume that is back is looked at after the next listing.
+func TestReturned(t *testing.T) {
+	t.Parallel()
+	s := defaultRules()
+	source := seen(noon)
+	source.Generation = 5
+	o := Observation{Now: noon, Source: source, PV: pvBound(), Record: recordOf(rightState()), Memory: lacking(time.Minute)}
+	d := s.Decide(o)
+	if d.Memory.returned != 5 || !d.NextListing {
+		t.Errorf("it returned in generation %d, is looked at after the next listing: %t", d.Memory.returned, d.NextListing)
+	}
+	for generation, want := range map[int]Presence{4: Unknown, 5: Absent, 6: Absent} {
+		late := Observation{Source: gone(noon)}
+		late.Source.Generation = generation
+		b := NewBreaker(&s)
+		if late.Heeds(d.Memory, &b); late.Source.Presence != want {
+			t.Errorf("absent in generation %d counts as %v, want %v", generation, late.Source.Presence, want)
+		}
+	}
+	o.Memory, o.Source.Generation = d.Memory, 7
+	if d := s.Decide(o); d.Memory.returned != 0 || d.NextListing {
+		t.Errorf("later: %d, %t", d.Memory.returned, d.NextListing)
+	}
+}
+
+// What is so of a volume that waits for its name, and of one that does not.
+func TestDecideName(t *testing.T) {
+	t.Parallel()
+	waiting := NameWait{Name: "pv", Since: noon}
+	other := pvBound()
+	other.Name = "other"
+	over := waiting
+	over.Over = true
+	for name, tc := range map[string]struct {
+		wait  NameWait
+		pv    *state.PV
+		waits bool
+	}{
+		"it waits":                          {waiting, pvBound(), true},
+		"it waits without one":              {waiting, nil, true},
+		"it does not wait":                  {NameWait{}, pvBound(), false},
+		"it has waited":                     {over, pvBound(), false},
+		"its PersistentVolume is another's": {waiting, other, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := defaultRules()
+			d := s.Decide(Observation{Now: noon, Source: seen(noon), PV: tc.pv, Memory: Memory{Wait: tc.wait}, Holder: NameHolder{Leaving: true}})
+			if waits := d.Verdict != Save; waits != tc.waits || d.Memory.Gauges.Invalid != tc.waits || tc.waits && !d.NextListing {
+				t.Errorf("verdict %v, %+v, next %t; want it to wait: %t", d.Verdict, d.Memory.Gauges, d.NextListing, tc.waits)
+			}
+		})
+	}
+}
+
+// What is remembered after a save, and after answers that prove.
+func TestSavedAndProved(t *testing.T) {
+	t.Parallel()
+	refused := Memory{Refused: Refusal{Content: 7, At: noon}, Progressed: ago(time.Minute), Gauges: Gauges{Held: "why"}}
+	is := recordOf(rightState())
+	was := recordOf(rightState())
+	invalid := func(p Presence, why string) Source { return Source{Presence: p, Invalid: why} }
+	for name, tc := range map[string]struct {
+		source  Source
+		d       Decision
+		invalid bool
+		refused bool
+	}{
+		"its content":                         {source: seen(noon), d: Decision{Content: true}},
+		"not its content":                     {source: seen(noon), refused: true},
+		"of a volume that cannot be recorded": {source: invalid(Present, "too large"), invalid: true, refused: true},
+		"of one that is gone":                 {source: invalid(Absent, "too large"), refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, _ := refused.Saved(Observation{Now: noon, Source: tc.source}, tc.d, was, is, nil, false)
+			if m.Gauges.Invalid != tc.invalid || (m.Refused != Refusal{}) != tc.refused || m.Progressed.IsZero() == tc.refused {
+				t.Errorf("%+v", m)
+			}
+		})
+	}
+	if m := refused.Proved(Observation{Record: is}); !m.Gauges.Orphan || m.Gauges.Held != "" || m.Proven != is.ResourceVersion {
+		t.Errorf("proved: %+v", m.Gauges)
+	}
+}
+
+// What the breaker counts: explained absences are no part of a namespace that has lost all.
+func TestBreakerCounts(t *testing.T) {
+	t.Parallel()
+	rules := defaultRules()
+	rules.MaxOrphanCount, rules.MaxOrphanPercent = 1, 100
+	for name, tc := range map[string]struct {
+		inputs []BreakerInput
+		trips  bool
+	}{
+		"none is lost":                                   {},
+		"all that nothing explains":                      {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}}, true},
+		"one of them, which is too few":                  {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}}, false},
+		"two of three, the third is there":               {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}}, false},
+		"two, the third describes the volume of another": {[]BreakerInput{{Absence: Unexplained, Namespace: "ns", Duplicates: 1}, {Absence: Unexplained, Namespace: "ns"}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := NewBreaker(&rules)
+			for _, uid := range []string{"1", "2", "3"} {
+				r := recordOf(rightState())
+				r.Name, r.LabelID, r.StatusID = uid, uid, uid
+				b.RecordChanged(nil, r)
+			}
+			for _, in := range tc.inputs {
+				b.Count(in, 1)
+			}
+			if b.Trip(noon); (b.Why != "") != tc.trips {
+				t.Errorf("it says %q", b.Why)
+			}
+		})
+	}
+}
+
+// Deletions alone trip nothing: something has to be absent.
+func TestBreakerDeletionsAlone(t *testing.T) {
+	t.Parallel()
+	rules := defaultRules()
+	rules.MaxOrphanCount, rules.MaxOrphanPercent = 1, 1
+	b := NewBreaker(&rules)
+	for _, uid := range []string{"1", "2", "3"} {
+		r := recordOf(rightState())
+		r.Name, r.UID = uid, types.UID(uid)
+		b.RecordChanged(nil, r)
+		b.Deleting(noon, r)
+	}
+	if b.Trip(noon); b.Why != "" {
+		t.Errorf("nothing is absent, and it says %q", b.Why)
+	}
+	for n, want := range map[int]bool{0: false, 1: true} {
+		c := Snapshot{
+			Records: 1000, Namespaces: map[string]NamespaceCount{"ns": {Records: n, Unexplained: n}},
+			DeletedIn: map[string]int{"ns": 3}, CachedIn: map[string]int{},
+		}
+		rules.MaxOrphanPercent = 100
+		if got := rules.trips(c); (got != "") != want {
+			t.Errorf("%d absent and 3 deleted: %q", n, got)
+		}
+	}
+}
+
+// A mark that was refused waits for its time, and is then written.
+func TestDecideRefusedMark(t *testing.T) {
+	t.Parallel()
+	for left, want := range map[time.Duration]Verdict{time.Second: Keep, 0: Save, -time.Second: Save} {
+		after := 15 * time.Second // for the PersistentVolume that misses it
+		if left > 0 {
+			after = left
+		}
+		m := lacking(time.Minute)
+		m.Refused.At = ago(RefusedPause - left)
+		s := defaultRules()
+		d := s.Decide(Observation{Now: noon, Source: gone(noon), PV: pvBound(), Record: recordOf(rightState()), Memory: m})
+		if d.Verdict != want || d.After != after {
+			t.Errorf("%v left: verdict %v, again after %v; want %v", left, d.Verdict, d.After, want)
+		}
+	}
+}
+
+// A record that lacks its mark though its time has come is held for that, but not by the
+// listing that ends the grace.
+func TestDecideHeldNotWritten(t *testing.T) {
+	t.Parallel()
+	s := defaultRules()
+	due := s.OrphanGracePeriod + s.PollInterval
+	for watched, want := range map[time.Duration]string{due: HeldNotWritten, due - 1: ""} {
+		d := s.Decide(Observation{Now: noon, Source: gone(noon), PV: pvBound(), Record: recordOf(rightState()), Memory: lacking(watched)})
+		if d.Verdict != Save || d.Memory.Gauges.Held != want {
+			t.Errorf("watched for %v: verdict %v, held %q, want %q", watched, d.Verdict, d.Memory.Gauges.Held, want)
+		}
+	}
+}
+
+// That a volume is back is said of one whose absence was said, or would have been but for this
+// process's begin, unless many are.
+func TestDecideFound(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		missing Onset
+		tripped bool
+		said    bool
+	}{
+		"said": {Onset{said: true}, false, true}, "said, many are": {Onset{said: true}, true, true},
+		"quiet": {Onset{quiet: true}, false, true}, "quiet, many are": {Onset{quiet: true}, true, false},
+		"neither": {Onset{at: noon}, false, false},
+	} {
+		s := defaultRules()
+		o := Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: recordOf(rightState()), Tripped: tc.tripped}
+		o.Memory = Memory{missing: tc.missing, Gauges: Gauges{Missing: true}}
+		if got := len(s.Decide(o).Reports) == 1; got != tc.said {
+			t.Errorf("%s: said %t, want %t", name, got, tc.said)
+		}
+	}
+}
+
+// Progress waits for its turn, unless the content is written anyway.
+func TestDecideProgressWithOthers(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		is    func(*state.Summary)
+		after time.Duration
+	}{
+		"alone":                      {func(*state.Summary) {}, 20 * time.Second},
+		"with what Kubernetes tells": {func(s *state.Summary) { s.Bound = state.BoundNone }, 20 * time.Second},
+		"with the content":           {func(s *state.Summary) { s.Content = 6 }, 0},
+	} {
+		s := defaultRules()
+		summary := rightState()
+		tc.is(&summary)
+		source := seen(noon)
+		source.Digest.Progress = 3
+		d := s.Decide(Observation{Now: noon, Source: source, PV: pvBound(), Record: recordOf(summary), Memory: Memory{Progressed: ago(10 * time.Second)}})
+		if d.After != tc.after {
+			t.Errorf("%s: again after %v, want %v", name, d.After, tc.after)
+		}
+	}
+}
+
+// What waits with a mark is written without it, if there is anything else.
+func TestWithoutMark(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		is   func(*state.Summary)
+		want Verdict
+	}{
+		"nothing else": {func(*state.Summary) {}, Keep},
+		"its claim":    {func(s *state.Summary) { s.PV.ClaimName = "other" }, Save},
+	} {
+		s := defaultRules()
+		summary := rightState()
+		tc.is(&summary)
+		o := Observation{Now: noon, Source: gone(noon), PV: pvBound(), Record: recordOf(summary), Memory: lacking(time.Minute), Tripped: true}
+		d := s.Decide(o)
+		if !o.MarksInMass(d) {
+			t.Fatalf("%s: it would not be marked: %+v", name, d)
+		}
+		d.WithoutMark(&o)
+		if d.Verdict != tc.want || d.Want.Mark != "" || d.Want.Present != state.PresentTrue {
+			t.Errorf("%s: verdict %v, %+v; want %v", name, d.Verdict, d.Want, tc.want)
+		}
+	}
+}
+
+// What somebody undoes is written again when its pause is over.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	summary := rightState()
+	summary.Content = 6
+	is := recordOf(summary)
+	for left, want := range map[time.Duration]Verdict{time.Second: Keep, 0: Save} {
+		s := defaultRules()
+		m := Memory{Before: Before{Said: is.Said(), At: ago(time.Minute), Pause: time.Minute + left}}
+		d := s.Decide(Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: is, Memory: m})
+		if d.Verdict != want || d.After != left {
+			t.Errorf("%v left: verdict %v, again after %v; want %v", left, d.Verdict, d.After, want)
+		}
+	}
+}
