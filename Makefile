@@ -239,7 +239,7 @@ test-release: bin/devcluster ## make a release twice, compare the two, and try e
 	DEVCLUSTER=$(CURDIR)/bin/devcluster go test -C hack/release -count=1 -timeout 90m
 
 .PHONY: release-check
-release-check: verify lint test test-release release ## all that a release needs: generated files, lint, tests, and the release itself
+release-check: verify lint vulncheck test test-tools test-release release ## all that a release needs: generated files, lint, tests, and the release itself
 
 .PHONY: clean
 clean: ## remove what was built
