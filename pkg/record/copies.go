@@ -1,0 +1,43 @@
+package record
+
+import (
+	api "github.com/storageos/go-api/v2"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// Copy is one copy of a volume's data, and where it is.
+type Copy struct {
+	NodeID   string // of StorageOS; empty if it does not say
+	Host     string // name of that node, as far as it is known
+	Master   bool
+	Health   string // as StorageOS reports it
+	Usable   bool   // its data is whole
+	Survives bool   // the volume can go on with this copy alone: a master, or a replica that may become one
+}
+
+// Copies are those of a volume, its master first, without what is deleted.
+func Copies(s *v1.VolumeStatus) []Copy {
+	var all []Copy
+	if m := s.Master; m != nil {
+		usable := m.Health == string(api.MASTERHEALTH_ONLINE)
+		all = append(all, Copy{m.NodeID, m.Hostname, true, m.Health, usable, usable})
+	}
+	for _, r := range s.Replicas {
+		if r.Health == string(api.REPLICAHEALTH_DELETED) {
+			continue
+		}
+		usable := r.Health == string(api.REPLICAHEALTH_READY)
+		all = append(all, Copy{r.NodeID, r.Hostname, false, r.Health, usable, usable && r.Promotable})
+	}
+	return all
+}
+
+// Ailing tells whether a copy is neither usable nor on its way to be.
+func (c Copy) Ailing() bool {
+	switch api.ReplicaHealth(c.Health) {
+	case api.REPLICAHEALTH_RECOVERING, api.REPLICAHEALTH_PROVISIONING, api.REPLICAHEALTH_PROVISIONED, api.REPLICAHEALTH_SYNCING:
+		return c.Master
+	}
+	return !c.Usable
+}

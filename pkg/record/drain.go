@@ -1,0 +1,154 @@
+package record
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// Outcome is what becomes of a volume when nodes go, all at once.
+type Outcome string
+
+// The outcomes, the worst first.
+const (
+	OutcomeOffline  Outcome = "Offline"  // no copy is left that it can go on with
+	OutcomeUnknown  Outcome = "Unknown"  // it depends on a copy of which nobody knows where it is
+	OutcomeDegraded Outcome = "Degraded" // it goes on with fewer copies than are wanted
+	OutcomeMoved    Outcome = "Moved"    // as many copies as are wanted stay; it is used, or led, elsewhere
+)
+
+var outcomes = []Outcome{OutcomeOffline, OutcomeUnknown, OutcomeDegraded, OutcomeMoved}
+
+// Drained is what becomes of one volume.
+type Drained struct {
+	Outcome  Outcome
+	Record   *v1.Volume
+	Attached bool   // it is used on one of the nodes
+	Gone     []Copy // on these nodes
+	Left     []Copy // elsewhere
+}
+
+// Drain foretells what becomes of the volumes that have to do with nodes of StorageOS, given
+// by their IDs, the worst first.
+func Drain(records []v1.Volume, nodes map[string]bool) []Drained {
+	var all []Drained
+	for _, r := range records {
+		d := drain(&r, func(id string) bool { return nodes[id] })
+		// A copy may be on one of the nodes if nobody says where it is.
+		worst := drain(&r, func(id string) bool { return nodes[id] || id == "" })
+		if worst.Outcome == OutcomeOffline && d.Outcome != OutcomeOffline || r.Status.Master == nil {
+			d.Outcome = OutcomeUnknown
+		}
+		if d.Outcome != "" {
+			all = append(all, d)
+		}
+	}
+	slices.SortFunc(all, func(a, b Drained) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(outcomes, a.Outcome), slices.Index(outcomes, b.Outcome)),
+			cmp.Compare(ClaimOf(a.Record).Namespace, ClaimOf(b.Record).Namespace),
+			cmp.Compare(ClaimOf(a.Record).Name, ClaimOf(b.Record).Name),
+			cmp.Compare(a.Record.Name, b.Record.Name))
+	})
+	return all
+}
+
+// drain foretells what becomes of one volume. Without an outcome it has nothing to do with
+// what goes.
+//
+//	a copy goes   the rest            outcome
+//	yes           none survives       Offline
+//	yes           fewer than wanted   Degraded
+//	yes           as many as wanted   Moved
+//	no, it is attached there          Moved
+func drain(r *v1.Volume, goes func(nodeID string) bool) Drained {
+	d := Drained{Record: r, Attached: r.Status.AttachedOn != "" && goes(r.Status.AttachedOn)}
+	usable, survives := 0, false
+	for _, c := range Copies(&r.Status) {
+		if goes(c.NodeID) {
+			d.Gone = append(d.Gone, c)
+			continue
+		}
+		d.Left = append(d.Left, c)
+		survives = survives || c.Survives
+		if c.Usable {
+			usable++
+		}
+	}
+	switch {
+	case len(d.Gone) == 0 && d.Attached:
+		d.Outcome = OutcomeMoved
+	case len(d.Gone) == 0:
+	case !survives:
+		d.Outcome = OutcomeOffline
+	case usable < wantedCopies(r):
+		d.Outcome = OutcomeDegraded
+	default:
+		d.Outcome = OutcomeMoved
+	}
+	return d
+}
+
+// wantedCopies is how many copies a volume wants, the master among them.
+func wantedCopies(r *v1.Volume) int {
+	if n, ok := replicasLabel(r.Spec.ConfigLabels); ok {
+		return 1 + n
+	}
+	return max(1, len(Copies(&r.Status)))
+}
+
+// ClaimOf is the claim that uses a volume, as far as the record knows one.
+func ClaimOf(r *v1.Volume) v1.ClaimReference {
+	if pv := r.Status.PersistentVolume; pv != nil && pv.Claim != nil {
+		return *pv.Claim
+	}
+	return v1.ClaimReference{}
+}
+
+// Fresh is how old a complete listing may be for records to be believed: the Lease of the
+// listings is written every half a minute.
+const Fresh = time.Minute
+
+// Doubts are the reasons for which nothing may be concluded from records, none if something may:
+// they are old, they are of another cluster than the one that was listed, or something is not in
+// them.
+func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
+	var doubts []string
+	doubt := func(format string, args ...any) { doubts = append(doubts, fmt.Sprintf(format, args...)) }
+	doubtMany := func(n int, one, many string) {
+		if n == 1 {
+			doubt("1 %s", one)
+		} else if n > 1 {
+			doubt("%d %s", n, many)
+		}
+	}
+	switch age := now.Sub(h.Completed).Round(time.Second); {
+	case age > Fresh:
+		doubt("StorageOS was last listed completely %v ago", age)
+	case age < -Fresh:
+		doubt("the clock here is %v behind the controller's", -age)
+	}
+	doubtMany(h.Held, "record is held: its volume is not listed, and not proven gone",
+		"records are held: their volumes are not listed, and not proven gone")
+	doubtMany(h.Invalid, "volume or PersistentVolume cannot be recorded, or waits for a name",
+		"volumes or PersistentVolumes cannot be recorded, or wait for a name")
+	if h.Cluster == "" {
+		doubt("StorageOS does not tell which cluster was listed")
+	}
+	others, absent := 0, 0
+	for i := range records {
+		if records[i].Annotations[v1.AnnotationClusterID] != h.Cluster {
+			others++
+		}
+		if records[i].Annotations[v1.AnnotationAbsentSince] != "" {
+			absent++
+		}
+	}
+	doubtMany(others, fmt.Sprintf("record is not of the cluster that was listed, %q", h.Cluster),
+		fmt.Sprintf("records are not of the cluster that was listed, %q", h.Cluster))
+	doubtMany(absent, "record waits: StorageOS does not list its volume", "records wait: StorageOS does not list their volumes")
+	return doubts
+}

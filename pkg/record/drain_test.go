@@ -1,0 +1,209 @@
+package record
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// vol is a record out of few words: its master, its replicas, and where it is attached, each
+// "NODE HEALTH", a replica that may not become master with a "!" behind it. A node "?" has no ID.
+func vol(name, master string, replicas []string, attached string) v1.Volume {
+	r := v1.Volume{}
+	r.Name = name
+	r.Annotations = map[string]string{v1.AnnotationClusterID: "c1"}
+	if master != "" {
+		node, health, _ := strings.Cut(master, " ")
+		r.Status.Master = &v1.Master{NodeID: strings.Trim(node, "?"), Health: health, Promotable: true}
+		if r.Status.Master.NodeID != "" {
+			r.Status.Master.Hostname = "host-" + r.Status.Master.NodeID
+		}
+	}
+	r.Spec.ConfigLabels = map[string]string{labelReplicas: fmt.Sprint(len(replicas))}
+	for _, replica := range replicas {
+		node, health, _ := strings.Cut(replica, " ")
+		health, not := strings.CutSuffix(health, "!")
+		c := v1.Replica{NodeID: strings.Trim(node, "?"), Health: health, Promotable: !not}
+		if c.NodeID != "" {
+			c.Hostname = "host-" + c.NodeID
+		}
+		r.Status.Replicas = append(r.Status.Replicas, c)
+	}
+	if attached != "" {
+		r.Status.AttachedOn, r.Status.AttachedOnHost = attached, "host-"+attached
+	}
+	r.Status.Health, _ = healthOf(len(replicas), r.Status.Master, r.Status.Replicas)
+	return r
+}
+
+// What becomes of one volume when nodes go.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name     string
+		master   string
+		replicas []string
+		attached string
+		nodes    string
+		want     Outcome // "": it is not concerned
+	}{
+		{"it is elsewhere", "b online", []string{"c ready"}, "b", "a", ""},
+		{"the only copy", "a online", nil, "", "a", OutcomeOffline},
+		{"the only copy, used elsewhere", "a online", nil, "b", "a", OutcomeOffline},
+		{"used there, the copy elsewhere", "b online", nil, "a", "a", OutcomeMoved},
+		{"the master, a replica may take over", "a online", []string{"b ready"}, "a", "a", OutcomeDegraded},
+		{"the master, the replica may not take over", "a online", []string{"b ready!"}, "", "a", OutcomeOffline},
+		{"the master, one of two replicas may take over", "a online", []string{"b ready!", "c ready"}, "", "a", OutcomeDegraded},
+		{"the master, the replica is not ready yet", "a online", []string{"b syncing"}, "", "a", OutcomeOffline},
+		{"the master, the replica has failed", "a online", []string{"b failed"}, "", "a", OutcomeOffline},
+		{"the master, the replica is deleted", "a online", []string{"b deleted"}, "", "a", OutcomeOffline},
+		{"the replica", "a online", []string{"b ready"}, "", "b", OutcomeDegraded},
+		{"the replica, it is syncing", "a online", []string{"b syncing"}, "", "b", OutcomeDegraded},
+		{"the replica, the master is offline", "a offline", []string{"b ready"}, "", "b", OutcomeOffline},
+		{"the offline master, a replica may take over", "a offline", []string{"b ready"}, "", "a", OutcomeDegraded},
+		{"the offline master, nothing else", "a offline", nil, "", "a", OutcomeOffline},
+		{"the master whose health is unknown", "a unknown", nil, "", "a", OutcomeOffline},
+		{"two nodes at once, a copy on each", "a online", []string{"b ready"}, "", "a b", OutcomeOffline},
+		{"two nodes at once, the third has one", "a online", []string{"b ready", "c ready"}, "", "a b", OutcomeDegraded},
+		{"two of three, the third may not take over", "a online", []string{"b ready", "c ready!"}, "", "a b", OutcomeOffline},
+		{"a node that nobody names", "? online", nil, "", "a", OutcomeUnknown},
+		{"the replica's node is not named, the master goes", "a online", []string{"? ready"}, "", "a", OutcomeUnknown},
+		{"the replica's node is not named, the master stays", "b online", []string{"? ready"}, "", "a", ""},
+		{"neither is named", "? online", []string{"? ready"}, "", "a", OutcomeUnknown},
+		{"no status yet", "", nil, "", "a", OutcomeUnknown},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			nodes := map[string]bool{}
+			for _, id := range strings.Fields(tc.nodes) {
+				nodes[id] = true
+			}
+			var got Outcome
+			if all := Drain([]v1.Volume{vol("v", tc.master, tc.replicas, tc.attached)}, nodes); len(all) == 1 {
+				got = all[0].Outcome
+			}
+			if got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// More copies than are wanted: one may go. Without the label all that are listed are wanted.
+func TestDrainWanted(t *testing.T) {
+	t.Parallel()
+	for replicas, want := range map[string]Outcome{"1": OutcomeMoved, "2": OutcomeDegraded, "": OutcomeDegraded, "0": OutcomeMoved} {
+		r := vol("v", "a online", []string{"b ready", "c ready"}, "")
+		r.Spec.ConfigLabels[labelReplicas] = replicas
+		if replicas == "" {
+			r.Spec.ConfigLabels = nil
+		}
+		if all := Drain([]v1.Volume{r}, map[string]bool{"c": true}); len(all) != 1 || all[0].Outcome != want {
+			t.Errorf("%s replicas: %+v, want %s", replicas, all, want)
+		}
+	}
+}
+
+// The worst comes first, then by claim.
+func TestDrainOrder(t *testing.T) {
+	t.Parallel()
+	claimed := func(r v1.Volume, namespace, name string) v1.Volume {
+		r.Status.PersistentVolume = &v1.PersistentVolumeStatus{Claim: &v1.ClaimReference{Namespace: namespace, Name: name}}
+		return r
+	}
+	records := []v1.Volume{
+		vol("moved", "b online", nil, "a"), claimed(vol("degraded-2", "a online", []string{"b ready"}, ""), "team", "b"),
+		vol("unknown", "? online", nil, ""), claimed(vol("degraded-1", "a online", []string{"b ready"}, ""), "team", "a"),
+		vol("offline", "a online", nil, "a"), vol("elsewhere", "b online", nil, ""),
+	}
+	var got []string
+	for _, d := range Drain(records, map[string]bool{"a": true}) {
+		got = append(got, d.Record.Name)
+	}
+	if diff := cmp.Diff([]string{"offline", "unknown", "degraded-1", "degraded-2", "moved"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Nothing is concluded from records that may not be true.
+func TestDoubts(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(100000, 0)
+	good := Heartbeat{Cluster: "c1", Completed: now.Add(-Fresh)}
+	for name, tc := range map[string]struct {
+		change func(*Heartbeat, *v1.Volume)
+		want   string // "": none
+	}{
+		"nothing":               {func(*Heartbeat, *v1.Volume) {}, ""},
+		"a stale Lease":         {func(h *Heartbeat, _ *v1.Volume) { h.Completed = h.Completed.Add(-time.Second) }, "last listed completely 1m1s ago"},
+		"a Lease that is ahead": {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(time.Hour) }, "1h0m0s behind"},
+		"another cluster":       {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "c2" }, `1 record is not of the cluster that was listed, "c2"`},
+		"a record of none":      {func(_ *Heartbeat, r *v1.Volume) { r.Annotations = nil }, "1 record is not of"},
+		"a cluster of none":     {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "" }, "1 record is not of"},
+		"neither says":          {func(h *Heartbeat, r *v1.Volume) { h.Cluster, r.Annotations = "", nil }, "does not tell which cluster"},
+		"held":                  {func(h *Heartbeat, _ *v1.Volume) { h.Held = 3 }, "3 records are held"},
+		"invalid":               {func(h *Heartbeat, _ *v1.Volume) { h.Invalid = 2 }, "2 volumes or PersistentVolumes cannot be recorded"},
+		"absent":                {func(_ *Heartbeat, r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }, "1 record waits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, r := good, vol("v", "a online", nil, "")
+			tc.change(&h, &r)
+			got := strings.Join(Doubts([]v1.Volume{r}, h, now), "; ")
+			if !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// A node is known by what its CSINode says and by the name that records have.
+func TestNodeIDs(t *testing.T) {
+	t.Parallel()
+	nodes := Nodes([]v1.Volume{vol("v", "a online", nil, "")})
+	for name, tc := range map[string]struct {
+		node, csi string
+		want      string
+	}{
+		"by its CSINode": {"worker", "x", "x"}, "by its name": {"host-a", "", "a"}, "by both": {"host-a", "a", "a"},
+		"they differ: either may be it": {"host-a", "x", "a x"}, "by neither": {"worker", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(NodeIDs(tc.node, tc.csi, nodes), " "); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// What volumes tell of nodes.
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	records := []v1.Volume{
+		vol("v1", "a online", []string{"b ready"}, "a"),
+		vol("v2", "a online", nil, "c"),
+		vol("v3", "b offline", []string{"d ready"}, ""),
+		vol("v4", "d online", []string{"b syncing", "e failed", "? failed"}, ""),
+		vol("v5", "", nil, ""),
+	}
+	want := []Node{
+		{ID: "a", Host: "host-a", Masters: 2, Attached: 1, LastCopies: 1, Health: v1.HealthHealthy},
+		{ID: "b", Host: "host-b", Masters: 1, Replicas: 2, Degraded: 2, Health: v1.HealthDegraded},
+		{ID: "c", Host: "host-c", Attached: 1, Health: v1.HealthUnknown},
+		{ID: "d", Host: "host-d", Masters: 1, Replicas: 1, Degraded: 2, LastCopies: 2, Health: v1.HealthHealthy},
+		{ID: "e", Host: "host-e", Replicas: 1, Degraded: 1, Health: v1.HealthOffline},
+	}
+	got := Nodes(records)
+	for i := range got {
+		got[i].ailing = 0
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Node{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,109 @@
+package record
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// Node is a node of StorageOS, as far as volumes tell of it.
+type Node struct {
+	ID       string
+	Host     string // its name, empty if no record has it
+	Masters  int
+	Replicas int
+	Attached int
+	Degraded int // volumes with a copy there that are not Healthy
+	// LastCopies are copies there without which their volume could not go on.
+	LastCopies int
+	// Health is Healthy if each copy there is well or on its way to be, Offline if none is,
+	// Degraded between the two, Unknown without any copy.
+	Health v1.Health
+
+	ailing int // copies that are neither well nor on their way
+}
+
+// Nodes are all nodes that records name, by name.
+func Nodes(records []v1.Volume) []Node {
+	all := map[string]*Node{}
+	node := func(id, host string) *Node {
+		n := all[id]
+		if n == nil {
+			n = &Node{ID: id}
+			all[id] = n
+		}
+		n.Host = cmp.Or(n.Host, host)
+		return n
+	}
+	for i := range records {
+		s := &records[i].Status
+		if s.AttachedOn != "" {
+			node(s.AttachedOn, s.AttachedOnHost).Attached++
+		}
+		copies := Copies(s)
+		survive := 0
+		for _, c := range copies {
+			if c.Survives {
+				survive++
+			}
+		}
+		for _, c := range copies {
+			if c.NodeID == "" {
+				continue
+			}
+			n := node(c.NodeID, c.Host)
+			if c.Master {
+				n.Masters++
+			} else {
+				n.Replicas++
+			}
+			if s.Health != v1.HealthHealthy {
+				n.Degraded++
+			}
+			if c.Survives && survive == 1 {
+				n.LastCopies++
+			}
+			if c.Ailing() {
+				n.ailing++
+			}
+		}
+	}
+	nodes := make([]Node, 0, len(all))
+	for _, n := range slices.SortedFunc(maps.Values(all), func(a, b *Node) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ID, b.ID))
+	}) {
+		n.Health = n.health()
+		nodes = append(nodes, *n)
+	}
+	return nodes
+}
+
+func (n *Node) health() v1.Health {
+	switch copies := n.Masters + n.Replicas; {
+	case copies == 0:
+		return v1.HealthUnknown
+	case n.ailing == 0:
+		return v1.HealthHealthy
+	case n.ailing == copies:
+		return v1.HealthOffline
+	default:
+		return v1.HealthDegraded
+	}
+}
+
+// NodeIDs are the IDs of the nodes of StorageOS that a node of Kubernetes may be: what its
+// CSINode says, and those that records know under either name. None: it cannot be told.
+func NodeIDs(name, csiNodeID string, nodes []Node) []string {
+	ids := map[string]bool{}
+	if csiNodeID != "" {
+		ids[csiNodeID] = true
+	}
+	for _, n := range nodes {
+		if n.Host != "" && (n.Host == name || n.Host == csiNodeID) {
+			ids[n.ID] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
