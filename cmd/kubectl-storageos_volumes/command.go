@@ -50,7 +50,7 @@ PersistentVolumes and StorageOS agree.`,
 	c.config.AddFlags(cmd.PersistentFlags())
 	cmd.PersistentFlags().StringVar(&c.csiDriver, "csi-driver", "csi.storageos.com", "CSI driver whose PersistentVolumes are StorageOS volumes")
 	cmd.PersistentFlags().StringVar(&c.controllerNamespace, "controller-namespace", "storageos", "Namespace in which the controller runs")
-	cmd.AddCommand(newList(c), newOrphans(c), newVerify(c), newVersion(c))
+	cmd.AddCommand(newList(c), newNodes(c), newOrphans(c), newDrainCheck(c), newVerify(c), newVersion(c))
 	cmd.SetVersionTemplate(versionLine())
 	return cmd
 }

@@ -9,8 +9,10 @@ import (
 // errNot is that the answer is no: something differs, or is not there.
 var errNot = errors.New("no")
 
-// errDiffers is not printed: what differs has been.
-var errDiffers = fmt.Errorf("there are differences: %w", errNot)
+// said is an answer that has been printed: only its exit code is left to give.
+type said int
+
+func (s said) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
 func unknownHealth(h string) error {
 	return fmt.Errorf("unknown health %q: use --health with one of %s", h, strings.Join(healths, ", "))

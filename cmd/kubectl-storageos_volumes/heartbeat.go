@@ -12,9 +12,6 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// fresh is how old what the heartbeat says may be: it is written every half a minute.
-const fresh = time.Minute
-
 // heartbeat reads what the controller says of its listings.
 func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.Heartbeat, error) {
 	lease, err := kube.CoordinationV1().Leases(c.controllerNamespace).Get(ctx, record.HeartbeatName, metav1.GetOptions{})
@@ -32,7 +29,7 @@ func doubts(h record.Heartbeat, err error, now time.Time) string {
 	switch age := now.Sub(h.Completed); {
 	case err != nil:
 		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
-	case age > fresh:
+	case age > record.Fresh:
 		return fmt.Sprintf("StorageOS was last listed completely %v ago: records say how it was then.", age.Round(time.Second))
 	}
 	return ""

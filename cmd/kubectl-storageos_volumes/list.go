@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 var healths = []string{string(v1.HealthHealthy), string(v1.HealthDegraded), string(v1.HealthOffline), string(v1.HealthUnknown)}
@@ -142,7 +143,7 @@ func (l *list) missing(records []v1.Volume) []string {
 
 // namesOf are the names that a record answers to.
 func namesOf(r *v1.Volume) []string {
-	names := []string{r.Name, identity(r), claimOf(r).Name}
+	names := []string{r.Name, identity(r), record.ClaimOf(r).Name}
 	if pv := r.Status.PersistentVolume; pv != nil {
 		names = append(names, pv.Name)
 	}
@@ -150,7 +151,7 @@ func namesOf(r *v1.Volume) []string {
 }
 
 func (l *list) selects(r *v1.Volume) bool {
-	claim := claimOf(r)
+	claim := record.ClaimOf(r)
 	if ns := *l.config.Namespace; ns != "" && claim.Namespace != ns {
 		return false
 	}
@@ -180,15 +181,8 @@ func on(r *v1.Volume, node string) bool {
 	return slices.Contains(hosts, node)
 }
 
-func claimOf(r *v1.Volume) v1.ClaimReference {
-	if pv := r.Status.PersistentVolume; pv != nil && pv.Claim != nil {
-		return *pv.Claim
-	}
-	return v1.ClaimReference{}
-}
-
 func row(r *v1.Volume, now time.Time) []any {
-	claim, capacity := claimOf(r), ""
+	claim, capacity := record.ClaimOf(r), ""
 	if r.Status.Capacity != nil {
 		capacity = r.Status.Capacity.String()
 	}

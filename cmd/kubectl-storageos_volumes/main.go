@@ -20,7 +20,7 @@ import (
 // Exit codes.
 const (
 	exitOK    = 0
-	exitNot   = 1 // verify has found differences, or a name is not there
+	exitNot   = 1 // there are differences, it is not safe, or a name is not there
 	exitError = 2 // it cannot be told
 )
 
@@ -38,11 +38,13 @@ func run(args []string, streams genericiooptions.IOStreams) int {
 	// Ctrl-C ends what runs; what was written for it is removed.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch err := cmd.ExecuteContext(ctx); {
+	err := cmd.ExecuteContext(ctx)
+	if code, ok := errors.AsType[said](err); ok {
+		return int(code)
+	}
+	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errDiffers):
-		return exitNot
 	case errors.Is(err, errNot):
 		fmt.Fprintln(streams.ErrOut, "error:", err)
 		return exitNot

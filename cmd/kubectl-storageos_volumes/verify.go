@@ -107,7 +107,7 @@ func (v *verify) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(v.ErrOut, "Compared %s: %d differences.\n", counted, len(found))
 	if len(found) > 0 {
-		return errDiffers
+		return said(exitNot)
 	}
 	return nil
 }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
+)
+
+// copies is a volume with a master on one node and ready replicas on others.
+func copies(id, master string, replicas ...string) v1.Volume {
+	return volume(id, func(r *v1.Volume) {
+		r.Status.Master = &v1.Master{NodeID: master, Hostname: "host-" + master, Health: "online"}
+		for _, node := range replicas {
+			r.Status.Replicas = append(r.Status.Replicas, v1.Replica{NodeID: node, Hostname: "host-" + node, Health: "ready", Promotable: true})
+		}
+	})
+}
+
+// The answer is one sentence, and "safe" only if all is known.
+func TestForetell(t *testing.T) {
+	t.Parallel()
+	records := []v1.Volume{copies("v1", "a", "b"), copies("v2", "b"), copies("v3", "c")}
+	csi := map[string]string{"worker-1": "a", "worker-2": "b", "worker-4": "d"}
+	for name, tc := range map[string]struct {
+		names, doubts []string
+		verdict, want string
+	}{
+		"safe": {[]string{"worker-1"}, nil, verdictSafe,
+			"Safe: without worker-1, none of 3 volumes goes Offline; 1 goes Degraded, none is only moved, 2 are not concerned."},
+		"not safe": {[]string{"worker-2"}, nil, verdictUnsafe,
+			"Not safe: without worker-2, 1 of 3 volumes goes Offline; 1 goes Degraded, none is only moved, 1 is not concerned."},
+		"two at once": {[]string{"worker-1", "worker-2"}, nil, verdictUnsafe,
+			"Not safe: without worker-1 and worker-2, 2 of 3 volumes go Offline; none goes Degraded, none is only moved, 1 is not concerned."},
+		"by its host name": {[]string{"host-c"}, nil, verdictUnsafe,
+			"Not safe: without host-c, 1 of 3 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned."},
+		"a node without a volume": {[]string{"worker-4"}, nil, verdictSafe,
+			"Safe: without worker-4, none of 3 volumes goes Offline; none goes Degraded, none is only moved, 3 are not concerned."},
+		"a node that nobody knows": {[]string{"worker-1", "worker-9"}, nil, verdictUnknown,
+			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is."},
+		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := foretell(tc.names, csi, records, tc.doubts)
+			if f.Verdict != tc.verdict || f.Summary != tc.want {
+				t.Errorf("%s: %s\nwant %s: %s", f.Verdict, f.Summary, tc.verdict, tc.want)
+			}
+		})
+	}
+}
+
+// For each volume it is said what goes and what stays.
+func TestForetoldTable(t *testing.T) {
+	t.Parallel()
+	offline := copies("v2", "b")
+	offline.Status.PersistentVolume = &v1.PersistentVolumeStatus{Claim: &v1.ClaimReference{Namespace: "team", Name: "data"}}
+	offline.Status.AttachedOn = "b"
+	f := foretell([]string{"worker-2"}, map[string]string{"worker-2": "b"}, []v1.Volume{copies("v1", "a", "b"), offline}, nil)
+	streams, _, stdout, _ := genericiooptions.NewTestIOStreams()
+	d := &drainCheck{cli: &cli{IOStreams: streams}, output: output{"wide"}}
+	if err := d.show(f); err != nil {
+		t.Fatal(err)
+	}
+	want := `OUTCOME    NAMESPACE   CLAIM   VOLUME   GOES             STAYS                    ATTACHED-THERE   VOLUME-ID
+Offline    team        data    r-v2     master host-b    -                        yes              v2
+Degraded                       r-v1     replica host-b   master host-a (online)                    v1
+` + f.Summary + "\n"
+	if diff := cmp.Diff(want, stdout.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A record that is not there is missed where its PersistentVolume is.
+func TestUnrecorded(t *testing.T) {
+	t.Parallel()
+	records := []v1.Volume{volume("v1")}
+	gone := persistentVolume("v3", func(pv *corev1.PersistentVolume) { pv.DeletionTimestamp = &old })
+	if got := unrecorded(records, []corev1.PersistentVolume{persistentVolume("v1"), gone}); got != nil {
+		t.Errorf("%q", got)
+	}
+	if got := fmt.Sprint(unrecorded(records, []corev1.PersistentVolume{persistentVolume("v1"), persistentVolume("v2")})); !strings.Contains(got, "the PersistentVolume p-v2 has no record") {
+		t.Errorf("%q", got)
+	}
+}
+
+// Of several records of one volume the oldest counts, and what is not ours does not.
+func TestTheirs(t *testing.T) {
+	t.Parallel()
+	copied := volume("v1", func(r *v1.Volume) { r.Name, r.CreationTimestamp = "a-copy", young })
+	got := theirs([]v1.Volume{copied, volume("v1"), volume(""), volume("v2")})
+	if len(got) != 2 || got[0].Name != "r-v1" || got[1].Name != "r-v2" {
+		t.Errorf("%d records: %v", len(got), got)
+	}
+}
+
+// A node has the name that Kubernetes gives it, and one without a volume is there too.
+func TestNodeEntries(t *testing.T) {
+	t.Parallel()
+	known := []nodeEntry{
+		{Name: "host-b", NodeID: "b", Replicas: 1, Health: v1.HealthHealthy},
+		{Name: "worker-1", NodeID: "a", Masters: 1, Health: v1.HealthHealthy},
+		{Name: "worker-4", NodeID: "d", Health: v1.HealthUnknown},
+	}
+	r := copies("v1", "a", "b")
+	r.Status.Health = v1.HealthHealthy
+	got := nodeEntries(record.Nodes([]v1.Volume{r}), map[string]string{"worker-1": "a", "worker-4": "d"})
+	if diff := cmp.Diff(known, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
