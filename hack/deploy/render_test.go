@@ -173,8 +173,8 @@ func TestChartIsKustomize(t *testing.T) {
 	}{
 		"alone": {nil, nil, 13},
 		"with everything": {
-			[]string{"service-monitor", "prometheus-rule", "dashboard"},
-			map[string]any{"serviceMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled}, 16,
+			[]string{"claim-events", "service-monitor", "prometheus-rule", "dashboard"},
+			map[string]any{"claimEvents": true, "serviceMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled}, 18,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

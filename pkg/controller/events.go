@@ -26,6 +26,17 @@ type EventRecorder interface {
 	Event(object runtime.Object, eventtype, reason, message string)
 }
 
+// sayOf says something of a volume, to its claim as well if that is wanted.
+func (r *Reconciler) sayOf(volumeID string, events ...policy.Event) {
+	r.say(events...)
+	if !r.settings.ClaimEvents || len(events) == 0 {
+		return
+	}
+	if pv := r.caches.PVOf(volumeID); pv != nil {
+		r.say(policy.OnClaim(pv, events)...)
+	}
+}
+
 func (r *Reconciler) say(events ...policy.Event) {
 	for _, e := range events {
 		r.events.Event(e.On, e.Kind, e.Reason, e.Message)

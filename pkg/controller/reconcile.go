@@ -86,7 +86,7 @@ func (r *Reconciler) evaluate(id string, cy *cycle) {
 // schedule does what every decision asks for, whoever made it: it speaks and sets
 // the time of another look.
 func (r *Reconciler) schedule(id string, o policy.Observation, d policy.Decision) {
-	r.say(d.Reports...)
+	r.sayOf(id, d.Reports...)
 	if d.After > 0 {
 		r.queue.AddAfter(id, d.After)
 	}

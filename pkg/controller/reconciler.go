@@ -142,7 +142,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}
-	caches, err := cache.New(o.Kubernetes, o.Records, o.Settings.CSIDriver, cache.Changed{PV: r.pvChanged, Record: r.recordChanged})
+	caches, err := cache.New(o.Kubernetes, o.Records, o.Settings.CSIDriver, o.Settings.ClaimEvents, cache.Changed{PV: r.pvChanged, Record: r.recordChanged})
 	if err != nil {
 		return nil, err
 	}

@@ -133,7 +133,7 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(after))
 		return t
 	})
-	r.say(events...)
+	r.sayOf(id, events...)
 	if was != nil && !d.Content && was.Summary.Content != d.Want.Content {
 		// Somebody has written something else into it, which a watch that is quiet does not tell.
 		r.recheck.add(id)

@@ -37,6 +37,9 @@ type Settings struct {
 	// ProgressInterval is how often at most the sync progress of replicas
 	// alone causes a write.
 	ProgressInterval time.Duration
+	// ClaimEvents has claims told, too, of what becomes of their volumes: it takes the right
+	// to write events in every namespace.
+	ClaimEvents bool
 	// LeaseDuration is that of the election, 0 without one. A process whose watch of
 	// records has told nothing for longer lists them anew before it creates one.
 	LeaseDuration time.Duration

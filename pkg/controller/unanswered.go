@@ -26,7 +26,7 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, hal
 		t, events = t.Lost(was, left, to.Value().Health)
 		return t
 	})
-	r.say(events...)
+	r.sayOf(id, events...)
 }
 
 // findOut reads a record of which nobody knows what it says.
@@ -46,6 +46,6 @@ func (r *Reconciler) findOut(ctx context.Context, id string, u policy.Unanswered
 		t, events = t.FoundOut(u, is)
 		return t
 	})
-	r.say(events...)
+	r.sayOf(id, events...)
 	return nil
 }

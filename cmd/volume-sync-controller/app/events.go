@@ -79,7 +79,9 @@ func (e *events) Event(object runtime.Object, kind, reason, message string) {
 		e.lose(said{reason: reason}, fmt.Errorf("it is on no object: %w", err))
 		return
 	}
-	e.heard(on, kind, reason, message)
+	if on.Kind != claimKind { // which repeats what was said of its volume
+		e.heard(on, kind, reason, message)
+	}
 	s := said{on, kind, reason, message, time.Now()}
 	e.mu.Lock()
 	full := len(e.waiting) >= e.most
@@ -180,6 +182,8 @@ func (e *events) hand(ctx context.Context, s said) error {
 			err = nil // it came before, only the answer did not
 		}
 		switch {
+		case s.on.Kind == claimKind && namespaceGone(err):
+			return nil // nobody is left who could read it
 		case err == nil:
 			if logged {
 				klog.FromContext(ctx).Info("Events are taken again", "tries", try)
@@ -237,6 +241,13 @@ func (s said) event() *corev1.Event {
 		Source:              corev1.EventSource{Component: component},
 		ReportingController: component,
 	}
+}
+
+const claimKind = "PersistentVolumeClaim"
+
+// namespaceGone tells whether the namespace of an event has gone, or is about to.
+func namespaceGone(err error) bool {
+	return apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // passes tells whether a failure may pass: the API server is not there, or is busy.

@@ -340,3 +340,43 @@ func TestEventsAtTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// What is said on a claim is not heard again, is said in its namespace, and where that has gone
+// nothing is lost.
+func TestEventsOnClaims(t *testing.T) {
+	t.Parallel()
+	terminating := apierrors.NewForbidden(eventResource, "", errBroken)
+	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	for name, tc := range map[string]struct {
+		answer error
+		lost   int32
+	}{
+		"it is taken":                  {},
+		"the namespace has gone":       {answer: apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "team")},
+		"the namespace is terminating": {answer: terminating},
+		"it is not permitted":          {answer: apierrors.NewForbidden(eventResource, "", errBroken), lost: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSaying(t, func(int, *corev1.Event) error { return tc.answer })
+				defer s.stop()
+				for range 3 {
+					s.Event(&corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: "team", Name: "data", UID: "u"},
+						corev1.EventTypeWarning, "VolumeOffline", "the master is offline, 0/1 copies are usable")
+				}
+				time.Sleep(time.Minute)
+				if s.heard.Load() != 0 || s.failed.Load() != tc.lost {
+					t.Errorf("%d heard, %d lost, want %d", s.heard.Load(), s.failed.Load(), tc.lost)
+				}
+				if n := strings.Count(s.logged(), "not permitted"); n != int(min(tc.lost, 1)) {
+					t.Errorf("it was logged %d times:\n%s", n, s.logged())
+				}
+				list, err := s.client.CoreV1().Events("team").List(t.Context(), metav1.ListOptions{})
+				if err != nil || (len(list.Items) > 0) != (tc.answer == nil) {
+					t.Errorf("%d events in the namespace of the claim, %v", len(list.Items), err)
+				}
+			})
+		})
+	}
+}

@@ -143,6 +143,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.IntVar(&c.MaxOrphanPercent, "max-orphan-percent", c.MaxOrphanPercent, "deletions are held when more than this percentage of the records, and more than -max-orphan-count, lose their volumes unexplained")
 	fs.IntVar(&c.MaxOrphanCount, "max-orphan-count", c.MaxOrphanCount, "deletions are held when more than this many records, and more than -max-orphan-percent, lose their volumes unexplained")
 	fs.DurationVar(&c.MassOrphanHold, "mass-orphan-hold", c.MassOrphanHold, "for how long they are held")
+	fs.BoolVar(&c.ClaimEvents, "claim-events", c.ClaimEvents, "say events about a volume on its claim too, in the claim's namespace; takes the right to create events there")
 	fs.StringVar(&c.AcceptClusterID, "accept-cluster-id", "", "`ID` of the StorageOS cluster that may also judge records that name another")
 	fs.DurationVar(&c.ProgressInterval, "progress-interval", c.ProgressInterval, "how often at most the sync progress of replicas alone causes a write")
 

@@ -23,6 +23,7 @@ func TestFlags(t *testing.T) {
 		"api-refresh-interval":   "1m0s",
 		"api-retry-interval":     "5s",
 		"api-timeout":            "30s",
+		"claim-events":           "false",
 		"csi-driver":             "csi.storageos.com",
 		"workers":                "10",
 		"resync-interval":        "10m0s",
@@ -79,7 +80,7 @@ func TestFlagsSet(t *testing.T) {
 		"-max-orphan-count=9", "-mass-orphan-hold=10s", "-accept-cluster-id=cluster", "-progress-interval=11s",
 		"-kube-api-qps=12", "-kube-api-burst=13", "-kubeconfig=/kubeconfig", "-namespace=namespace",
 		"-enable-leader-election", "-lease-duration=16s", "-renew-deadline=15s", "-retry-period=1s",
-		"-metrics-addr=host:17", "-profiling", "-logging-format=json")
+		"-metrics-addr=host:17", "-profiling", "-claim-events", "-logging-format=json")
 	const s = time.Second
 	c := o.controller
 	for name, pair := range map[string][2]any{
@@ -95,7 +96,7 @@ func TestFlagsSet(t *testing.T) {
 		"kubeconfig": {o.kubeconfig, "/kubeconfig"}, "namespace": {o.namespace, "namespace"},
 		"enable-leader-election": {o.election, true}, "lease-duration": {o.leaseDuration, 16 * s},
 		"renew-deadline": {o.renewDeadline, 15 * s}, "retry-period": {o.retryPeriod, s},
-		"metrics-addr": {o.metricsAddr, "host:17"}, "profiling": {o.profiling, true}, "logging-format": {o.loggingFormat, "json"},
+		"metrics-addr": {o.metricsAddr, "host:17"}, "profiling": {o.profiling, true}, "claim-events": {c.ClaimEvents, true}, "logging-format": {o.loggingFormat, "json"},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("-%s sets %v, want %v", name, pair[0], pair[1])

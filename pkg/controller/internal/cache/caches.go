@@ -26,6 +26,7 @@ type Caches struct {
 	PVs, Records cache.SharedIndexInformer
 
 	driver        string
+	claims        bool // the UIDs of claims are kept
 	pvIndex       *index[*state.PV]
 	recordIndex   *index[*state.Record]
 	pvHandled     cache.ResourceEventHandlerRegistration
@@ -52,12 +53,12 @@ type Changed struct {
 
 // New makes the informers, and starts nothing. They are made without a factory, whose
 // informers index everything by namespace: no object here has one. Driver is the CSI driver
-// whose PersistentVolumes count.
-func New(kube kubernetes.Interface, records versioned.Interface, driver string, changed Changed) (*Caches, error) {
+// whose PersistentVolumes count; claims has the UIDs of their claims kept.
+func New(kube kubernetes.Interface, records versioned.Interface, driver string, claims bool, changed Changed) (*Caches, error) {
 	c := &Caches{
 		PVs:     coreinformers.NewPersistentVolumeInformer(kube, 0, cache.Indexers{}),
 		Records: recordinformers.NewVolumeInformer(records, 0, cache.Indexers{}),
-		driver:  driver, changed: changed,
+		driver:  driver, claims: claims, changed: changed,
 	}
 	c.pvIndex = newIndex[*state.PV](c.PVs.GetStore())
 	c.recordIndex = newIndex[*state.Record](c.Records.GetStore())

@@ -15,12 +15,16 @@ func (c *Caches) TrimPV(obj any) (any, error) {
 		return obj, nil // trimmed before, or a tombstone
 	}
 	p := state.NewPV(pv, c.driver)
+	if !c.claims {
+		p.ClaimUID = "" // nobody asks for it
+	}
 	if known, ok, _ := c.PVs.GetStore().GetByKey(pv.Name); ok {
 		q := known.(*state.PV)
 		state.Reuse(q.Name, &p.Name)
 		state.Reuse(string(q.UID), (*string)(&p.UID))
 		state.Reuse(q.VolumeID, &p.VolumeID)
 		state.Reuse(q.ClaimName, &p.ClaimName)
+		state.Reuse(string(q.ClaimUID), (*string)(&p.ClaimUID))
 	}
 	return p, nil
 }

@@ -54,6 +54,24 @@ func OnRecordOr(r *state.Record, p *state.PV, kind, reason, message string) []Ev
 	}
 }
 
+// OnClaim are those of the events that tell whoever owns the claim of a PersistentVolume how the
+// volume is. None if no claim was bound to it.
+func OnClaim(p *state.PV, events []Event) []Event {
+	claim := p.Claim()
+	if claim == nil {
+		return nil
+	}
+	var told []Event
+	for _, e := range events {
+		switch e.Reason {
+		case EventDegraded, EventOffline, EventHealthy, EventMissing, EventFound:
+			e.On = claim
+			told = append(told, e)
+		}
+	}
+	return told
+}
+
 // HealthEvent is what is said when the health of a volume has become another: by its
 // copies, before and after. That it is absent, or back, is no such thing.
 func HealthEvent(on *corev1.ObjectReference, was v1.Health, is record.HealthStatus) []Event {

@@ -23,6 +23,8 @@ type PV struct {
 	VolumeID    string           // "" if it is not ours
 	Terminating bool
 	Unreadable  bool // its handle names no volume, though it is of the driver
+	// ClaimUID is that of the claim it is for, kept only if claims are told of events.
+	ClaimUID types.UID
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
@@ -61,6 +63,16 @@ func (p *PV) Ref() *corev1.ObjectReference {
 	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.Name, UID: p.UID}
 }
 
+// Claim names the claim in an event, nil if there is none that was bound.
+func (p *PV) Claim() *corev1.ObjectReference {
+	if p.ClaimUID == "" {
+		return nil
+	}
+	return &corev1.ObjectReference{
+		APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: p.ClaimNamespace.Value(), Name: p.ClaimName, UID: p.ClaimUID,
+	}
+}
+
 // NewPV takes down what the cache keeps of a PersistentVolume.
 func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
 	p := &PV{PVSummary: PVSummary{Name: pv.Name}, UID: pv.UID, ResourceVersion: pv.ResourceVersion}
@@ -78,7 +90,7 @@ func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
 	p.ReclaimPolicy = Intern(pv.Spec.PersistentVolumeReclaimPolicy)
 	p.Terminating = pv.DeletionTimestamp != nil
 	if claim := pv.Spec.ClaimRef; claim != nil {
-		p.ClaimNamespace, p.ClaimName = Intern(claim.Namespace), claim.Name
+		p.ClaimNamespace, p.ClaimName, p.ClaimUID = Intern(claim.Namespace), claim.Name, claim.UID
 	}
 	return p
 }

@@ -1,0 +1,37 @@
+package cache
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	recordsfake "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/fake"
+)
+
+// The UID of a claim is kept only where claims are told of events.
+func TestTrimPVClaim(t *testing.T) {
+	t.Parallel()
+	for _, claims := range []bool{true, false} {
+		c, err := New(fake.NewClientset(), recordsfake.NewSimpleClientset(), "d", claims, Changed{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}}
+		pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: "d", VolumeHandle: "ns/v"}
+		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "team", Name: "data", UID: "u"}
+		p, err := c.TrimPV(pv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim := p.(*state.PV).Claim()
+		if (claim != nil) != claims {
+			t.Fatalf("claims %t: %+v", claims, claim)
+		}
+		if claims && (*claim != corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: "team", Name: "data", UID: "u"}) {
+			t.Errorf("the claim is %+v", claim)
+		}
+	}
+}
