@@ -75,7 +75,7 @@ ifdef API_ENDPOINT
 run: build
 	bin/volume-sync-controller -kubeconfig '$(KUBECONFIG)' -api-endpoint '$(API_ENDPOINT)' -api-secret-path '$(API_SECRET_PATH)'
 else
-run: build devcluster ## show the controller at work (README)
+run: build devcluster plugin ## show the controller at work (README)
 	go build -o bin/demo ./hack/demo
 	@exec bin/demo
 endif

@@ -111,12 +111,12 @@ func run(ctx context.Context, bin, crd, class string, pace time.Duration) error 
 		fmt.Println("demo: nobody binds claims: there are none, volumes are made and deleted in StorageOS itself")
 	}
 	fmt.Println("\nIn a second terminal:")
-	for _, command := range try(kubectl, claims) {
+	for _, command := range try(kubectl, kubeconfig, claims) {
 		fmt.Println(" ", command)
 	}
 	fmt.Print("Ctrl-C stops everything.\n\n")
 
-	s, err := newStory(sim, config, claims)
+	s, err := newStory(sim, config, plugin{filepath.Join(bin, "kubectl-storageos_volumes"), kubeconfig}, claims)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func run(ctx context.Context, bin, crd, class string, pace time.Duration) error 
 }
 
 // try is what to try.
-func try(kubectl string, claims bool) (commands []string) {
+func try(kubectl, kubeconfig string, claims bool) (commands []string) {
 	if claims {
 		commands = []string{kubectl + " apply -f hack/demo/claim.yaml"}
 	}
@@ -161,6 +161,7 @@ func try(kubectl string, claims bool) (commands []string) {
 		kubectl+" get volumes",
 		kubectl+" describe volume NAME",
 		kubectl+" get events",
+		"bin/kubectl-storageos_volumes nodes --kubeconfig "+kubeconfig,
 		"curl localhost:8080/metrics",
 	)
 }

@@ -51,6 +51,7 @@ type story struct {
 	sim     *simulator.Simulator
 	records versioned.Interface
 	source  source
+	plugin  plugin
 	who     string // does what the source does
 	items   []item // the first is the next to go
 	made    int
@@ -58,12 +59,12 @@ type story struct {
 }
 
 // newStory makes one with claims, which need a controller manager, or without.
-func newStory(sim *simulator.Simulator, config *rest.Config, withClaims bool) (*story, error) {
+func newStory(sim *simulator.Simulator, config *rest.Config, p plugin, withClaims bool) (*story, error) {
 	records, err := versioned.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	s := &story{sim: sim, records: records, source: alone{sim}, who: "StorageOS"}
+	s := &story{sim: sim, records: records, source: alone{sim}, plugin: p, who: "StorageOS"}
 	if withClaims {
 		kube, err := kubernetes.NewForConfig(config)
 		if err != nil {
@@ -119,7 +120,8 @@ func (s *story) add(ctx context.Context) (item, error) {
 	return it, err
 }
 
-// next makes the next change: attach, a failing replica, its return, one that grows, a
+// next makes the next change: attach, a failing replica, of which it is asked what a drain
+// would do, its return, one that grows, a
 // new one, a deleted one.
 func (s *story) next(ctx context.Context) error {
 	it := s.items[1+s.turn/6%(len(s.items)-1)]
@@ -136,7 +138,14 @@ func (s *story) next(ctx context.Context) error {
 			v.AttachedOn, v.AttachmentType = node.ID, simulator.AttachmentHost
 		})
 	case 1:
-		return s.change(ctx, it, "has a failed replica", replicaHealth(simulator.HealthFailed))
+		if err := s.change(ctx, it, "has a failed replica", replicaHealth(simulator.HealthFailed)); err != nil {
+			return err
+		}
+		v, err := s.source.volume(ctx, it)
+		if err != nil {
+			return err
+		}
+		return s.ask(ctx, v)
 	case 2:
 		return s.change(ctx, it, "has its replica again", replicaHealth(simulator.HealthReady))
 	case 3:

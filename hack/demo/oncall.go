@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+
+	"github.com/storageos/volume-sync-controller/hack/simulator"
+)
+
+// noticed is how long the record of a changed volume may take: a poll, and a little.
+const noticed = 8 * time.Second
+
+// plugin is the kubectl plugin, which people on call ask.
+type plugin struct{ path, kubeconfig string }
+
+// ask asks what would become of a volume whose replica has failed if the node of its master
+// went, once the record says so.
+func (s *story) ask(ctx context.Context, v simulator.Volume) error {
+	ctx, cancel := context.WithTimeout(ctx, noticed)
+	defer cancel()
+	var name, node string
+	err := wait(ctx, func() (bool, error) {
+		list, err := s.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{LabelSelector: v1.LabelVolumeID + "=" + v.ID})
+		if err != nil || len(list.Items) != 1 {
+			return false, err
+		}
+		r := list.Items[0]
+		if r.Status.Master != nil {
+			name, node = r.Name, r.Status.Master.Hostname
+		}
+		return r.Status.Health == v1.HealthDegraded, nil
+	})
+	if err != nil {
+		return nil //nolint:nilerr // it has no replica, or has changed again
+	}
+	args := []string{"drain-check", node}
+	cmd := exec.CommandContext(ctx, s.plugin.path, append(args, "--kubeconfig", s.plugin.kubeconfig, "--controller-namespace", "default")...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		return fmt.Errorf("asking the plugin: %w", err) // that it is not safe is an answer
+	}
+	said("on call", "kubectl storageos-volumes "+strings.Join(args, " "), "")
+	for _, line := range answer(out.String(), name) {
+		fmt.Fprintln(os.Stdout, "          "+line)
+	}
+	return nil
+}
+
+// answer is what is said of one volume, and the sentence at the end: of many volumes the rest
+// is left out.
+func answer(out, volume string) []string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	last := len(lines) - 1
+	return slices.DeleteFunc(lines, func(line string) bool {
+		return !strings.HasPrefix(line, "OUTCOME") && !strings.Contains(line, volume) && line != lines[last]
+	})
+}
