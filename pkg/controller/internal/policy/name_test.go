@@ -19,12 +19,13 @@ func TestWaits(t *testing.T) {
 		grace time.Duration
 		steps []step
 	}{
-		"nobody has it":         {15 * time.Second, []step{{0, 1, NameHolder{}, false}}},
-		"the grace and two":     {15 * time.Second, []step{{0, 1, leaving, true}, {10 * time.Second, 3, leaving, true}, {15 * time.Second, 4, leaving, true}, {20 * time.Second, 5, leaving, true}, {25 * time.Second, 6, leaving, false}}},
-		"no grace, and two":     {0, []step{{0, 1, leaving, true}, {5 * time.Second, 2, leaving, true}, {10 * time.Second, 3, leaving, false}}},
-		"no listing completes":  {15 * time.Second, []step{{0, 1, leaving, true}, {15 * time.Second, 1, leaving, true}, {time.Hour, 1, leaving, true}}},
-		"it becomes free":       {15 * time.Second, []step{{0, 1, leaving, true}, {5 * time.Second, 2, NameHolder{}, false}}},
-		"it is held, then goes": {0, []step{{0, 1, held, true}, {time.Hour, 700, held, true}, {time.Hour, 701, leaving, true}, {time.Hour, 702, leaving, true}, {time.Hour, 703, leaving, false}}},
+		"nobody has it":               {15 * time.Second, []step{{0, 1, NameHolder{}, false}}},
+		"the grace and two":           {15 * time.Second, []step{{0, 1, leaving, true}, {10 * time.Second, 3, leaving, true}, {15 * time.Second, 4, leaving, true}, {20 * time.Second, 5, leaving, true}, {25 * time.Second, 6, leaving, false}}},
+		"no grace, and two":           {0, []step{{0, 1, leaving, true}, {5 * time.Second, 2, leaving, true}, {10 * time.Second, 3, leaving, false}}},
+		"no listing completes":        {15 * time.Second, []step{{0, 1, leaving, true}, {15 * time.Second, 1, leaving, true}, {time.Hour, 1, leaving, true}}},
+		"it becomes free":             {15 * time.Second, []step{{0, 1, leaving, true}, {5 * time.Second, 2, NameHolder{}, false}}},
+		"held when the grace is over": {15 * time.Second, []step{{0, 1, leaving, true}, {15 * time.Second, 4, leaving, true}, {20 * time.Second, 5, held, true}, {25 * time.Second, 9, leaving, true}, {34 * time.Second, 9, leaving, true}, {35 * time.Second, 10, leaving, true}, {40 * time.Second, 12, leaving, false}}},
+		"it is held, then goes":       {0, []step{{0, 1, held, true}, {time.Hour, 700, held, true}, {time.Hour, 701, leaving, true}, {time.Hour, 702, leaving, true}, {time.Hour, 703, leaving, false}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -74,6 +74,10 @@ func TestRemembered(t *testing.T) {
 			Observation{Record: terminating(), Memory: missed},
 			func(d Decision) bool { return !d.Memory.Gauges.Missing }, "not missing",
 		},
+		"a volume of which nothing is known: its absence is forgotten": {
+			Observation{PV: pvBound(), Record: recordOf(rightState()), Memory: absent},
+			func(d Decision) bool { return d.Memory.absent == absenceStart{} }, "no absence",
+		},
 		"a PersistentVolume that goes misses nothing any more": {
 			func() Observation {
 				pv := pvBound()
@@ -178,7 +182,7 @@ func TestDecideName(t *testing.T) {
 // What is remembered after a save, and after answers that prove.
 func TestSavedAndProved(t *testing.T) {
 	t.Parallel()
-	refused := Memory{Refused: Refusal{Content: 7, At: noon}, Progressed: ago(time.Minute), Gauges: Gauges{Held: "why"}}
+	refused := Memory{Quiet: 7, Refused: Refusal{Content: 7, At: noon}, Progressed: ago(time.Minute), Gauges: Gauges{Held: "why"}}
 	is := recordOf(rightState())
 	was := recordOf(rightState())
 	invalid := func(p Presence, why string) Source { return Source{Presence: p, Invalid: why} }
@@ -196,7 +200,7 @@ func TestSavedAndProved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, _ := refused.Saved(Observation{Now: noon, Source: tc.source}, tc.d, was, is, nil, false)
-			if m.Gauges.Invalid != tc.invalid || (m.Refused != Refusal{}) != tc.refused || m.Progressed.IsZero() == tc.refused {
+			if m.Gauges.Invalid != tc.invalid || m.Quiet != 0 || (m.Refused != Refusal{}) != tc.refused || m.Progressed.IsZero() == tc.refused {
 				t.Errorf("%+v", m)
 			}
 		})
