@@ -79,7 +79,7 @@ func claimEvents(t *testing.T, wanted bool) {
 		return
 	}
 	e.eventually("the owner sees it", 30*time.Second, func() error {
-		if text := described(); !strings.Contains(text, "VolumeDegraded") || !strings.Contains(text, "only 1/2 copies are usable") {
+		if text := described(); !strings.Contains(text, "VolumeDegraded") || !strings.Contains(text, "Only 1 of 2 wanted copies is usable") {
 			return fmt.Errorf("%s", text)
 		}
 		return nil

@@ -456,10 +456,10 @@ func TestHistoryOlderCRDEvents(t *testing.T) {
 		was, is, master string
 		want            spoken
 	}{
-		"degraded":         {replicas("ready", "ready"), replicas("ready", "failed"), "online", spoken{policy.EventDegraded: {"only 2/3 copies are usable"}}},
-		"healthy":          {replicas("ready", "failed"), replicas("ready", "ready"), "online", spoken{policy.EventHealthy: {"3/3 copies are usable"}}},
-		"offline":          {replicas("ready", "ready"), replicas("ready", "ready"), "offline", spoken{policy.EventOffline: {"the master is offline, 2/3 copies are usable"}}},
-		"a label too few":  {replicas("ready"), `"replicas":[{"id":"r","health":"failed"}]`, "online", spoken{policy.EventDegraded: {"only 1/2 copies are usable"}}},
+		"degraded":         {replicas("ready", "ready"), replicas("ready", "failed"), "online", spoken{policy.EventDegraded: {"Only 2 of 3 wanted copies are usable"}}},
+		"healthy":          {replicas("ready", "failed"), replicas("ready", "ready"), "online", spoken{policy.EventHealthy: {"3 of 3 wanted copies are usable"}}},
+		"offline":          {replicas("ready", "ready"), replicas("ready", "ready"), "offline", spoken{policy.EventOffline: {"The master is offline, so the volume cannot be used; 2 of 3 wanted copies are usable"}}},
+		"a label too few":  {replicas("ready"), `"replicas":[{"id":"r","health":"failed"}]`, "online", spoken{policy.EventDegraded: {"Only 1 of 2 wanted copies is usable"}}},
 		"nothing to speak": {replicas("ready"), replicas("ready"), "online", spoken{}},
 	} {
 		for _, older := range []bool{true, false} {

@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"unicode"
+	"unicode/utf8"
+
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
@@ -37,8 +40,10 @@ func (r *Reconciler) sayOf(volumeID string, events ...policy.Event) {
 	}
 }
 
+// say says each as a sentence.
 func (r *Reconciler) say(events ...policy.Event) {
 	for _, e := range events {
-		r.events.Event(e.On, e.Kind, e.Reason, e.Message)
+		first, n := utf8.DecodeRuneInString(e.Message)
+		r.events.Event(e.On, e.Kind, e.Reason, string(unicode.ToUpper(first))+e.Message[n:])
 	}
 }

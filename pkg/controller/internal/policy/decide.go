@@ -186,7 +186,7 @@ func (d *Decision) found(o *Observation) {
 	t := &d.Memory
 	if said := t.missing.said || t.missing.quiet && !o.Tripped; said && o.Memory.Gauges.Missing && o.PV != nil {
 		d.Reports = append(d.Reports, OnPersistentVolume(o.PV, corev1.EventTypeNormal, EventFound,
-			"StorageOS has the volume again"))
+			"StorageOS has the volume of the PersistentVolume "+o.PV.Name+" again"))
 	}
 	switch {
 	case t.absent != (absenceStart{}):

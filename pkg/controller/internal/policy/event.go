@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -78,15 +80,24 @@ func HealthEvent(on *corev1.ObjectReference, was v1.Health, is record.HealthStat
 	if was == is.Health || was == "" {
 		return nil
 	}
-	ready := is.Ready
+	usable := copies(is.Ready)
 	switch is.Health {
 	case v1.HealthHealthy:
-		return []Event{{on, corev1.EventTypeNormal, EventHealthy, ready + " copies are usable"}}
+		return []Event{{on, corev1.EventTypeNormal, EventHealthy, usable}}
 	case v1.HealthDegraded:
-		return []Event{{on, corev1.EventTypeWarning, EventDegraded, "only " + ready + " copies are usable"}}
+		return []Event{{on, corev1.EventTypeWarning, EventDegraded, "only " + usable}}
 	case v1.HealthOffline:
-		return []Event{{on, corev1.EventTypeWarning, EventOffline, "the master is offline, " + ready + " copies are usable"}}
+		return []Event{{on, corev1.EventTypeWarning, EventOffline, "the master is offline, so the volume cannot be used; " + usable}}
 	default:
 		return nil // unknown is no state that somebody could act on
 	}
+}
+
+// copies says in words what status.ready says.
+func copies(ready string) string {
+	usable, wanted, _ := strings.Cut(ready, "/")
+	if usable == "1" {
+		return "1 of " + wanted + " wanted copies is usable"
+	}
+	return usable + " of " + wanted + " wanted copies are usable"
 }

@@ -102,6 +102,6 @@ func (s *Rules) decideMissing(o *Observation, d *Decision) {
 	default:
 		t.missing.said = true
 		d.Reports = append(d.Reports, OnPersistentVolume(o.PV, corev1.EventTypeWarning, EventMissing,
-			"StorageOS does not have the volume that this PersistentVolume refers to"))
+			"StorageOS does not have the volume of the PersistentVolume "+o.PV.Name))
 	}
 }

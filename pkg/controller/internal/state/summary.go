@@ -124,11 +124,17 @@ func (s *Summary) Refer(pv *PV) { s.PV, s.Bound = pv.PVSummary, BoundOf(pv) }
 // Complete tells whether a record says what every record says behind a current CRD.
 func (s Summary) Complete() bool { return s.Present != Condition{} && s.Bound != Condition{} }
 
-// Apply writes into a record what it should say, but for its content.
+// Apply writes into a record what it should say, but for its content. What follows from an
+// absence is so since the mark says, also if it is written later: behind an older CRD only the
+// mark could be.
 func (s Summary) Apply(r *v1.Volume, now time.Time) {
+	since, marked := s.Mark.Since(now)
+	if !marked {
+		since = now
+	}
 	r.Status.PersistentVolume = s.PV.Status()
-	s.Health.Value().Apply(r, now)
-	s.Present.Value().Apply(r, v1.ConditionPresent, now)
+	s.Health.Value().Apply(r, since)
+	s.Present.Value().Apply(r, v1.ConditionPresent, since)
 	s.Bound.Value().Apply(r, v1.ConditionBound, now)
 	if s.Mark == "" {
 		delete(r.Annotations, v1.AnnotationAbsentSince)
