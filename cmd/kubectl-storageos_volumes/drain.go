@@ -4,18 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -55,44 +47,6 @@ why is said.`,
 	return cmd
 }
 
-// foretold is what is said, as a document.
-type foretold struct {
-	Verdict string         `json:"verdict"` // safe, unsafe or unknown
-	Summary string         `json:"summary"`
-	Doubts  []string       `json:"doubts"`
-	Nodes   []drainedNode  `json:"nodes"`
-	Volumes []drainedEntry `json:"volumes"`
-}
-
-type drainedNode struct {
-	Name string   `json:"name"`
-	IDs  []string `json:"ids"` // of StorageOS
-}
-
-type drainedEntry struct {
-	Outcome   record.Outcome `json:"outcome"`
-	Name      string         `json:"name"` // of the record
-	VolumeID  string         `json:"volumeID"`
-	Namespace string         `json:"namespace,omitempty"` // of the claim
-	Claim     string         `json:"claim,omitempty"`
-	Attached  bool           `json:"attached"` // on one of the nodes
-	Goes      []copyEntry    `json:"goes"`
-	Stays     []copyEntry    `json:"stays"`
-}
-
-type copyEntry struct {
-	Role   string `json:"role"`
-	Node   string `json:"node"` // its host name, or the ID of StorageOS if nobody knows one
-	Health string `json:"health"`
-}
-
-// What the answer may be.
-const (
-	verdictSafe    = "safe"
-	verdictUnsafe  = "unsafe"
-	verdictUnknown = "unknown"
-)
-
 func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if err := d.validate(); err != nil {
 		return err
@@ -118,15 +72,11 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	records, err := d.completeRecords(ctx, kube, client, "")
+	records, pvs, err := d.both(ctx, kube, client)
 	if err != nil {
 		return err
 	}
 	records = theirs(records)
-	pvs, err := d.listPersistentVolumes(ctx, kube)
-	if err != nil {
-		return err
-	}
 	doubts := append(record.Doubts(records, beat, time.Now()), unrecorded(records, pvs)...)
 	older, err := d.olderCRD(ctx)
 	if err != nil {
@@ -147,65 +97,6 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	default:
 		return said(exitError)
 	}
-}
-
-// foretell finds out which nodes are meant, and what becomes of volumes without them.
-func foretell(names []string, csi map[string]string, records []v1.Volume, doubts []string) foretold {
-	f := foretold{Nodes: []drainedNode{}, Volumes: []drainedEntry{}, Doubts: append([]string{}, doubts...)}
-	known, gone := record.Nodes(records), map[string]bool{}
-	for _, name := range names {
-		ids := record.NodeIDs(name, csi[name], known)
-		if len(ids) == 0 {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is", name))
-		}
-		for _, id := range ids {
-			gone[id] = true
-		}
-		f.Nodes = append(f.Nodes, drainedNode{name, append([]string{}, ids...)})
-	}
-	counts := map[record.Outcome]int{}
-	for _, v := range record.Drain(records, gone) {
-		counts[v.Outcome]++
-		claim := record.ClaimOf(v.Record)
-		f.Volumes = append(f.Volumes, drainedEntry{
-			v.Outcome, v.Record.Name, identity(v.Record), claim.Namespace, claim.Name, v.Attached, entries(v.Gone), entries(v.Left),
-		})
-	}
-	f.conclude(names, counts, len(records))
-	return f
-}
-
-// conclude says it in one sentence.
-func (f *foretold) conclude(names []string, counts map[record.Outcome]int, all int) {
-	rest := fmt.Sprintf("%s Degraded, %s only moved, %s not concerned",
-		how(counts[record.OutcomeDegraded], "goes", "go"), how(counts[record.OutcomeMoved], "is", "are"), how(all-len(f.Volumes), "is", "are"))
-	without := "without " + enumerated(names) + ","
-	if n := counts[record.OutcomeUnknown]; n > 0 {
-		f.Doubts = append(f.Doubts, fmt.Sprintf("nobody knows where the copies are that %d of %d volumes depend on", n, all))
-	}
-	switch n := counts[record.OutcomeOffline]; {
-	case len(f.Doubts) > 0:
-		f.Verdict, f.Summary = verdictUnknown, fmt.Sprintf("It cannot be told: %s.", strings.Join(f.Doubts, "; "))
-	case n > 0:
-		f.Verdict, f.Summary = verdictUnsafe, fmt.Sprintf("Not safe: %s %d of %d volumes %s Offline; %s.", without, n, all, verb(n, "goes", "go"), rest)
-	default:
-		f.Verdict, f.Summary = verdictSafe, fmt.Sprintf("Safe: %s none of %d volumes goes Offline; %s.", without, all, rest)
-	}
-}
-
-// how is how many there are of something, and its verb.
-func how(n int, one, many string) string {
-	if n == 0 {
-		return "none " + one
-	}
-	return fmt.Sprintf("%d %s", n, verb(n, one, many))
-}
-
-func verb(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 func (d *drainCheck) show(f foretold) error {
@@ -229,144 +120,4 @@ func (d *drainCheck) show(f foretold) error {
 		fmt.Fprintln(d.Out, f.Summary)
 	}
 	return nil
-}
-
-func entries(copies []record.Copy) []copyEntry {
-	all := []copyEntry{}
-	for _, c := range copies {
-		e := copyEntry{"replica", c.Host, c.Health}
-		if c.Master {
-			e.Role = "master"
-		}
-		if e.Node == "" {
-			e.Node = c.NodeID
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
-// spelled are copies in a cell of a table.
-func spelled(copies []copyEntry, health bool) string {
-	var all []string
-	for _, c := range copies {
-		text := c.Role + " " + c.Node
-		if health {
-			text += " (" + c.Health + ")"
-		}
-		all = append(all, text)
-	}
-	if len(all) == 0 {
-		return "-"
-	}
-	return strings.Join(all, ", ")
-}
-
-// enumerated are names in a sentence: all of a few.
-func enumerated(names []string) string {
-	const few = 5
-	if len(names) > few {
-		return fmt.Sprintf("these %d nodes", len(names))
-	}
-	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
-	return strings.Join(names, "")
-}
-
-// theirs are the records that describe volumes, of several of one volume the one that counts.
-func theirs(records []v1.Volume) []v1.Volume {
-	records = slices.Clone(records)
-	slices.SortFunc(records, func(a, b v1.Volume) int { return recordRank(&a).Compare(recordRank(&b)) })
-	seen := map[string]bool{}
-	return slices.DeleteFunc(records, func(r v1.Volume) bool {
-		id := identity(&r)
-		known := seen[id]
-		seen[id] = true
-		return id == "" || known
-	})
-}
-
-// unrecorded is a doubt if a PersistentVolume is there and the record of its volume is not:
-// somebody may have deleted it.
-func unrecorded(records []v1.Volume, pvs []corev1.PersistentVolume) []string {
-	recorded := map[string]bool{}
-	for i := range records {
-		recorded[identity(&records[i])] = true
-	}
-	var without []string
-	for i := range pvs {
-		if !recorded[volumeOf(&pvs[i])] && !deletes(&pvs[i]) {
-			without = append(without, pvs[i].Name)
-		}
-	}
-	if len(without) == 0 {
-		return nil
-	}
-	slices.Sort(without)
-	if len(without) == 1 {
-		return []string{fmt.Sprintf("the PersistentVolume %s has no record", without[0])}
-	}
-	return []string{fmt.Sprintf("%d PersistentVolumes have no record, %s among them", len(without), without[0])}
-}
-
-// selectNodes are the names of nodes with labels.
-func selectNodes(ctx context.Context, kube kubernetes.Interface, selector string) ([]string, error) {
-	nodes, err := kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, fmt.Errorf("listing nodes with the labels %q: %w", selector, err)
-	}
-	var names []string
-	for _, n := range nodes.Items {
-		names = append(names, n.Name)
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no node has the labels %q: see `kubectl get nodes --show-labels`", selector)
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
-// csiNodes are the IDs that the driver has given to the nodes of Kubernetes, by their names.
-func (c *cli) csiNodes(ctx context.Context, kube kubernetes.Interface) (map[string]string, error) {
-	ids := map[string]string{}
-	options := metav1.ListOptions{Limit: pageSize}
-	for {
-		list, err := kube.StorageV1().CSINodes().List(ctx, options)
-		if err != nil {
-			return nil, fmt.Errorf("listing CSINodes, which say which of StorageOS's nodes a node is: %w", err)
-		}
-		for _, n := range list.Items {
-			for _, driver := range n.Spec.Drivers {
-				if driver.Name == c.csiDriver {
-					ids[n.Name] = driver.NodeID
-				}
-			}
-		}
-		if options.Continue = list.Continue; options.Continue == "" {
-			return ids, nil
-		}
-	}
-}
-
-var crdResource = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-
-// olderCRD says what the CRD of the records drops, "" if it drops nothing.
-func (c *cli) olderCRD(ctx context.Context) (string, error) {
-	config, err := c.config.ToRESTConfig()
-	if err != nil {
-		return "", err
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return "", err
-	}
-	crd, err := client.Resource(crdResource).Get(ctx, record.CRDName, metav1.GetOptions{})
-	if err != nil {
-		return "", fmt.Errorf("looking whether the CRD of the records keeps all that is written: %w", err)
-	}
-	if lacks := record.LackingFields(crd.Object); len(lacks) > 0 {
-		return fmt.Sprintf("the CRD of the records is older than this plugin and drops %s (the current one: deploy/crd)", strings.Join(lacks, ", ")), nil
-	}
-	return "", nil
 }
