@@ -97,7 +97,7 @@ func listRecords(ctx context.Context, client versioned.Interface, selector strin
 		case apierrors.IsNotFound(err):
 			return nil, fmt.Errorf("this cluster knows no volumes.api.storageos.com: install the CRD by `kubectl apply -k deploy/crd`, or choose another cluster by --context")
 		case apierrors.IsForbidden(err):
-			return nil, fmt.Errorf("%w: ask for the right to list volumes.api.storageos.com", err)
+			return nil, fmt.Errorf("%w: ask for the right to list volumes.api.storageos.com, by a ClusterRoleBinding: volumes have no namespace", err)
 		case err != nil:
 			return nil, fmt.Errorf("listing records: %w", err)
 		}
@@ -129,6 +129,9 @@ func (c *cli) listPersistentVolumes(ctx context.Context, client kubernetes.Inter
 	options := metav1.ListOptions{Limit: pageSize}
 	for {
 		list, err := client.CoreV1().PersistentVolumes().List(ctx, options)
+		if apierrors.IsForbidden(err) {
+			return nil, fmt.Errorf("%w: ask for the right to list persistentvolumes", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing PersistentVolumes: %w", err)
 		}

@@ -150,7 +150,11 @@ func TestMistakes(t *testing.T) {
 		"list -o jsonpath={.items":          "unclosed action",
 		"orphans -o custom-columns=":        "custom-columns format specified but no custom columns given",
 		"list --health Sick":                `unknown health "Sick": use --health with one of Healthy`,
-		"orphans now":                       "unknown command",
+		"orphans now":                       `orphans takes no names, and "now" is one: see `,
+		"nodes now":                         `nodes takes no names`,
+		"verify now":                        `verify takes no names`,
+		"drain-check":                       "name the nodes, or say --selector",
+		"drain-check a -l b=c":              "name the nodes, or say --selector",
 		"list --nonsense":                   "unknown flag: --nonsense",
 		"nonsense":                          "unknown command",
 		"verify --kubeconfig /does/not/be":  "see --kubeconfig and --context",
@@ -195,12 +199,12 @@ func TestHelp(t *testing.T) {
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	rows := [][]any{{"a", "b"}}
-	value := []map[string]string{{"name": "a"}}
-	objects := asObjects("Finding", value, func(v map[string]string) string { return v["name"] })
+	value := []map[string]string{{"name": "a", "kind": "x"}}
+	objects := asObjects(value, func(v map[string]string) string { return "finding/" + v["name"] })
 	for format, want := range map[string]string{
-		"table": "NAME\na\n", "wide": "NAME   ID\na      b\n", "yaml": "- name: a\n",
-		"name": "finding.api.storageos.com/a\n", "jsonpath={.items[*].metadata.name}": "a",
-		"go-template={{range .items}}{{.name}};{{end}}": "a;", "custom-columns=N:.name": "N\na\n",
+		"table": "NAME\na\n", "wide": "NAME   ID\na      b\n", "yaml": "- kind: x\n  name: a\n",
+		"name": "finding/a\n", "jsonpath={.items[*].name}": "a", `jsonpath={.items[?(@.kind=="x")].name}`: "a",
+		"go-template={{range .items}}{{.name}};{{end}}": "a;", "custom-columns=N:.name,K:.kind": "N     K\na     x\n",
 	} {
 		var b strings.Builder
 		o := output{format}

@@ -110,7 +110,7 @@ func (d *drainCheck) show(f foretold) error {
 			rows = append(rows, []any{string(v.Outcome), v.Namespace, v.Claim, v.Name, spelled(v.Goes, false), spelled(v.Stays, true), attached, v.VolumeID})
 		}
 		if err := d.print(d.Out, columns([]string{"OUTCOME", "NAMESPACE", "CLAIM", "VOLUME", "GOES", "STAYS"}, []string{"ATTACHED-THERE", "VOLUME-ID"}), rows, f,
-			asObjects("Volume", f.Volumes, func(v drainedEntry) string { return v.Name })); err != nil {
+			asObjects(f.Volumes, func(v drainedEntry) string { return volumeName(v.Name) })); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // errNot is that the answer is no: something differs, or is not there.
@@ -16,6 +18,14 @@ func (s said) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
 func unknownHealth(h string) error {
 	return fmt.Errorf("unknown health %q: use --health with one of %s", h, strings.Join(healths, ", "))
+}
+
+// noNames is for a command that is about everything.
+func noNames(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no names, and %q is one: see `kubectl storageos-volumes list NAME`", cmd.Name(), args[0])
+	}
+	return nil
 }
 
 func notFound(names []string) error {

@@ -24,6 +24,16 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 	return record.ReadHeartbeat(lease)
 }
 
+// warn says if records that are shown are old. Who may not read that is not told: the records
+// are what was asked for.
+func (c *cli) warn(ctx context.Context, kube kubernetes.Interface) {
+	if h, err := c.heartbeat(ctx, kube); err == nil {
+		if said := doubts(h, nil, time.Now()); said != "" {
+			fmt.Fprintln(c.ErrOut, said)
+		}
+	}
+}
+
 // doubts says what there is to be known before records are believed, "" if there is nothing.
 func doubts(h record.Heartbeat, err error, now time.Time) string {
 	switch age := now.Sub(h.Completed); {

@@ -34,7 +34,7 @@ func newList(c *cli) *cobra.Command {
 		Use:   "list [NAME...]",
 		Short: "List records of volumes",
 		Long: `List records of volumes. NAME is that of a record, of a PersistentVolume or of a
-claim, or a volume's ID. With --namespace, only volumes that claims in that
+claim (also NAMESPACE/NAME), or a volume's ID. With --namespace, only volumes that claims in that
 namespace use.`,
 		Example: `  # All volumes
   kubectl storageos-volumes list
@@ -44,7 +44,10 @@ namespace use.`,
 
   # The volumes of one team, those on one node
   kubectl storageos-volumes list -n team-01
-  kubectl storageos-volumes list --node worker-3`,
+  kubectl storageos-volumes list --node worker-3
+
+  # kubectl's own flags stand behind the plugin's name
+  kubectl storageos-volumes list --context production --as someone`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l.names = args
 			return l.run(cmd.Context())
@@ -83,15 +86,18 @@ func (l *list) run(ctx context.Context) error {
 	if err := l.validate(); err != nil {
 		return err
 	}
-	for _, h := range l.health {
-		if !slices.Contains(healths, h) {
+	for i, h := range l.health {
+		known := slices.IndexFunc(healths, func(k string) bool { return strings.EqualFold(k, h) })
+		if known < 0 {
 			return unknownHealth(h)
 		}
+		l.health[i] = healths[known]
 	}
 	kube, client, err := l.clients()
 	if err != nil {
 		return err
 	}
+	defer l.warn(ctx, kube)
 	records, err := l.completeRecords(ctx, kube, client, l.selector)
 	if err != nil {
 		return err
@@ -117,7 +123,7 @@ func (l *list) run(ctx context.Context) error {
 		[]string{"NAME", "CLAIM-NAMESPACE", "CLAIM", "CAPACITY", "HEALTH", "READY", "ATTACHED-ON", "AGE"},
 		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows,
 		map[string]any{"apiVersion": "v1", "kind": "List", "items": append([]v1.Volume{}, selected...)},
-		asObjects("Volume", selected, func(r v1.Volume) string { return r.Name }))
+		asObjects(selected, func(r v1.Volume) string { return volumeName(r.Name) }))
 	if err == nil && len(missing) > 0 {
 		err = notFound(missing)
 	}
@@ -143,7 +149,8 @@ func (l *list) missing(records []v1.Volume) []string {
 
 // namesOf are the names that a record answers to.
 func namesOf(r *v1.Volume) []string {
-	names := []string{r.Name, identity(r), record.ClaimOf(r).Name}
+	claim := record.ClaimOf(r)
+	names := []string{r.Name, identity(r), claim.Name, claim.Namespace + "/" + claim.Name}
 	if pv := r.Status.PersistentVolume; pv != nil {
 		names = append(names, pv.Name)
 	}

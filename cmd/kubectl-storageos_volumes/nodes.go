@@ -34,8 +34,9 @@ func newNodes(c *cli) *cobra.Command {
                      Offline (none is), Unknown (there are none)`,
 		Example: `  kubectl storageos-volumes nodes
   kubectl storageos-volumes list --node worker-3 -o wide`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return n.run(cmd.Context()) },
+		Args:              noNames,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return n.run(cmd.Context()) },
 	}
 	n.addFlag(cmd)
 	return cmd
@@ -79,7 +80,7 @@ func (n *nodes) run(ctx context.Context) error {
 		rows = append(rows, []any{e.Name, e.Masters, e.Replicas, e.Attached, e.Degraded, e.LastCopies, string(e.Health), e.NodeID})
 	}
 	return n.print(n.Out, columns([]string{"NODE", "MASTERS", "REPLICAS", "ATTACHED", "DEGRADED", "LAST-COPIES", "HEALTH"}, []string{"NODE-ID"}), rows, found,
-		asObjects("Node", found, func(e nodeEntry) string { return e.Name }))
+		asObjects(found, func(e nodeEntry) string { return "node/" + e.Name }))
 }
 
 // nodeEntries are the nodes under the names that Kubernetes has for them, with those that

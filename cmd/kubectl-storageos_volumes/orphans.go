@@ -53,8 +53,9 @@ How many deletions of records are held back, and how old all this is, is said by
 that the controller writes.`,
 		Example: `  kubectl storageos-volumes orphans
   kubectl storageos-volumes orphans -o json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		Args:              noNames,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	o.addFlag(cmd)
 	cmd.Flags().DurationVar(&o.grace, "grace", time.Minute, "How old a PersistentVolume must be to be missed a volume")
@@ -81,10 +82,16 @@ func (o *orphans) run(ctx context.Context) error {
 	beat, unknown := o.heartbeat(ctx, kube)
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat.Invalid)
 	defer func() { // after what was asked for
+		said := doubts(beat, unknown, now)
 		if beat.Held > 0 {
-			fmt.Fprintf(o.ErrOut, "%d deletions of records are held back, and why says `kubectl -n %s describe lease`.\n", beat.Held, o.controllerNamespace)
+			is := verb(beat.Held, "is", "are")
+			if said != "" {
+				is = verb(beat.Held, "was", "were")
+			}
+			fmt.Fprintf(o.ErrOut, "%d %s of records %s held back, and why says `kubectl -n %s describe lease`.\n",
+				beat.Held, verb(beat.Held, "deletion", "deletions"), is, o.controllerNamespace)
 		}
-		if said := doubts(beat, unknown, now); said != "" {
+		if said != "" {
 			fmt.Fprintln(o.ErrOut, said)
 		}
 	}()
@@ -101,7 +108,12 @@ func (o *orphans) run(ctx context.Context) error {
 		rows = append(rows, []any{f.Kind, f.Name, f.VolumeID, since, f.Why})
 	}
 	return o.print(o.Out, columns([]string{"KIND", "NAME", "VOLUME-ID", "SINCE"}, []string{"WHY"}), rows, found,
-		asObjects("Orphan", found, func(f orphan) string { return f.Name }))
+		asObjects(found, func(f orphan) string {
+			if f.Kind == metrics.OrphanMissing {
+				return "persistentvolume/" + f.Name
+			}
+			return volumeName(f.Name)
+		}))
 }
 
 // findOrphans finds them. What is younger than that time is given its own to be joined; so

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -195,9 +196,15 @@ func TestDoubts(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			h, err := (&cli{controllerNamespace: "there"}).heartbeat(context.Background(), kube)
+			streams, _, _, stderr := genericiooptions.NewTestIOStreams()
+			c := &cli{IOStreams: streams, controllerNamespace: "there"}
+			h, err := c.heartbeat(context.Background(), kube)
 			if got := doubts(h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
 				t.Errorf("%q, want %q", got, tc.want)
+			}
+			// Beside records nothing is said of a Lease that cannot be read. This one is of 1970.
+			if c.warn(context.Background(), kube); strings.Contains(stderr.String(), "was last listed completely") != (tc.age > 0) {
+				t.Errorf("beside records it says %q", stderr)
 			}
 		})
 	}

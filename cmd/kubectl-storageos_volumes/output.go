@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -42,7 +43,7 @@ func must(err error) {
 
 func (o *output) validate() error {
 	switch o.format {
-	case "table", "wide", "json", "yaml":
+	case "table", "wide", "json", "yaml", "name":
 		return nil
 	}
 	_, err := o.printer()
@@ -63,9 +64,9 @@ func (o *output) printer() (printers.ResourcePrinter, error) {
 	return p, err
 }
 
-// print writes the rows as a table, the value as JSON or YAML, or the objects in kubectl's
-// other formats.
-func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows [][]any, value any, objects func() runtime.Object) error {
+// print writes the rows as a table, the value as JSON or YAML, the names, or the objects in
+// kubectl's other formats.
+func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows [][]any, value any, of objects) error {
 	switch o.format {
 	case "json":
 		raw, err := json.MarshalIndent(value, "", "    ")
@@ -85,32 +86,52 @@ func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows
 			table.Rows = append(table.Rows, metav1.TableRow{Cells: cells, Object: runtime.RawExtension{}})
 		}
 		return printers.NewTablePrinter(printers.PrintOptions{Wide: o.format == "wide"}).PrintObj(table, w)
+	case "name":
+		for _, name := range of.names {
+			if _, err := fmt.Fprintln(w, name); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	p, err := o.printer()
 	if err != nil {
 		return err
 	}
-	return p.PrintObj(objects(), w)
+	return p.PrintObj(of.list(), w)
 }
 
 // isDocument tells whether a program may read what is written: it gets an empty document, not
 // a sentence.
 func (o *output) isDocument() bool { return o.format != "table" && o.format != "wide" }
 
-// asObjects are findings in the form of objects: what each of them says, under a name.
-func asObjects[T any](kind string, found []T, name func(T) string) func() runtime.Object {
-	return func() runtime.Object {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind(kind + "List"))
-		for _, f := range found {
-			u := unstructured.Unstructured{Object: object(f)}
-			u.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind(kind))
-			u.SetName(name(f))
-			list.Items = append(list.Items, u)
-		}
-		return list
-	}
+// objects are findings in the form of objects.
+type objects struct {
+	names []string // as kubectl knows what they are about
+	items []map[string]any
 }
+
+// asObjects makes objects of findings: what each of them says as JSON, as .items of a list.
+func asObjects[T any](found []T, name func(T) string) objects {
+	var o objects
+	for _, f := range found {
+		o.names = append(o.names, name(f))
+		o.items = append(o.items, object(f))
+	}
+	return o
+}
+
+func (o objects) list() runtime.Object {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "List"})
+	for _, item := range o.items {
+		list.Items = append(list.Items, unstructured.Unstructured{Object: item})
+	}
+	return list
+}
+
+// volumeName is a record as kubectl knows it.
+func volumeName(name string) string { return "volume." + v1.SchemeGroupVersion.Group + "/" + name }
 
 // columns makes the definitions of columns; those after the first wide ones are
 // shown with -o wide only.

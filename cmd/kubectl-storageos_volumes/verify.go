@@ -46,8 +46,9 @@ with the files username and password.`,
   kubectl storageos-volumes verify # in a second terminal
 
   kubectl storageos-volumes verify --api-endpoint https://storageos.example.com:5705 --api-secret-path ./secret`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return v.run(cmd.Context()) },
+		Args:              noNames,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return v.run(cmd.Context()) },
 	}
 	v.addFlag(cmd)
 	f := cmd.Flags()
@@ -83,7 +84,7 @@ func (v *verify) run(ctx context.Context) error {
 		return err
 	}
 	if len(found) > 0 && v.settlement > 0 {
-		fmt.Fprintf(v.ErrOut, "%d differences; looking again in %v\n", len(found), v.settlement)
+		fmt.Fprintf(v.ErrOut, "%d %s; looking again in %v\n", len(found), verb(len(found), "difference", "differences"), v.settlement)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -101,11 +102,11 @@ func (v *verify) run(ctx context.Context) error {
 	}
 	if len(rows) > 0 || v.isDocument() {
 		if err := v.print(v.Out, columns([]string{"OBJECT", "VOLUME-ID", "FIELD", "STORAGEOS", "KUBERNETES"}, nil), rows, append([]difference{}, found...),
-			asObjects("Difference", found, func(d difference) string { return d.Object })); err != nil {
+			asObjects(found, func(d difference) string { return strings.Replace(d.Object, "Volume/", volumeName(""), 1) })); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(v.ErrOut, "Compared %s: %d differences.\n", counted, len(found))
+	fmt.Fprintf(v.ErrOut, "Compared %s: %d %s.\n", counted, len(found), verb(len(found), "difference", "differences"))
 	if len(found) > 0 {
 		return said(exitNot)
 	}
@@ -211,6 +212,15 @@ func (v *verify) compare(ctx context.Context, kube kubernetes.Interface, client 
 	if err != nil {
 		return nil, "", err
 	}
+	absent := 0
+	for i := range records {
+		if isAbsent(&records[i]) {
+			absent++
+		}
+	}
 	counted := fmt.Sprintf("%d volumes, %d records and %d PersistentVolumes", len(world.volumes), len(records), len(pvs))
+	if absent > 0 {
+		counted += fmt.Sprintf(" (%d records say that StorageOS does not list their volume)", absent)
+	}
 	return differences(world, records, byVolume(pvs)), counted, nil
 }
