@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Writes the image for each architecture as bin/image-ARCH.tar, without a Docker
+# Writes the image for each architecture as bin/image-ARCH.tar, or into $OUT, without a Docker
 # engine. If there is one, it is asked to build the same image too.
 #
 # Usage: VERSION=v1.2.3 COMMIT=0123abc hack/image.sh IMAGE ARCH...
@@ -24,13 +24,14 @@ export SOURCE_DATE_EPOCH
 export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 
 go build -C hack/image -o ../../bin/image .
+out=${OUT:-bin}
 for arch; do
 	GOOS=linux GOARCH=$arch make --no-print-directory build BIN="bin/linux-$arch"
-	bin/image -arch "$arch" -tag "$image:$VERSION" -o "bin/image-$arch.tar" \
+	bin/image -arch "$arch" -tag "$image:$VERSION" -o "$out/image-$arch.tar" \
 		-build-arg VERSION="$VERSION" -build-arg COMMIT="$COMMIT" \
 		-file /src/bin/volume-sync-controller="bin/linux-$arch/volume-sync-controller" \
 		-file /etc/ssl/certs/ca-certificates.crt="$certificates"
-	echo "image: bin/image-$arch.tar is $image:$VERSION for linux/$arch"
+	echo "image: $out/image-$arch.tar is $image:$VERSION for linux/$arch"
 done
 
 if docker info >/dev/null 2>&1; then

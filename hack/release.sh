@@ -50,8 +50,7 @@ tagged=$(git tag --points-at HEAD 2>/dev/null | grep '^v' || true)
 [ -z "$tagged" ] || [ "$tagged" = "$deployed" ] || { say "the commit is $tagged, the manifests deploy $deployed" >&2; exit 1; }
 
 say 'the image for each architecture'
-hack/image.sh "$image" amd64 arm64
-mv bin/image-amd64.tar bin/image-arm64.tar "$out"
+OUT=$out hack/image.sh "$image" amd64 arm64
 
 # gather collects the licences of what is in a program, as it is built for a platform.
 # Where each is on the web is left out: what is found depends on the network.

@@ -15,8 +15,8 @@ func release(w *world) {
 	if notes := w.run(install + " --dry-run=server --set crds.enabled=false"); !strings.Contains(notes, "! There is no CRD") {
 		w.t.Errorf("the notes do not say that nobody brings the CRD:\n%s", notes)
 	}
-	notes := w.run(documented(w.t, install+" --set image.repository="+ownImage+
-		" --set serviceMonitor.enabled=true --set prometheusRule.enabled=true --set dashboard.enabled=true"))
+	notes := w.run(documented(w.t, install+" --set image.repository="+ownImage) + " " +
+		documented(w.t, "--set serviceMonitor.enabled=true --set prometheusRule.enabled=true --set dashboard.enabled=true"))
 	w.notes(notes)
 	for _, object := range []string{"servicemonitor/" + name, "prometheusrule/" + name, "configmap/" + name + "-dashboard"} {
 		if w.get("-n", namespace, object) == nil {
@@ -26,10 +26,10 @@ func release(w *world) {
 	w.keeps()
 	w.looks()
 
-	changed := w.run(upgrade + " " + documented(w.t, "--reset-then-reuse-values") + " --set replicas=3 --set securityContext=null " + documented(w.t, rehearsed) + " " +
+	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set securityContext=null " +
 		strings.ReplaceAll(documented(w.t, "--set serviceMonitor.labels.release=NAME --set prometheusRule.labels.release=NAME"), "NAME", "stack"))
-	if strings.Contains(changed, "! There is no") {
-		w.t.Errorf("the notes of an upgrade warn:\n%s", changed)
+	if strings.Contains(changed, "! There is no") || !strings.Contains(changed, "It deletes no record") {
+		w.t.Errorf("the notes of an upgrade warn, or do not say that nothing is deleted:\n%s", changed)
 	}
 	documented(w.t, "--set securityContext=null")
 	w.deployment(3, "spec", "replicas")

@@ -108,7 +108,7 @@ const (
 	uninstall  = "helm uninstall storageos-volume-sync --namespace storageos"
 	takeOver   = "helm upgrade --install storageos-volume-sync deploy/chart --namespace storageos --take-ownership --force-conflicts"
 	noOwner    = "invalid ownership metadata"
-	rehearsed  = "--set 'extraArgs={-delete-orphans=false}'"
+	rehearsed  = "--reset-then-reuse-values --set deleteOrphans=false"
 	applyCRD   = "kubectl apply -k deploy/crd"
 	applyRest  = "kubectl apply -k deploy"
 	keptByHelm = "[CustomResourceDefinition] volumes.api.storageos.com" // Helm says so

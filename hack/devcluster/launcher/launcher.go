@@ -62,7 +62,7 @@ func Main(args []string, c Commands) int {
 	restart := fs.Duration("restart", 0, "start a component that ends again after that `time`; 0: the cluster ends with it")
 	etcd := fs.String("etcd", "", "`address` on which etcd serves, host:port; on a free port of loopback unless said")
 	etcdVia := fs.String("etcd-via", "", "`address` at which kube-apiserver looks for etcd, for a proxy in between; that of etcd unless said")
-	csiSocket := fs.String("csi-socket", "", "`path` of the Unix socket of a CSI driver, for which csi-provisioner and csi-resizer are started")
+	csiSocket := fs.String("csi-socket", "", "`path` of the Unix socket of a CSI driver, for which csi-provisioner and csi-resizer are started; it has to be there within 30 s, or they end and the cluster with them")
 	node := fs.Bool("node", false, "with a node: containerd, kubelet, kube-scheduler, kube-proxy")
 	var apiArgs stringList
 	fs.Var(&apiArgs, "apiserver-arg", "argument to add to those of kube-apiserver; can be given more than once")
