@@ -106,8 +106,10 @@ func (s *soak) watch() (stop func()) {
 // watchVolumes looks at StorageOS four times a second: more often than anything is decided.
 func (s *soak) watchVolumes(over <-chan struct{}) {
 	cluster, known := s.sim.ClusterID(), map[string]string{} // namespaces by ID
+	looked := time.Now()
 	for {
-		now := map[string]string{}
+		before, now := looked, map[string]string{}
+		looked = time.Now()
 		for _, ns := range s.sim.Namespaces() {
 			for _, v := range s.sim.Volumes(ns.ID) {
 				now[v.ID] = ns.ID
@@ -120,7 +122,7 @@ func (s *soak) watchVolumes(over <-chan struct{}) {
 		}
 		for id, ns := range known {
 			if now[id] == "" {
-				s.log.Add(history.Event{Kind: history.Lacks, Cluster: cluster, Volume: id, Namespace: ns})
+				s.log.Add(history.Event{Kind: history.Lacks, Begun: before, Cluster: cluster, Volume: id, Namespace: ns})
 			}
 		}
 		known = now

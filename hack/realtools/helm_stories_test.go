@@ -150,7 +150,7 @@ func overKustomize(w *world) {
 	w.run("kubectl apply -k " + w.overlay())
 	w.deployment(2, "spec", "replicas")
 	w.deployment(ownImage+":"+w.version(), "spec", "template", "spec", "containers", 0, "image")
-	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 3)
+	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 4)
 	w.same()
 	w.keeps()
 	w.run(documented(w.t, "kubectl delete -k deploy"))

@@ -68,11 +68,11 @@ func (c *checker) see(e Event) []string {
 	switch e.Kind {
 	case Began:
 		c.settings = *e.Settings
-	case Has, Lacks:
-		c.volumes[key{e.Cluster, e.Volume}] = &volume{e.Kind == Has, e.At}
-		if e.Kind == Has {
-			delete(c.missing, e.Volume)
-		}
+	case Has:
+		c.volumes[key{e.Cluster, e.Volume}] = &volume{true, e.At}
+		delete(c.missing, e.Volume)
+	case Lacks: // it went after the last look that showed it
+		c.volumes[key{e.Cluster, e.Volume}] = &volume{false, e.Begun}
 	case Missing:
 		for _, id := range e.Volumes {
 			c.missing[id] = e.At

@@ -32,6 +32,13 @@ func lacks(seconds float64) Event {
 	return at(seconds, Event{Kind: Lacks, Volume: "v", Cluster: cluster})
 }
 
+// seenLate is a volume that was there at the first time and no more at the second.
+func seenLate(there, lacking float64) Event {
+	e := lacks(lacking)
+	e.Begun = at(there, Event{}).At
+	return e
+}
+
 func answers(seconds float64, who string) Event {
 	return at(seconds, Event{Kind: Answers, Process: "p", Cluster: who})
 }
@@ -72,6 +79,7 @@ func TestCheck(t *testing.T) {
 		"it is back for long":          {replace(4, renewed(12), has(12.5)), "that is there"},
 		"it is back for a moment":      {replace(7, answers(13.1, cluster), has(13.5)), ""},
 		"too early":                    {replace(3, lacks(12.5)), "for the grace"},
+		"not too early, seen late":     {replace(3, seenLate(11, 12.5)), ""},
 		"not asked for":                {slices.Delete(proven(), 6, 7), "has said 404"},
 		"asked for, and found":         {replace(6, asked(13, 200)), "has said 404"},
 		"asked for by another process": {replace(6, at(13, Event{Kind: Asked, Process: "q", Volume: "v", Code: 404})), "has said 404"},

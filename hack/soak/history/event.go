@@ -51,7 +51,7 @@ type Settings struct {
 // Event is one thing that has happened. What does not apply is empty.
 type Event struct {
 	At        time.Time `json:"at"`
-	Begun     time.Time `json:"begun,omitzero"` // of a request: when it was sent
+	Begun     time.Time `json:"begun,omitzero"` // of a request: when it was sent; of a volume that has gone: when it was last looked for
 	Kind      Kind      `json:"kind"`
 	Process   string    `json:"process,omitempty"` // of the program
 	Volume    string    `json:"volume,omitempty"`  // its ID
