@@ -115,15 +115,18 @@ func TestAnswersOfCluster(t *testing.T) {
 		answers  [2]error // nil: "a"
 		complete bool
 		heard    string // the cluster that was heard last, "-" if none was
+		cut      bool   // the list of a namespace fails
 	}{
-		"named":             {[2]error{nil, nil}, true, "a"},
-		"refused":           {[2]error{storageostest.Forbidden, storageostest.Forbidden}, true, ""},
-		"refused at first":  {[2]error{storageostest.Forbidden, nil}, false, "a"},
-		"refused at last":   {[2]error{nil, storageostest.Forbidden}, false, "a"},
-		"the first fails":   {[2]error{proxys, nil}, false, "-"},
-		"the second fails":  {[2]error{nil, proxys}, false, "a"},
-		"both fail":         {[2]error{proxys, proxys}, false, "-"},
-		"failed and denied": {[2]error{proxys, storageostest.Forbidden}, false, "-"},
+		"named":             {[2]error{nil, nil}, true, "a", false},
+		"named, and cut":    {[2]error{nil, nil}, false, "a", true},
+		"refused":           {[2]error{storageostest.Forbidden, storageostest.Forbidden}, true, "", false},
+		"refused, and cut":  {[2]error{storageostest.Forbidden, storageostest.Forbidden}, false, "", true},
+		"refused at first":  {[2]error{storageostest.Forbidden, nil}, false, "a", false},
+		"refused at last":   {[2]error{nil, storageostest.Forbidden}, false, "a", false},
+		"the first fails":   {[2]error{proxys, nil}, false, "-", false},
+		"the second fails":  {[2]error{nil, proxys}, false, "a", false},
+		"both fail":         {[2]error{proxys, proxys}, false, "-", false},
+		"failed and denied": {[2]error{proxys, storageostest.Forbidden}, false, "-", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,18 +136,17 @@ func TestAnswersOfCluster(t *testing.T) {
 				if call == "cluster" && n <= 2 {
 					return tc.answers[n-1]
 				}
+				if tc.cut && call == "volumes one" {
+					return errBroken
+				}
 				return nil
 			}
 			p := newPolled(api)
 			if err := p.Poll(t.Context()); (err == nil) != tc.complete {
 				t.Errorf("complete: %v, want %v", err == nil, tc.complete)
 			}
-			heard := p.View.clock.Cluster
-			if p.View.clock.Span == 0 {
-				heard = "-"
-			}
-			if heard != tc.heard {
-				t.Errorf("heard of %q, want %q", heard, tc.heard)
+			if is := heard(p.View); is != tc.heard {
+				t.Errorf("heard of %q, want %q", is, tc.heard)
 			}
 		})
 	}
