@@ -193,8 +193,8 @@ func TestListedTwiceThenOnce(t *testing.T) {
 				api.Hidden = map[string]bool{"a": true} // that list is cut before it
 			}
 			listings(1)
-			if is := p.View.Look("a").Presence; is != tc.want {
-				t.Errorf("after a listing that was not complete it is %v, want %v", is, tc.want)
+			if s := p.View.Look("a"); s.Presence != tc.want || s.NamespaceID != tc.in {
+				t.Errorf("after a listing that was not complete it is %v in %q, want %v in %q", s.Presence, s.NamespaceID, tc.want, tc.in)
 			}
 			api.Fail, api.Hidden = nil, nil
 			listings(2) // what is no longer listed twice is decoded by the second

@@ -1,6 +1,10 @@
 package source
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 func TestPayloads(t *testing.T) {
 	t.Parallel()
@@ -23,5 +27,47 @@ func TestPayloads(t *testing.T) {
 	c.Put("b", []byte("much too long for it"))
 	if got := c.Take("b"); got != nil {
 		t.Errorf("out of date: %q", got)
+	}
+}
+
+// What is kept is counted, and what was taken is kept again only while it is the newest that
+// is known of a volume and there is room.
+func TestPayloadsPutBack(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		history func(*Payloads)
+		want    map[string]string
+		bytes   int
+	}{
+		"kept":                 {func(c *Payloads) { c.Put("a", []byte("12345")) }, map[string]string{"a": "12345"}, 5},
+		"to the limit":         {func(c *Payloads) { c.Put("a", []byte("1234567890")) }, map[string]string{"a": "1234567890"}, 10},
+		"one too many":         {func(c *Payloads) { c.Put("a", []byte("12345678901")) }, map[string]string{}, 0},
+		"newer, and as long":   {func(c *Payloads) { c.Put("a", []byte("1234567890")); c.Put("a", []byte("0987654321")) }, map[string]string{"a": "0987654321"}, 10},
+		"newer, and too long":  {func(c *Payloads) { c.Put("a", []byte("1")); c.Put("a", []byte("12345678901")) }, map[string]string{}, 0},
+		"taken":                {func(c *Payloads) { c.Put("a", []byte("1")); c.Take("a") }, map[string]string{}, 0},
+		"back":                 {func(c *Payloads) { c.PutBack("a", []byte("12345")) }, map[string]string{"a": "12345"}, 5},
+		"back, to the limit":   {func(c *Payloads) { c.PutBack("a", []byte("1234567890")) }, map[string]string{"a": "1234567890"}, 10},
+		"back, one too many":   {func(c *Payloads) { c.PutBack("a", []byte("12345678901")) }, map[string]string{}, 0},
+		"back, no room":        {func(c *Payloads) { c.Put("b", []byte("123456")); c.PutBack("a", []byte("12345")) }, map[string]string{"b": "123456"}, 6},
+		"back, and it is full": {func(c *Payloads) { c.PutBack("a", []byte("12345")); c.Put("b", []byte("123456")) }, map[string]string{"a": "12345"}, 5},
+		"back, out of date":    {func(c *Payloads) { c.Put("a", []byte("2")); c.PutBack("a", []byte("1")) }, map[string]string{"a": "2"}, 1},
+		"back, it was nothing": {func(c *Payloads) { c.PutBack("a", nil) }, map[string]string{}, 0},
+		"back, it has gone":    {func(c *Payloads) { c.PutBack("gone", []byte("1")) }, map[string]string{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := NewPayloads(10, func(id string) bool { return id != "gone" })
+			tc.history(c)
+			if n := c.Bytes(); n != tc.bytes {
+				t.Errorf("%d bytes are counted, want %d", n, tc.bytes)
+			}
+			got := map[string]string{}
+			for id, raw := range c.raw {
+				got[id] = string(raw)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
