@@ -24,6 +24,7 @@ func (r *Reconciler) Listing() Listing {
 	}
 	is := *l
 	is.Held, is.Invalid = r.tracker.concerned()
+	is.Unwritten = r.failing.count()
 	return is
 }
 

@@ -78,6 +78,7 @@ type Reconciler struct {
 	tracker  *tracker
 	contents *source.Payloads
 	cycles   *cycles
+	failing  failing      // IDs whose tries fail
 	copies   sync.Map     // UIDs of the records that were told to be left alone
 	failures atomic.Int64 // how many of the last writes failed in a row, and were not refused
 	poller   *source.Poller
@@ -269,8 +270,10 @@ func (r *Reconciler) process(ctx context.Context, id string) {
 	defer r.worked(id)
 	switch err := r.reconcile(ctx, id); {
 	case err == nil:
+		r.failing.note(id, nil)
 		r.queue.Forget(id)
 	case !errors.Is(err, errAside):
+		r.failing.note(id, err)
 		r.queue.AddRateLimited(id)
 	}
 }

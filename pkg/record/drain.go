@@ -112,6 +112,9 @@ func ClaimOf(r *v1.Volume) v1.ClaimReference {
 // listings is written every half a minute.
 const Fresh = time.Minute
 
+// apart is how far clocks may be apart. A listing that ended in the future could be old.
+const apart = 5 * time.Second
+
 // Doubts are the reasons for which nothing may be concluded from records, none if something may:
 // they are old, they are of another cluster than the one that was listed, or something is not in
 // them.
@@ -125,20 +128,21 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 			doubt("%d %s", n, many)
 		}
 	}
-	switch age := now.Sub(h.Completed).Round(time.Second); {
+	switch age := now.Sub(h.Completed); {
 	case age > Fresh:
-		doubt("StorageOS was last listed completely %v ago", age)
-	case age < -Fresh:
-		doubt("the clock here is %v behind the controller's", -age)
+		doubt("StorageOS was last listed completely %v ago", age.Round(time.Second))
+	case age < -apart:
+		doubt("the clock here is %v behind the controller's", (-age).Round(time.Second))
 	}
 	doubtMany(h.Held, "record is held: its volume is not listed, and not proven gone",
 		"records are held: their volumes are not listed, and not proven gone")
+	doubtMany(h.Unwritten, "record could not be written", "records could not be written")
 	doubtMany(h.Invalid, "volume or PersistentVolume cannot be recorded, or waits for a name",
 		"volumes or PersistentVolumes cannot be recorded, or wait for a name")
 	if h.Cluster == "" {
 		doubt("StorageOS does not tell which cluster was listed")
 	}
-	others, absent := 0, 0
+	others, absent, going := 0, 0, 0
 	for i := range records {
 		if records[i].Annotations[v1.AnnotationClusterID] != h.Cluster {
 			others++
@@ -146,9 +150,13 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 		if records[i].Annotations[v1.AnnotationAbsentSince] != "" {
 			absent++
 		}
+		if records[i].DeletionTimestamp != nil {
+			going++
+		}
 	}
 	doubtMany(others, fmt.Sprintf("record is not of the cluster that was listed, %q", h.Cluster),
 		fmt.Sprintf("records are not of the cluster that was listed, %q", h.Cluster))
+	doubtMany(going, "record is being deleted and not kept true any more", "records are being deleted and not kept true any more")
 	doubtMany(absent, "record waits: StorageOS does not list its volume", "records wait: StorageOS does not list their volumes")
 	return doubts
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -139,16 +140,21 @@ func TestDoubts(t *testing.T) {
 		change func(*Heartbeat, *v1.Volume)
 		want   string // "": none
 	}{
-		"nothing":               {func(*Heartbeat, *v1.Volume) {}, ""},
-		"a stale Lease":         {func(h *Heartbeat, _ *v1.Volume) { h.Completed = h.Completed.Add(-time.Second) }, "last listed completely 1m1s ago"},
-		"a Lease that is ahead": {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(time.Hour) }, "1h0m0s behind"},
-		"another cluster":       {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "c2" }, `1 record is not of the cluster that was listed, "c2"`},
-		"a record of none":      {func(_ *Heartbeat, r *v1.Volume) { r.Annotations = nil }, "1 record is not of"},
-		"a cluster of none":     {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "" }, "1 record is not of"},
-		"neither says":          {func(h *Heartbeat, r *v1.Volume) { h.Cluster, r.Annotations = "", nil }, "does not tell which cluster"},
-		"held":                  {func(h *Heartbeat, _ *v1.Volume) { h.Held = 3 }, "3 records are held"},
-		"invalid":               {func(h *Heartbeat, _ *v1.Volume) { h.Invalid = 2 }, "2 volumes or PersistentVolumes cannot be recorded"},
-		"absent":                {func(_ *Heartbeat, r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }, "1 record waits"},
+		"nothing":                        {func(*Heartbeat, *v1.Volume) {}, ""},
+		"a stale Lease":                  {func(h *Heartbeat, _ *v1.Volume) { h.Completed = h.Completed.Add(-time.Second) }, "last listed completely 1m1s ago"},
+		"a Lease that is ahead":          {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(time.Hour) }, "1h0m0s behind"},
+		"another cluster":                {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "c2" }, `1 record is not of the cluster that was listed, "c2"`},
+		"a record of none":               {func(_ *Heartbeat, r *v1.Volume) { r.Annotations = nil }, "1 record is not of"},
+		"a cluster of none":              {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "" }, "1 record is not of"},
+		"neither says":                   {func(h *Heartbeat, r *v1.Volume) { h.Cluster, r.Annotations = "", nil }, "does not tell which cluster"},
+		"a Lease that is a little ahead": {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(5 * time.Second) }, ""},
+		"a Lease that is more than that": {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(6 * time.Second) }, "6s behind"},
+		"old by less than is shown":      {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(-Fresh - time.Millisecond) }, "1m0s ago"},
+		"terminating":                    {func(_ *Heartbeat, r *v1.Volume) { r.DeletionTimestamp = &metav1.Time{Time: now} }, "1 record is being deleted"},
+		"unwritten":                      {func(h *Heartbeat, _ *v1.Volume) { h.Unwritten = 2 }, "2 records could not be written"},
+		"held":                           {func(h *Heartbeat, _ *v1.Volume) { h.Held = 3 }, "3 records are held"},
+		"invalid":                        {func(h *Heartbeat, _ *v1.Volume) { h.Invalid = 2 }, "2 volumes or PersistentVolumes cannot be recorded"},
+		"absent":                         {func(_ *Heartbeat, r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }, "1 record waits"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

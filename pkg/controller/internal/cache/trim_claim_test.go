@@ -22,6 +22,7 @@ func TestTrimPVClaim(t *testing.T) {
 		pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}}
 		pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: "d", VolumeHandle: "ns/v"}
 		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "team", Name: "data", UID: "u"}
+		pv.Status.Phase = corev1.VolumeBound
 		p, err := c.TrimPV(pv)
 		if err != nil {
 			t.Fatal(err)
@@ -29,6 +30,10 @@ func TestTrimPVClaim(t *testing.T) {
 		claim := p.(*state.PV).Claim()
 		if (claim != nil) != claims {
 			t.Fatalf("claims %t: %+v", claims, claim)
+		}
+		released := *p.(*state.PV)
+		if released.Phase = state.Intern(corev1.VolumeReleased); released.Claim() != nil {
+			t.Error("a claim that has let go is told")
 		}
 		if claims && (*claim != corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: "team", Name: "data", UID: "u"}) {
 			t.Errorf("the claim is %+v", claim)

@@ -63,9 +63,9 @@ func (p *PV) Ref() *corev1.ObjectReference {
 	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.Name, UID: p.UID}
 }
 
-// Claim names the claim in an event, nil if there is none that was bound.
+// Claim names the claim in an event, nil if none is bound: one that has let go may be gone.
 func (p *PV) Claim() *corev1.ObjectReference {
-	if p.ClaimUID == "" {
+	if p.ClaimUID == "" || p.Phase.Value() != corev1.VolumeBound {
 		return nil
 	}
 	return &corev1.ObjectReference{
