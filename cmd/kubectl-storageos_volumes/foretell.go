@@ -58,6 +58,9 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 		if len(ids) == 0 {
 			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is", name))
 		}
+		if stray := strays(known, csi); csi[name] != "" && !knows(known, ids) && stray > 0 {
+			f.Doubts = append(f.Doubts, fmt.Sprintf("no volume is on the node that the CSINode of %s names, and of StorageOS's nodes with volumes %s no CSINode's: it may be one of them", name, how(stray, "is", "are")))
+		}
 		for _, id := range ids {
 			gone[id] = true
 		}
@@ -73,6 +76,26 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	}
 	f.conclude(names, counts, len(records))
 	return f
+}
+
+// knows tells whether a volume has to do with one of these nodes.
+func knows(known []record.Node, ids []string) bool {
+	return slices.ContainsFunc(known, func(n record.Node) bool { return slices.Contains(ids, n.ID) })
+}
+
+// strays is how many nodes with volumes no CSINode names: one may be another's, made anew.
+func strays(known []record.Node, csi map[string]string) int {
+	named := map[string]bool{}
+	for _, id := range csi {
+		named[id] = true
+	}
+	n := 0
+	for _, node := range known {
+		if !named[node.ID] {
+			n++
+		}
+	}
+	return n
 }
 
 // conclude says it in one sentence.

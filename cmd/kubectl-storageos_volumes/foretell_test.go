@@ -27,28 +27,35 @@ func copies(id, master string, replicas ...string) v1.Volume {
 func TestForetell(t *testing.T) {
 	t.Parallel()
 	records := []v1.Volume{copies("v1", "a", "b"), copies("v2", "b"), copies("v3", "c")}
-	csi := map[string]string{"worker-1": "a", "worker-2": "b", "worker-4": "d"}
+	csi := map[string]string{"worker-1": "a", "worker-2": "b", "worker-3": "c", "worker-4": "d"}
+	stray := map[string]string{"worker-1": "a", "worker-2": "b", "worker-5": "d"}
 	for name, tc := range map[string]struct {
 		names, doubts []string
 		verdict, want string
+		csi           map[string]string
 	}{
 		"safe": {[]string{"worker-1"}, nil, verdictSafe,
-			"Safe: without worker-1, none of 3 volumes goes Offline; 1 goes Degraded, none is only moved, 2 are not concerned."},
+			"Safe: without worker-1, none of 3 volumes goes Offline; 1 goes Degraded, none is only moved, 2 are not concerned.", nil},
 		"not safe": {[]string{"worker-2"}, nil, verdictUnsafe,
-			"Not safe: without worker-2, 1 of 3 volumes goes Offline; 1 goes Degraded, none is only moved, 1 is not concerned."},
+			"Not safe: without worker-2, 1 of 3 volumes goes Offline; 1 goes Degraded, none is only moved, 1 is not concerned.", nil},
 		"two at once": {[]string{"worker-1", "worker-2"}, nil, verdictUnsafe,
-			"Not safe: without worker-1 and worker-2, 2 of 3 volumes go Offline; none goes Degraded, none is only moved, 1 is not concerned."},
+			"Not safe: without worker-1 and worker-2, 2 of 3 volumes go Offline; none goes Degraded, none is only moved, 1 is not concerned.", nil},
 		"by its host name": {[]string{"host-c"}, nil, verdictUnsafe,
-			"Not safe: without host-c, 1 of 3 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned."},
+			"Not safe: without host-c, 1 of 3 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned.", nil},
 		"a node without a volume": {[]string{"worker-4"}, nil, verdictSafe,
-			"Safe: without worker-4, none of 3 volumes goes Offline; none goes Degraded, none is only moved, 3 are not concerned."},
+			"Safe: without worker-4, none of 3 volumes goes Offline; none goes Degraded, none is only moved, 3 are not concerned.", nil},
 		"a node that nobody knows": {[]string{"worker-1", "worker-9"}, nil, verdictUnknown,
-			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is."},
-		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old."},
+			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is.", nil},
+		"a node made anew": {[]string{"worker-5"}, nil, verdictUnknown,
+			"It cannot be told: no volume is on the node that the CSINode of worker-5 names, and of StorageOS's nodes with volumes 1 is no CSINode's: it may be one of them.", stray},
+		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old.", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := foretell(tc.names, csi, records, tc.doubts)
+			if tc.csi == nil {
+				tc.csi = csi
+			}
+			f := foretell(tc.names, tc.csi, records, tc.doubts)
 			if f.Verdict != tc.verdict || f.Summary != tc.want {
 				t.Errorf("%s: %s\nwant %s: %s", f.Verdict, f.Summary, tc.verdict, tc.want)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -25,6 +26,7 @@ type list struct {
 	names    []string
 	health   []string
 	node     string
+	nodeIDs  []string // of StorageOS, of that node
 	selector string
 }
 
@@ -102,6 +104,15 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if l.node != "" {
+		csi, err := l.csiNodes(ctx, kube)
+		if err != nil && !apierrors.IsForbidden(err) { // records name nodes too
+			return err
+		}
+		if l.nodeIDs = record.NodeIDs(l.node, csi[l.node], record.Nodes(records)); len(l.nodeIDs) == 0 && !knownNode(records, l.node) {
+			return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", l.node))
+		}
+	}
 	missing := l.missing(records)
 	selected := slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.selects(&r) })
 	if len(selected) == 0 && !l.isDocument() {
@@ -162,10 +173,10 @@ func (l *list) selects(r *v1.Volume) bool {
 	if ns := *l.config.Namespace; ns != "" && claim.Namespace != ns {
 		return false
 	}
-	if len(l.health) > 0 && !slices.Contains(l.health, string(r.Status.Health)) {
+	if len(l.health) > 0 && !slices.Contains(l.health, cmp.Or(string(r.Status.Health), string(v1.HealthUnknown))) {
 		return false
 	}
-	if l.node != "" && !on(r, l.node) {
+	if l.node != "" && !slices.ContainsFunc(append(l.nodeIDs, l.node), func(node string) bool { return on(r, node) }) {
 		return false
 	}
 	if len(l.names) == 0 {
@@ -174,6 +185,10 @@ func (l *list) selects(r *v1.Volume) bool {
 	return slices.ContainsFunc(namesOf(r), func(name string) bool {
 		return name != "" && slices.Contains(l.names, name)
 	})
+}
+
+func knownNode(records []v1.Volume, node string) bool {
+	return slices.ContainsFunc(records, func(r v1.Volume) bool { return on(&r, node) })
 }
 
 // on tells whether a volume is attached on a node or has a copy there.

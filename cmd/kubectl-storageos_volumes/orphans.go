@@ -80,7 +80,7 @@ func (o *orphans) run(ctx context.Context) error {
 	}
 	now := time.Now()
 	beat, unknown := o.heartbeat(ctx, kube)
-	found := findOrphans(records, pvs, now.Add(-o.grace), beat.Invalid)
+	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
 	defer func() { // after what was asked for
 		said := doubts(beat, unknown, now)
 		if beat.Held > 0 {
@@ -96,6 +96,10 @@ func (o *orphans) run(ctx context.Context) error {
 		}
 	}()
 	if len(found) == 0 && !o.isDocument() {
+		if beat.Invalid > 0 || beat.Unwritten > 0 {
+			fmt.Fprintf(o.Out, "There are no orphans among what is recorded; %d volumes or PersistentVolumes are not.\n", beat.Invalid+beat.Unwritten)
+			return nil
+		}
 		fmt.Fprintln(o.Out, "There are no orphans.")
 		return nil
 	}
@@ -116,9 +120,9 @@ func (o *orphans) run(ctx context.Context) error {
 		}))
 }
 
-// findOrphans finds them. What is younger than that time is given its own to be joined; so
-// many volumes cannot be recorded.
-func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time.Time, invalid int) []orphan {
+// findOrphans finds them. What is younger than that time is given its own to be joined. A volume
+// of another cluster than the one that was listed is not there, as far as anybody knows.
+func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time.Time, beat record.Heartbeat) []orphan {
 	found := []orphan{}
 	records = slices.Clone(records) // the first of several with one ID counts
 	slices.SortFunc(records, func(a, b v1.Volume) int { return recordRank(&a).Compare(recordRank(&b)) })
@@ -129,6 +133,10 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		_, known := present[id]
 		if id == "" || known {
 			continue // not ours, or a copy
+		}
+		if named := r.Annotations[v1.AnnotationClusterID]; named != "" && beat.Cluster != "" && named != beat.Cluster {
+			present[id] = false
+			continue
 		}
 		if present[id] = !isAbsent(r); !present[id] {
 			if t, err := time.Parse(time.RFC3339, r.Annotations[v1.AnnotationAbsentSince]); err == nil {
@@ -146,8 +154,8 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		}
 	}
 	why := "no record of a present volume has this ID"
-	if invalid > 0 {
-		why += fmt.Sprintf("; there are %d volumes or PersistentVolumes that cannot be recorded, it may be one of them", invalid)
+	if n := beat.Invalid + beat.Unwritten; n > 0 {
+		why += fmt.Sprintf("; there are %d volumes or PersistentVolumes that cannot be recorded, it may be one of them", n)
 	}
 	for i := range pvs {
 		pv := &pvs[i]

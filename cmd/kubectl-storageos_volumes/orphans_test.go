@@ -71,15 +71,18 @@ func TestFindOrphans(t *testing.T) {
 		volume("older-crd-joined", pruned),
 		volume("older-crd-young", pruned, func(r *v1.Volume) { r.CreationTimestamp = young }),
 		volume("older-crd-absent", pruned, absent),
+		volume("elsewhere", func(r *v1.Volume) { r.Annotations[v1.AnnotationClusterID] = "another" }),
+		volume("here", func(r *v1.Volume) { r.Annotations[v1.AnnotationClusterID] = "c1" }),
 	}
 	pvs := []corev1.PersistentVolume{
 		persistentVolume("fine"), persistentVolume("gone"), persistentVolume("absent"), persistentVolume("older-crd-joined"),
+		persistentVolume("elsewhere"), persistentVolume("here"),
 		persistentVolume("young", func(p *corev1.PersistentVolume) { p.CreationTimestamp = young }),
 		persistentVolume("terminating", func(p *corev1.PersistentVolume) { p.DeletionTimestamp = &old }),
 	}
 	complete(records, pvs)
 	var got []string
-	for _, o := range findOrphans(records, pvs, time.Unix(2000, 0), 0) {
+	for _, o := range findOrphans(records, pvs, time.Unix(2000, 0), record.Heartbeat{Cluster: "c1"}) {
 		since := "unknown"
 		if o.Since != nil {
 			since = o.Since.UTC().Format(time.RFC3339)
@@ -90,6 +93,7 @@ func TestFindOrphans(t *testing.T) {
 		"absent_record r-absent absent 2026-01-02T03:04:05Z",
 		"absent_record r-older-crd-absent older-crd-absent 2026-01-02T03:04:05Z",
 		"missing_volume p-absent absent 2026-01-02T03:04:05Z",
+		"missing_volume p-elsewhere elsewhere unknown",
 		"missing_volume p-gone gone unknown",
 		"unclaimed_volume r-older-crd older-crd unknown",
 		"unclaimed_volume r-unclaimed unclaimed 1970-01-01T00:16:40Z",
@@ -97,7 +101,7 @@ func TestFindOrphans(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if found := findOrphans(nil, pvs[:1], time.Unix(2000, 0), 3); len(found) != 1 || !strings.Contains(found[0].Why, "3 volumes or PersistentVolumes that cannot be recorded") {
+	if found := findOrphans(nil, pvs[:1], time.Unix(2000, 0), record.Heartbeat{Invalid: 2, Unwritten: 1}); len(found) != 1 || !strings.Contains(found[0].Why, "3 volumes or PersistentVolumes that cannot be recorded") {
 		t.Errorf("a volume that cannot be recorded is said to be missing: %+v", found)
 	}
 }
