@@ -49,7 +49,7 @@ type server struct {
 	records    versioned.Interface
 	dynamic    dynamic.Interface
 	storageos  *storageos.Client
-	events     *events
+	events     sayings
 	reconciler *controller.Reconciler
 	health     *health
 	lock       *fencedLock // nil without an election
@@ -89,7 +89,8 @@ func newServer(o *options) (*server, error) {
 	if err != nil {
 		return nil, &flagError{"api-endpoint", err}
 	}
-	s.events = newEvents(s.kube.CoreV1().Events(""), metrics.Default.EventDropped, s.changes.said)
+	sink := s.kube.CoreV1().Events("")
+	s.events = sayings{newEvents(sink, metrics.Default.EventDropped, s.changes.said), newEvents(sink, metrics.Default.EventDropped, s.changes.said)}
 	s.reconciler, err = controller.NewReconciler(controller.Options{
 		Settings:   workSettings(o),
 		Kubernetes: s.kube,
