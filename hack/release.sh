@@ -47,6 +47,7 @@ deployed=$(sed -n 's/^ *newTag: *//p' deploy/kustomization.yaml)
 charted=$(sed -n 's/^appVersion: *//p' deploy/chart/Chart.yaml)
 [ "$deployed" = "$charted" ] || { say "deploy names $deployed, the chart $charted" >&2; exit 1; }
 tagged=$(git tag --points-at HEAD 2>/dev/null | grep '^v' || true)
+[[ ! "$VERSION" =~ ^v[0-9]+\.[0-9]+\.[0-9]+$ || "$VERSION" = "$deployed" ]] || { say "VERSION is $VERSION, the manifests deploy $deployed" >&2; exit 1; }
 [ -z "$tagged" ] || [ "$tagged" = "$deployed" ] || { say "the commit is $tagged, the manifests deploy $deployed" >&2; exit 1; }
 
 say 'the image for each architecture'

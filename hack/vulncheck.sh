@@ -29,9 +29,10 @@ fi
 # found checks packages and leaves what was found in $out: vulnerabilities that are called.
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
+code=0
 found() { # MODULE PACKAGES...
 	echo "vulncheck: $1"
-	local code=0
+	code=0
 	bin/govulncheck -db "file://$PWD/$db" -C "$@" >"$out" 2>&1 || code=$?
 	((code == 0 || code == 3)) || { # 3: some were found
 		cat "$out" >&2
@@ -59,6 +60,10 @@ for where in '. ./cmd/... ./pkg/...' 'cmd/kubectl-storageos_volumes ./...'; do
 		# Not of this repository: whoever builds has chosen his Go.
 		echo "vulncheck: $(go env GOVERSION), which is installed here, has holes that are called. Build a release with a later Go:"
 		awk '/^Vulnerability/ { id = $3 } /Fixed in:/ { sub("@", " of ", $3); print "  " id ", mended in " $3 }' "$out"
+	elif ((code != 0)); then
+		cat "$out"
+		echo "vulncheck: something was found in $where that is neither a module nor the standard library" >&2
+		exit 1
 	fi
 done
 if $failed; then
