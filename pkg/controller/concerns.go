@@ -3,19 +3,26 @@ package controller
 import (
 	"cmp"
 	"slices"
+	"time"
 
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// Concern is a volume that has lost its other half, whose record is held, or of which
-// nothing can be made.
+// Concern is a volume that is not healthy or has lost its other half, whose record is held,
+// or of which nothing can be made.
 type Concern struct {
-	Kind             string // one of metrics.Orphan..., or "held" or "invalid"
-	VolumeID         string
-	Record           string // "" if there is none
-	PersistentVolume string // "" if there is none
-	Why              string // of what is held or invalid
+	Kind                  string // a v1.Health, one of metrics.Orphan..., or "held" or "invalid"
+	VolumeID              string
+	Record                string // "" if there is none
+	Version               string // the resource version of the record
+	PersistentVolume      string // "" if there is none
+	ClaimNamespace, Claim string // "" if none is known
+	Why                   string
+	Since                 time.Time // when it became so, as far as the record says; of a health, when it ceased to be Healthy
 }
 
 // ConcernHeld is the kind of a record whose deletion is held back, ConcernInvalid of what
@@ -25,11 +32,21 @@ const (
 	ConcernInvalid = "invalid"
 )
 
-// Concerns lists up to so many of them, and why deletions are held as a whole, ""
-// if they are not. A process that does not lead has none.
+// worstFirst is the order of concerns: first those by which data cannot be reached, last those
+// that only take up space.
+var worstFirst = []string{
+	string(v1.HealthOffline), metrics.OrphanMissing, ConcernInvalid, string(v1.HealthDegraded), string(v1.HealthUnknown),
+	ConcernHeld, metrics.OrphanRecord, metrics.OrphanUnclaimed,
+}
+
+// Concerns lists up to so many of them, the worst first and then by claim, and why deletions
+// are held as a whole, "" if they are not. A process that does not lead has none.
 func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 	if !r.leading.Load() {
 		return nil, ""
+	}
+	for id, health := range r.view.Unwell() {
+		concerns = append(concerns, Concern{Kind: string(health), VolumeID: id})
 	}
 	r.tracker.mu.Lock()
 	for id, t := range r.tracker.all {
@@ -47,49 +64,78 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 	for _, name := range r.caches.Unreadable() {
 		concerns = append(concerns, Concern{Kind: ConcernInvalid, PersistentVolume: name, Why: handleUnreadable})
 	}
-	slices.SortFunc(concerns, func(a, b Concern) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.VolumeID, b.VolumeID), cmp.Compare(a.PersistentVolume, b.PersistentVolume))
-	})
-	concerns = concerns[:min(most, len(concerns))]
 	for i := range concerns {
-		c := &concerns[i]
-		if c.VolumeID == "" {
-			continue // a PersistentVolume that names none
-		}
-		if c.Kind != ConcernHeld {
-			c.Why = ""
-		}
-		c.Record, c.PersistentVolume = r.namesOf(c.VolumeID)
-		if c.Kind == ConcernInvalid {
-			r.whyInvalid(c)
+		if c := &concerns[i]; c.VolumeID != "" { // not a PersistentVolume that names none
+			r.explain(c)
 		}
 	}
-	return concerns, r.tracker.holding()
+	slices.SortFunc(concerns, func(a, b Concern) int {
+		return cmp.Or(cmp.Compare(slices.Index(worstFirst, a.Kind), slices.Index(worstFirst, b.Kind)),
+			cmp.Compare(a.ClaimNamespace, b.ClaimNamespace), cmp.Compare(a.Claim, b.Claim), cmp.Compare(a.Record, b.Record),
+			cmp.Compare(a.PersistentVolume, b.PersistentVolume), cmp.Compare(a.VolumeID, b.VolumeID))
+	})
+	return concerns[:min(most, len(concerns))], r.tracker.holding()
 }
 
-// whyInvalid says what cannot be made of a volume, or which record is left alone.
-func (r *Reconciler) whyInvalid(c *Concern) {
-	_, copies := state.ChooseRecord(r.recordsOf(c.VolumeID))
-	switch why := r.view.Look(c.VolumeID).Invalid; {
-	case why != "":
-		c.Why = why
-	case len(copies) > 0:
-		c.Record, c.Why = copies[0].Name, "an older record describes the volume"
+// Volumes counts the volumes that are listed by health. A process that does not lead knows
+// none.
+func (r *Reconciler) Volumes() map[v1.Health]int {
+	if !r.leading.Load() {
+		return nil
+	}
+	return r.view.ByHealth()
+}
+
+// explain says of a concern what the caches know: by which names it goes, why it is, and
+// since when.
+func (r *Reconciler) explain(c *Concern) {
+	rec, copies := state.ChooseRecord(r.recordsOf(c.VolumeID))
+	var summary state.Summary
+	if rec != nil {
+		summary = rec.Summary
+		c.Record, c.Version = rec.Name, rec.ResourceVersion
+		c.ClaimNamespace, c.Claim = summary.PV.ClaimNamespace.Value(), summary.PV.ClaimName
+	}
+	if pv := r.caches.PVOf(c.VolumeID); pv != nil {
+		c.PersistentVolume = pv.Name
+		c.ClaimNamespace, c.Claim = pv.ClaimNamespace.Value(), pv.ClaimName
+	}
+	absentSince, _ := summary.Mark.Since(time.Now())
+	switch c.Kind {
+	case ConcernInvalid:
+		c.Why = r.whyInvalid(c, copies)
+	case ConcernHeld:
+		c.Since = absentSince
+	case metrics.OrphanMissing:
+		c.Why, c.Since = "StorageOS does not have the volume that the PersistentVolume refers to", absentSince
+	case metrics.OrphanRecord:
+		c.Why, c.Since = "the volume is proven gone, and its record is to be deleted", absentSince
+	case metrics.OrphanUnclaimed:
+		c.Why = record.Unclaimed.Message
+		if rec.SaysUnclaimed() {
+			c.Since = rec.Became(v1.ConditionBound)
+		}
 	default:
-		c.Why = "Kubernetes refuses its record, or every name for it is taken"
-		if name := r.tracker.waitsFor(c.VolumeID); name != "" {
-			c.Why = "its record waits for the name " + name
+		health := r.view.Look(c.VolumeID).Digest.Health.Value()
+		c.Why = policy.WhyUnwell(health)
+		if rec != nil && summary.Health.Value().Health == health.Health {
+			c.Since = rec.Became(v1.ConditionHealthy)
 		}
 	}
 }
 
-// namesOf are what the caches know a volume by.
-func (r *Reconciler) namesOf(id string) (recordName, pvName string) {
-	if rec, _ := state.ChooseRecord(r.recordsOf(id)); rec != nil {
-		recordName = rec.Name
+// whyInvalid says what cannot be made of a volume, or which record is left alone, which it
+// then names.
+func (r *Reconciler) whyInvalid(c *Concern, copies []*state.Record) string {
+	if why := r.view.Look(c.VolumeID).Invalid; why != "" {
+		return why
 	}
-	if pv := r.caches.PVOf(id); pv != nil {
-		pvName = pv.Name
+	if len(copies) > 0 {
+		c.Record, c.Version = copies[0].Name, copies[0].ResourceVersion
+		return "an older record describes the volume"
 	}
-	return recordName, pvName
+	if name := r.tracker.waitsFor(c.VolumeID); name != "" {
+		return "its record waits for the name " + name
+	}
+	return "Kubernetes refuses its record, or every name for it is taken"
 }

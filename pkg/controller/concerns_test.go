@@ -5,16 +5,20 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
-// A leader names what is orphaned or held, with the names that it goes by, and no
+// A leader names what is not healthy, orphaned or held, the worst first, with the names that it goes by, and no
 // more than is asked for; a standby names nothing.
 func TestConcerns(t *testing.T) {
 	t.Parallel()
@@ -34,17 +38,30 @@ func TestConcerns(t *testing.T) {
 			return old
 		})
 	}
-	r.put(t, nil, &state.Record{Name: "record-a", LabelID: "a"})
-	r.put(t, &state.PV{PVSummary: state.PVSummary{Name: "pv-b"}, VolumeID: "b"}, &state.Record{Name: "record-b", StatusID: "b"})
-	if all, _ := r.Concerns(10); all != nil {
-		t.Errorf("a standby names %v", all)
+	r.put(t, nil, &state.Record{Name: "record-a", LabelID: "a", ResourceVersion: "5"})
+	b := &state.PV{PVSummary: state.PVSummary{Name: "pv-b", ClaimNamespace: state.Intern("shop"), ClaimName: "data"}, VolumeID: "b"}
+	r.put(t, b, &state.Record{Name: "record-b", StatusID: "b", Summary: state.Summary{Mark: state.MarkAt(noon)}})
+	lists(t, r, map[string]record.HealthStatus{
+		"a": record.NewHealthStatus(v1.HealthHealthy, "2/2"), "e": record.NewHealthStatus(v1.HealthDegraded, "1/2"),
+		"f": record.NewHealthStatus(v1.HealthDegraded, "2/3"), "g": record.NewHealthStatus(v1.HealthOffline, "0/1"),
+		"h": record.NewHealthStatus(v1.HealthUnknown, "0/2"),
+	})
+	r.put(t, nil, recordOf("e", "shop", "cart", record.NewHealthStatus(v1.HealthDegraded, "1/2")))
+	r.put(t, nil, recordOf("f", "bank", "ledger", record.NewHealthStatus(v1.HealthHealthy, "3/3"))) // it is not written yet
+	if all, _ := r.Concerns(10); all != nil || r.Volumes() != nil {
+		t.Errorf("a standby names %v, and counts", all)
 	}
 	r.leading.Store(true)
 	want := []Concern{
-		{Kind: ConcernHeld, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", Why: policy.HeldMass},
-		{Kind: metrics.OrphanMissing, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b"},
-		{Kind: metrics.OrphanRecord, VolumeID: "c"},
-		{Kind: metrics.OrphanUnclaimed, VolumeID: "a", Record: "record-a"},
+		{Kind: "Offline", VolumeID: "g", Why: "the master is offline, 0/1 copies are usable"},
+		{Kind: metrics.OrphanMissing, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", ClaimNamespace: "shop", Claim: "data",
+			Why: "StorageOS does not have the volume that the PersistentVolume refers to", Since: noon},
+		{Kind: "Degraded", VolumeID: "f", Record: "record-f", ClaimNamespace: "bank", Claim: "ledger", Why: "only 2/3 copies are usable"},
+		{Kind: "Degraded", VolumeID: "e", Record: "record-e", ClaimNamespace: "shop", Claim: "cart", Why: "only 1/2 copies are usable", Since: noon},
+		{Kind: "Unknown", VolumeID: "h", Why: "StorageOS does not know how the master is, 0/2 copies are usable"},
+		{Kind: ConcernHeld, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", ClaimNamespace: "shop", Claim: "data", Why: policy.HeldMass, Since: noon},
+		{Kind: metrics.OrphanRecord, VolumeID: "c", Why: "the volume is proven gone, and its record is to be deleted"},
+		{Kind: metrics.OrphanUnclaimed, VolumeID: "a", Record: "record-a", Version: "5", Why: record.Unclaimed.Message},
 	}
 	for most, want := range map[int][]Concern{10: want, 2: want[:2], 0: {}} {
 		all, holding := r.Concerns(most)
@@ -55,4 +72,31 @@ func TestConcerns(t *testing.T) {
 			t.Errorf("held as a whole: %s", holding)
 		}
 	}
+	counts := map[v1.Health]int{v1.HealthHealthy: 1, v1.HealthDegraded: 2, v1.HealthOffline: 1, v1.HealthUnknown: 2} // with the one that is invalid
+	if diff := cmp.Diff(counts, r.Volumes()); diff != "" {
+		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+}
+
+// lists has a reconciler know volumes as a complete listing shows them.
+func lists(t *testing.T, r *Reconciler, volumes map[string]record.HealthStatus) {
+	t.Helper()
+	l := &source.Listing{Begun: time.Now(), Cluster: "cluster", Verified: true}
+	reading := r.view.Read(l, "ns")
+	for id, health := range volumes {
+		reading.Show(id, 1)
+		reading.Store(id, 1, state.Digest{Content: 1, Health: state.Intern(health)}, "")
+	}
+	reading.Show("invalid", 1)
+	reading.Store("invalid", 1, state.Digest{}, "it is too large") // nobody knows its health
+	reading.Close(storageos.Fingerprint{}, true)
+	r.view.End(l, true)
+}
+
+// recordOf is the record of a volume, which says that its health became what it is at noon.
+func recordOf(id, namespace, claim string, health record.HealthStatus) *state.Record {
+	v := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: "record-" + id, Labels: map[string]string{v1.LabelVolumeID: id}}}
+	v.Status.PersistentVolume = &v1.PersistentVolumeStatus{Claim: &v1.ClaimReference{Namespace: namespace, Name: claim}}
+	health.Apply(v, noon)
+	return state.NewRecord(v)
 }

@@ -80,16 +80,28 @@ func HealthEvent(on *corev1.ObjectReference, was v1.Health, is record.HealthStat
 	if was == is.Health || was == "" {
 		return nil
 	}
-	usable := copies(is.Ready)
 	switch is.Health {
 	case v1.HealthHealthy:
-		return []Event{{on, corev1.EventTypeNormal, EventHealthy, usable}}
+		return []Event{{on, corev1.EventTypeNormal, EventHealthy, copies(is.Ready)}}
 	case v1.HealthDegraded:
-		return []Event{{on, corev1.EventTypeWarning, EventDegraded, "only " + usable}}
+		return []Event{{on, corev1.EventTypeWarning, EventDegraded, WhyUnwell(is)}}
 	case v1.HealthOffline:
-		return []Event{{on, corev1.EventTypeWarning, EventOffline, "the master is offline, so the volume cannot be used; " + usable}}
+		return []Event{{on, corev1.EventTypeWarning, EventOffline, WhyUnwell(is)}}
 	default:
 		return nil // unknown is no state that somebody could act on
+	}
+}
+
+// WhyUnwell says what is the matter with a volume that is listed and not healthy.
+func WhyUnwell(is record.HealthStatus) string {
+	usable := copies(is.Ready)
+	switch is.Health {
+	case v1.HealthDegraded:
+		return "only " + usable
+	case v1.HealthOffline:
+		return "the master is offline, so the volume cannot be used; " + usable
+	default:
+		return "StorageOS does not know how the master is; " + usable
 	}
 }
 

@@ -26,6 +26,14 @@ func timesOf(r *v1.Volume) times {
 	return t
 }
 
+// Became is when a condition of the record became what it is, zero if the record does not say.
+func (r *Record) Became(condition string) time.Time {
+	if t := r.times[slices.Index(conditionTypes, condition)]; t != 0 {
+		return time.Unix(int64(t), 0)
+	}
+	return time.Time{}
+}
+
 // conditionTypes are in the order of times.
 var conditionTypes = []string{v1.ConditionHealthy, v1.ConditionPresent, v1.ConditionBound}
 
