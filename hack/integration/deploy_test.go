@@ -205,7 +205,7 @@ func hasPage(t *testing.T, p *pod) {
 		if err != nil {
 			return err
 		}
-		for _, want := range []string{"<b>leading</b>", "<b>60</b>records", "<td>Volume "} {
+		for _, want := range []string{"<b>leading</b>", "<b>60</b> records", ">Volume ", "when this process began to lead"} {
 			if !strings.Contains(string(page), want) {
 				return fmt.Errorf("it does not say %q:\n%s", want, page)
 			}

@@ -18,12 +18,14 @@ type change struct {
 	Object  string
 	What    string
 	Warning bool
+	Number  int // counts all that there were
 }
 
 // changes remembers the last ones.
 type changes struct {
 	mu   sync.Mutex
 	last []change // the newest last
+	all  int
 }
 
 func (c *changes) add(object, what string, warning bool) {
@@ -32,7 +34,8 @@ func (c *changes) add(object, what string, warning bool) {
 	if len(c.last) == maxChanges {
 		c.last = c.last[1:]
 	}
-	c.last = append(c.last, change{time.Now(), object, what, warning})
+	c.all++
+	c.last = append(c.last, change{time.Now(), object, what, warning, c.all})
 }
 
 // newest are the changes, the newest first.
@@ -47,15 +50,15 @@ func (c *changes) newest() []change {
 }
 
 func (c *changes) said(on *corev1.ObjectReference, kind, reason, message string) {
-	c.add(on.Kind+" "+on.Name, reason+": "+message, kind == corev1.EventTypeWarning)
+	c.add(on.Kind+" "+on.Name, sentence(message)+" ("+reason+")", kind == corev1.EventTypeWarning)
 }
 
 // whats says a write of a record in the words of the status page.
 var whats = map[string]string{
-	metrics.VerbCreate:      "created",
-	metrics.VerbPatch:       "changed",
-	metrics.VerbPatchStatus: "status changed",
-	metrics.VerbDelete:      "deleted",
+	metrics.VerbCreate:      "The record was created.",
+	metrics.VerbPatch:       "The record was changed.",
+	metrics.VerbPatchStatus: "The status of the record was changed.",
+	metrics.VerbDelete:      "The record was deleted.",
 }
 
 func (c *changes) wrote(verb, record string) {

@@ -108,7 +108,8 @@ func newServer(o *options) (*server, error) {
 	late := 3 * (o.controller.PollInterval + o.apiTimeout) // no listing for longer: something is wrong
 	s.page = &statusPage{
 		phase: func() phase { return phase(s.health.phase.Load()) }, gatherer: prometheus.DefaultGatherer,
-		concerns: s.reconciler.Concerns, listing: s.reconciler.Listing, changes: &s.changes, took: took,
+		concerns: s.reconciler.Concerns, listing: s.reconciler.Listing, volumes: s.reconciler.Volumes,
+		details: details{get: s.record}, changes: &s.changes, took: took,
 		late: late, host: hostOf(o.statusAddr),
 	}
 	s.health.polled = s.reconciler.LastAttempt
@@ -213,6 +214,9 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) work(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.heartbeat().run(ctx) })
+	if s.options.statusAddr != "" {
+		wg.Go(func() { s.page.remember(ctx) })
+	}
 	err := s.reconciler.Start(ctx)
 	wg.Wait()
 	s.events.drain()

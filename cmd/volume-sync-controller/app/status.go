@@ -1,11 +1,12 @@
 package app
 
 import (
+	"context"
 	"embed"
 	"html/template"
 	"io/fs"
 	"net/http"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,7 +25,7 @@ const maxConcerns = 200
 //go:embed page
 var pageFiles embed.FS
 
-var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/page.html"))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"sentence": sentence}).ParseFS(pageFiles, "page/*.html"))
 
 // statusPage shows people how the controller is. It changes nothing.
 type statusPage struct {
@@ -32,7 +33,10 @@ type statusPage struct {
 	gatherer prometheus.Gatherer
 	concerns func(most int) ([]controller.Concern, string)
 	listing  func() controller.Listing
+	volumes  func() map[v1.Health]int
+	details  details
 	changes  *changes
+	history  history
 	took     *latency
 	late     time.Duration // the age of a poll that is not as it should be
 	host     string        // of the page's own address
@@ -44,8 +48,14 @@ type status struct {
 	Late, OlderCRD                                      bool
 	Records, Held                                       int
 	Health, Orphans, Errors                             []level
-	Concerns                                            []controller.Concern
+	Concerns                                            []row
+	More                                                bool // there are more of them
+	Most                                                int  // are shown
+	Nodes                                               []place
 	Changes                                             []change
+	Plots                                               []plot
+	Since                                               time.Time // when this process began to lead, zero if that is longer ago than the plots reach
+	Now                                                 time.Time
 }
 
 // level is a number with a name, and how it looks when it is not 0.
@@ -55,10 +65,13 @@ type level struct {
 	Class string
 }
 
+// singular names one of what is counted.
+var singular = strings.NewReplacer("volumes", "volume", "records", "record", "deletions", "deletion")
+
 // roles are the phases, for people.
 var roles = map[phase]string{starting: "starting", standby: "standby", leading: "leading"}
 
-func (p *statusPage) status(now time.Time) (*status, error) {
+func (p *statusPage) status(ctx context.Context, now time.Time) (*status, error) {
 	gathered, err := p.gatherer.Gather()
 	if err != nil {
 		return nil, err
@@ -69,7 +82,7 @@ func (p *statusPage) status(now time.Time) (*status, error) {
 	}
 	s := &status{
 		Role: roles[p.phase()], Version: version.String(), Changes: p.changes.newest(),
-		Records: value(families["storageos_volume_records"], ""),
+		Records: value(families["storageos_volume_records"], ""), Most: maxConcerns, Now: now,
 	}
 	if crd := families["storageos_volume_crd_current"]; crd != nil {
 		s.OlderCRD = value(crd, "") == 0
@@ -78,7 +91,7 @@ func (p *statusPage) status(now time.Time) (*status, error) {
 		age := now.Sub(time.UnixMilli(int64(at[0].GetGauge().GetValue() * 1000)))
 		s.LastPoll, s.Late = duration.HumanDuration(age)+" ago", age > p.late
 		if d := p.took.last.Load(); d > 0 {
-			s.Duration = time.Duration(d).Round(time.Millisecond).String()
+			s.Duration = milliseconds(counted(int(time.Duration(d).Milliseconds())))
 		}
 	}
 	for health, class := range map[v1.Health]string{v1.HealthHealthy: "good", v1.HealthDegraded: "warn", v1.HealthOffline: "bad", v1.HealthUnknown: "warn"} {
@@ -93,12 +106,26 @@ func (p *statusPage) status(now time.Time) (*status, error) {
 		{"deletions held", value(families["storageos_volume_deletions_held"], ""), "warn"},
 		{"invalid", value(families["storageos_volumes_invalid"], ""), "warn"},
 	}
+	for i, l := range s.Orphans {
+		if l.N == 1 {
+			s.Orphans[i].Name = singular.Replace(l.Name)
+		}
+	}
 	for _, m := range families["storageos_sync_volume_errors_total"].GetMetric() {
 		s.Errors = append(s.Errors, level{m.GetLabel()[0].GetValue(), int(m.GetCounter().GetValue()), "bad"})
 	}
-	s.Concerns, s.Holding = p.concerns(maxConcerns)
+	concerns, holding := p.concerns(maxConcerns + 1)
+	s.Holding, s.More = holding, len(concerns) > maxConcerns
+	concerns = concerns[:min(len(concerns), maxConcerns)]
+	s.Concerns = rowsOf(concerns, p.details.of(ctx, concerns), now)
+	s.Nodes = placesOf(s.Concerns)
 	listing := p.listing()
 	s.Failing, s.Held = listing.Failing, listing.Held
+	samples, since := p.history.samples()
+	s.Plots = plots(samples, now.Location())
+	if len(samples) < maxSamples && !since.IsZero() {
+		s.Since = since.In(now.Location())
+	}
 	return s, nil
 }
 
@@ -131,8 +158,8 @@ func (p *statusPage) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	show := func(part string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			s, err := p.status(time.Now())
+		return func(w http.ResponseWriter, r *http.Request) {
+			s, err := p.status(r.Context(), time.Now())
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
@@ -157,18 +184,4 @@ func (p *statusPage) handler() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
-}
-
-// latency is how long listings took to be worked off. The page shows the last; after the
-// first, what follows takes less memory.
-type latency struct {
-	metrics.LatencyMetric
-	last  atomic.Int64 // nanoseconds
-	first func()       // is called each time, and does something once
-}
-
-func (l *latency) Observe(d time.Duration) {
-	l.last.Store(int64(d))
-	l.LatencyMetric.Observe(d)
-	l.first()
 }
