@@ -53,12 +53,12 @@ func TestConcerns(t *testing.T) {
 	}
 	r.leading.Store(true)
 	want := []Concern{
-		{Kind: "Offline", VolumeID: "g", Why: "the master is offline, 0/1 copies are usable"},
+		{Kind: "Offline", VolumeID: "g", Why: "the master is offline, so the volume cannot be used; 0 of 1 wanted copies are usable"},
 		{Kind: metrics.OrphanMissing, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", ClaimNamespace: "shop", Claim: "data",
 			Why: "StorageOS does not have the volume that the PersistentVolume refers to", Since: noon},
-		{Kind: "Degraded", VolumeID: "f", Record: "record-f", ClaimNamespace: "bank", Claim: "ledger", Why: "only 2/3 copies are usable"},
-		{Kind: "Degraded", VolumeID: "e", Record: "record-e", ClaimNamespace: "shop", Claim: "cart", Why: "only 1/2 copies are usable", Since: noon},
-		{Kind: "Unknown", VolumeID: "h", Why: "StorageOS does not know how the master is, 0/2 copies are usable"},
+		{Kind: "Degraded", VolumeID: "f", Record: "record-f", ClaimNamespace: "bank", Claim: "ledger", Why: "only 2 of 3 wanted copies are usable"},
+		{Kind: "Degraded", VolumeID: "e", Record: "record-e", ClaimNamespace: "shop", Claim: "cart", Why: "only 1 of 2 wanted copies is usable", Since: noon},
+		{Kind: "Unknown", VolumeID: "h", Why: "StorageOS does not know how the master is; 0 of 2 wanted copies are usable"},
 		{Kind: ConcernHeld, VolumeID: "b", Record: "record-b", PersistentVolume: "pv-b", ClaimNamespace: "shop", Claim: "data", Why: policy.HeldMass, Since: noon},
 		{Kind: metrics.OrphanRecord, VolumeID: "c", Why: "the volume is proven gone, and its record is to be deleted"},
 		{Kind: metrics.OrphanUnclaimed, VolumeID: "a", Record: "record-a", Version: "5", Why: record.Unclaimed.Message},
