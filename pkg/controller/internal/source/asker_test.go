@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
+	"k8s.io/klog/v2"
+
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
@@ -176,4 +179,31 @@ func heard(v *View) string {
 		return "-"
 	}
 	return v.clock.Cluster
+}
+
+// That StorageOS refuses to tell its cluster is said once, and once more after it has told it.
+func TestWarnUnnamed(t *testing.T) {
+	t.Parallel()
+	var logged []string
+	ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+	api := storageostest.New(nil)
+	p := newPolled(api)
+	for n, tc := range []struct {
+		answer error
+		said   bool
+	}{
+		{nil, false},
+		{storageostest.Forbidden, true},
+		{storageostest.Forbidden, false},
+		{nil, false},
+		{storageostest.Forbidden, true},
+	} {
+		api.Fail, logged = answers("cluster", tc.answer), nil
+		if err := p.Poll(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if said := len(logged) == 1 && strings.Contains(logged[0], "refuses to tell"); said != tc.said || !said && len(logged) > 0 {
+			t.Errorf("listing %d: said %v, want %v: %q", n, said, tc.said, logged)
+		}
+	}
 }
