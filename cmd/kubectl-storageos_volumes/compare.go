@@ -169,8 +169,27 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 	fields("status.", want.Status, got, differs)
 	if !pruned {
 		differs("status.persistentVolume", joined(pvs), join)
+		conditions(want, r, joined(pvs), differs)
 	}
 	return found
+}
+
+// conditions compares what a record concludes. For how long nobody has claimed a volume is the
+// controller's to know.
+func conditions(want record.Content, r *v1.Volume, pv *v1.PersistentVolumeStatus, differs func(field string, want, got any)) {
+	bound := record.ReadCondition(r, v1.ConditionBound)
+	if bound != record.Unclaimed || pv != nil {
+		bound = record.NoPersistentVolume
+	}
+	if pv != nil {
+		bound = record.BoundIn(corev1.PersistentVolumePhase(pv.Phase))
+	}
+	for kind, c := range map[string]record.Condition{
+		v1.ConditionPresent: record.Listed, v1.ConditionHealthy: want.HealthStatus().Condition, v1.ConditionBound: bound,
+	} {
+		got := record.ReadCondition(r, kind)
+		differs("status.conditions."+kind, string(c.Status)+" "+c.Reason, string(got.Status)+" "+got.Reason)
+	}
 }
 
 // keepHosts takes the host names of nodes that StorageOS does not list any more from the

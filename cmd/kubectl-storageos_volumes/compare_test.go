@@ -46,7 +46,9 @@ func agreeing(t *testing.T) (*world, *v1.Volume, *corev1.PersistentVolume) {
 	}
 	r.Spec, r.Status = c.Spec, c.Status
 	r.Status.PersistentVolume = joined([]corev1.PersistentVolume{*pv})
-	r.Status.Conditions = []metav1.Condition{{Type: v1.ConditionPresent, Status: metav1.ConditionTrue}}
+	record.Listed.Apply(r, v1.ConditionPresent, old.Time)
+	c.HealthStatus().Condition.Apply(r, v1.ConditionHealthy, old.Time)
+	record.Bound.Apply(r, v1.ConditionBound, old.Time)
 	return w, r.DeepCopy(), pv
 }
 
@@ -79,7 +81,16 @@ func TestDifferences(t *testing.T) {
 			r.Annotations[v1.AnnotationAbsentSince] = "x"
 		}, []string{"Volume/pvc-1 absent-since"}},
 		"claim": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.PersistentVolume.Claim.Name = "x" }, []string{"Volume/pvc-1 status.persistentVolume"}},
-		"phase": {func(_ *world, _ *v1.Volume, pv *corev1.PersistentVolume) { pv.Status.Phase = corev1.VolumeReleased }, []string{"Volume/pvc-1 status.persistentVolume"}},
+		"phase": {func(_ *world, _ *v1.Volume, pv *corev1.PersistentVolume) { pv.Status.Phase = corev1.VolumeReleased }, []string{"Volume/pvc-1 status.conditions.Bound", "Volume/pvc-1 status.persistentVolume"}},
+		"it says that it is absent": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			record.NotListed.Apply(r, v1.ConditionPresent, old.Time)
+		}, []string{"Volume/pvc-1 status.conditions.Present"}},
+		"it says that it is not well": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			record.NewHealthStatus(v1.HealthOffline, "0/2").Condition.Apply(r, v1.ConditionHealthy, old.Time)
+		}, []string{"Volume/pvc-1 status.conditions.Healthy"}},
+		"it says that nobody claims it": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			record.Unclaimed.Apply(r, v1.ConditionBound, old.Time)
+		}, []string{"Volume/pvc-1 status.conditions.Bound"}},
 		"the older CRD": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
 			pruned(r)
 		}, nil},
