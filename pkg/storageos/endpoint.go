@@ -112,7 +112,7 @@ func ipv6(s string) (string, error) {
 		address += "%" + zone
 	}
 	ip, err := netip.ParseAddr(address)
-	if err != nil || !ip.Is6() || zoned != (ip.Zone() != "") || len(zone) > 15 || strings.ContainsFunc(zone, notOfZone) {
+	if err != nil || !ip.Is6() || ip.Zone() != zone || zoned && zone == "" || len(zone) > 15 || strings.ContainsFunc(zone, notOfZone) {
 		return "", errEndpointIPv6
 	}
 	return address, nil
