@@ -25,6 +25,7 @@ import (
 type soakFault struct {
 	name  string
 	begin func(*soak, *rand.Rand) (end func())
+	hides bool // lists lack volumes meanwhile that are there
 }
 
 // faults lets things go wrong, up to three at a time, and has all of them end.
@@ -51,7 +52,7 @@ func (s *soak) faults(random *rand.Rand, over <-chan struct{}) {
 		if len(going) >= atOnce || going[f.name] != nil {
 			continue
 		}
-		s.log.Add(history.Event{Kind: history.Fault, Detail: f.name})
+		s.log.Add(history.Event{Kind: history.Fault, Detail: f.name, Hides: f.hides})
 		end, ended := f.begin(s, random), make(chan struct{})
 		going[f.name] = ended
 		wg.Go(func() {
@@ -64,7 +65,7 @@ func (s *soak) faults(random *rand.Rand, over <-chan struct{}) {
 			case <-time.After(lasts):
 			}
 			end()
-			s.log.Add(history.Event{Kind: history.Healed, Detail: f.name})
+			s.log.Add(history.Event{Kind: history.Healed, Detail: f.name, Hides: f.hides})
 		})
 	}
 }
@@ -118,25 +119,25 @@ var soakFaults = []soakFault{
 	{"a process is killed", func(s *soak, random *rand.Rand) func() {
 		_ = s.one(random).cmd.Process.Kill() // it may have ended
 		return nil
-	}},
+	}, false},
 	{"a process is frozen", func(s *soak, random *rand.Rand) func() {
 		p := s.one(random)
 		_ = p.cmd.Process.Signal(syscall.SIGSTOP) // it may have ended
 		return func() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
-	}},
+	}, false},
 	{"a process is asked to stop", func(s *soak, random *rand.Rand) func() {
 		_ = s.one(random).cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 		return nil
-	}},
+	}, false},
 	{"a process's connections to Kubernetes are cut", func(s *soak, random *rand.Rand) func() {
 		p := s.one(random)
 		p.breakKube(down)
 		p.kube.cut()
 		return func() { p.breakKube(nil) }
-	}},
+	}, false},
 	{"Kubernetes answers a process late", func(s *soak, random *rand.Rand) func() {
 		return s.toKubernetes(random, late(time.Second))
-	}},
+	}, false},
 	{"Kubernetes does not answer a process", func(s *soak, random *rand.Rand) func() {
 		p := s.one(random)
 		p.breakKube(mute)
@@ -144,26 +145,26 @@ var soakFaults = []soakFault{
 			p.breakKube(nil)
 			p.kube.cut() // an API server answers after a minute, whatever happens: nobody waits for ever
 		}
-	}},
+	}, false},
 	{"Kubernetes refuses writes", func(s *soak, random *rand.Rand) func() {
 		code := []int{http.StatusConflict, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusForbidden}[random.IntN(4)]
 		return s.toKubernetes(random, refuse(code, http.StatusText(code)))
-	}},
+	}, false},
 	{"a process's watches tell nothing", func(s *soak, random *rand.Rand) func() {
 		return s.one(random).kube.hush()
-	}},
+	}, false},
 	{"StorageOS does not answer a process", func(s *soak, random *rand.Rand) func() {
 		return s.toStorageOS(random, mute)
-	}},
+	}, false},
 	{"StorageOS answers a process late", func(s *soak, random *rand.Rand) func() {
 		return s.toStorageOS(random, late(time.Second))
-	}},
+	}, false},
 	{"a process's connections to StorageOS are cut", func(s *soak, random *rand.Rand) func() {
 		return s.toStorageOS(random, down)
-	}},
-	{"the API server is killed", func(s *soak, _ *rand.Rand) func() { return s.signal("kube-apiserver", syscall.SIGKILL) }},
-	{"etcd is killed", func(s *soak, _ *rand.Rand) func() { return s.signal("etcd", syscall.SIGKILL) }},
-	{"etcd is frozen", func(s *soak, _ *rand.Rand) func() { return s.signal("etcd", syscall.SIGSTOP) }},
+	}, false},
+	{"the API server is killed", func(s *soak, _ *rand.Rand) func() { return s.signal("kube-apiserver", syscall.SIGKILL) }, false},
+	{"etcd is killed", func(s *soak, _ *rand.Rand) func() { return s.signal("etcd", syscall.SIGKILL) }, false},
+	{"etcd is frozen", func(s *soak, _ *rand.Rand) func() { return s.signal("etcd", syscall.SIGSTOP) }, false},
 	{"the password is changed", func(s *soak, _ *rand.Rand) func() {
 		next := password + "-" + s.name("n")
 		s.sim.SetCredentials("storageos", next)
@@ -173,15 +174,15 @@ var soakFaults = []soakFault{
 				s.t.Error(err)
 			}
 		}
-	}},
+	}, false},
 	{"another cluster answers", func(s *soak, _ *rand.Rand) func() {
 		other := simulator.New(simulator.Options{Seed: 7, Password: password})
 		other.AddNamespace("elsewhere")
 		return s.inStorageOS("", simulator.Handler(other))
-	}},
+	}, false},
 	{"every list is empty", func(s *soak, _ *rand.Rand) func() {
 		return s.inStorageOS("/volumes", simulator.JSON("[]"))
-	}},
+	}, true},
 	{"lists lack a third", func(s *soak, random *rand.Rand) func() {
 		third := random.IntN(3)
 		return s.inStorageOS("/volumes", simulator.Body(func(body []byte) []byte {
@@ -203,20 +204,20 @@ var soakFaults = []soakFault{
 			}
 			return text
 		}))
-	}},
+	}, true},
 	{"the lists of volumes fail", func(s *soak, _ *rand.Rand) func() {
 		return s.inStorageOS("/volumes", simulator.Status(http.StatusInternalServerError, "broken"))
-	}},
+	}, false},
 	{"lists are cut", func(s *soak, random *rand.Rand) func() {
 		return s.inStorageOS("/volumes", simulator.CutAfter(random.IntN(20_000)))
-	}},
+	}, false},
 	{"there are no namespaces", func(s *soak, _ *rand.Rand) func() {
 		return s.inStorageOS("/namespaces", simulator.JSON("[]"))
-	}},
+	}, true},
 	{"the CRD is replaced by the older one", func(s *soak, _ *rand.Rand) func() {
 		s.tryCRD(true)
 		return func() { s.tryCRD(false) }
-	}},
+	}, false},
 	{"a hand edits a record", func(s *soak, random *rand.Rand) func() {
 		s.editOne(random, []string{
 			`{"spec":{"sizeBytes":1}}`,
@@ -225,21 +226,21 @@ var soakFaults = []soakFault{
 			`{"metadata":{"annotations":{"api.storageos.com/namespace-id":null}}}`,
 		}[random.IntN(4)])
 		return nil
-	}},
+	}, false},
 	{"a hand deletes records", func(s *soak, random *rand.Rand) func() {
 		for range 3 {
 			s.editOne(random, "")
 		}
 		return nil
-	}},
+	}, false},
 	{"a hand edits a PersistentVolume", func(s *soak, random *rand.Rand) func() {
 		s.editPersistentVolume(random)
 		return nil
-	}},
+	}, false},
 	{"a hand edits the Lease", func(s *soak, random *rand.Rand) func() {
 		s.editLeaseBy(random.IntN(3))
 		return nil
-	}},
+	}, false},
 }
 
 // signal sends a signal to a part of the control plane, which is started again if it ends.

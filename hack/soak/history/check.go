@@ -44,7 +44,7 @@ func Check(events []Event) []Violation {
 // key is a volume of a cluster.
 type key struct{ cluster, id string }
 
-// volume is since when a cluster has a volume, or lacks it.
+// volume is since when a cluster has a volume, or its lists lack it.
 type volume struct {
 	there bool
 	since time.Time
@@ -53,14 +53,46 @@ type volume struct {
 type checker struct {
 	settings  Settings
 	volumes   map[key]*volume
-	missing   map[string]time.Time // when volumes were lost with many others
+	missing   map[string]time.Time // since when lists lack volumes that were lost with many others
 	lastAsked map[string]Event     // the last question for a volume that was answered by 404
 	named     map[string][]Event   // the last answers of clusters to each process
 	renewed   map[string]time.Time // when each process has begun to renew the Lease for the last time
 	told      map[string]time.Time // since when each process knows that the Lease is not its own
 	records   map[string][]string  // UIDs of the records of each volume
 	owners    map[string]string    // the volume of each record, by the record's UID
+	hidden    hidden
 	found     []Violation
+}
+
+// hidden is since when lists lack volumes that are there. Who reads them cannot tell these
+// from volumes that have gone: if one goes meanwhile, it was absent before.
+type hidden struct {
+	faults int       // that hide volumes now
+	since  time.Time // when the first of them began
+	ended  time.Time // when the last one did
+}
+
+// see takes note of the begin and the end of a fault.
+func (h *hidden) see(e Event) {
+	switch {
+	case !e.Hides:
+	case e.Kind == Healed:
+		if h.faults--; h.faults == 0 {
+			h.ended = e.At
+		}
+	default:
+		if h.faults++; h.faults == 1 && e.At.Sub(h.ended) > Late { // or no list has shown them in between
+			h.since = e.At
+		}
+	}
+}
+
+// absent is since when lists lack a volume that went at a time.
+func (h *hidden) absent(went time.Time) time.Time {
+	if h.faults > 0 && h.since.Before(went) || h.faults == 0 && !h.ended.IsZero() && went.Sub(h.ended) < Late {
+		return h.since
+	}
+	return went
 }
 
 // see takes note of an event, and returns the rules that it breaks.
@@ -72,11 +104,13 @@ func (c *checker) see(e Event) []string {
 		c.volumes[key{e.Cluster, e.Volume}] = &volume{true, e.At}
 		delete(c.missing, e.Volume)
 	case Lacks: // it went after the last look that showed it
-		c.volumes[key{e.Cluster, e.Volume}] = &volume{false, e.Begun}
+		c.volumes[key{e.Cluster, e.Volume}] = &volume{false, c.hidden.absent(e.Begun)}
 	case Missing:
 		for _, id := range e.Volumes {
-			c.missing[id] = e.At
+			c.missing[id] = c.hidden.absent(e.At)
 		}
+	case Fault, Healed:
+		c.hidden.see(e)
 	case Answers:
 		c.named[e.Process] = append(c.named[e.Process], e)
 	case Asked:

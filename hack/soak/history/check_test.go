@@ -47,6 +47,10 @@ func asked(seconds float64, code int) Event {
 	return at(seconds, Event{Kind: Asked, Process: "p", Volume: "v", Code: code})
 }
 
+func hides(seconds float64) Event { return at(seconds, Event{Kind: Fault, Hides: true}) }
+
+func shows(seconds float64) Event { return at(seconds, Event{Kind: Healed, Hides: true}) }
+
 func renewed(seconds float64) Event { return at(seconds, Event{Kind: Renewed, Process: "p"}) }
 
 func deleted(seconds float64) Event {
@@ -91,18 +95,29 @@ func TestCheck(t *testing.T) {
 		"it was not read, and the volume is there": {
 			slices.Insert(slices.Delete(replace(8, unread(14)), 3, 4), 3, at(1, Event{Kind: Came, Volume: "v", UID: "1"})), "that is there",
 		},
-		"refused":                       {replace(3, at(3, Event{Kind: Wrote, Verb: "delete", Process: "p", Volume: "v", Cluster: cluster, Code: 409}), lacks(10)), ""},
-		"many are missing":              {replace(3, at(9.9, Event{Kind: Missing, Volumes: []string{"v", "w"}}), lacks(10)), "are held"},
-		"many were missing, it was not": {replace(1, renewed(0), at(0, Event{Kind: Missing, Volumes: []string{"v"}})), ""},
-		"the Lease has run out":         {slices.Delete(proven(), 4, 5), "last renewal"},
-		"never led":                     {append(proven()[:1], at(1, Event{Kind: Wrote, Verb: "patch", Process: "p"})), "last renewal"},
-		"told that another leads":       {append(proven()[:2], at(1, Event{Kind: Told, Process: "p"}), renewed(3), at(3.5, Event{Kind: Wrote, Verb: "patch", Process: "p"})), "has read"},
-		"told a moment ago":             {append(proven()[:2], at(1, Event{Kind: Told, Process: "p"}), at(1.3, Event{Kind: Wrote, Verb: "patch", Process: "p"})), ""},
-		"an update":                     {append(proven()[:2], at(1, Event{Kind: Wrote, Verb: "PUT", Process: "p"})), "created, patched or deleted"},
-		"StorageOS is changed":          {[]Event{at(1, Event{Kind: Changed})}, "never changed"},
-		"two records":                   {[]Event{at(1, Event{Kind: Came, Volume: "v", UID: "1"}), at(2, Event{Kind: Came, Volume: "v", UID: "2"})}, "one record"},
-		"one record after another":      {[]Event{at(1, Event{Kind: Came, Volume: "v", UID: "1"}), at(2, Event{Kind: Went, Volume: "v", UID: "1"}), at(3, Event{Kind: Came, Volume: "v", UID: "2"})}, ""},
-		"untrue in the end":             {[]Event{at(1, Event{Kind: Wrong, Volume: "v"})}, "every record is true"},
+		"refused":                         {replace(3, at(3, Event{Kind: Wrote, Verb: "delete", Process: "p", Volume: "v", Cluster: cluster, Code: 409}), lacks(10)), ""},
+		"many are missing":                {replace(3, at(9.9, Event{Kind: Missing, Volumes: []string{"v", "w"}}), lacks(10)), "are held"},
+		"many were missing, it was not":   {replace(1, renewed(0), at(0, Event{Kind: Missing, Volumes: []string{"v"}})), ""},
+		"many are missing, hidden before": {replace(3, hides(-7), at(9.9, Event{Kind: Missing, Volumes: []string{"v", "w"}}), lacks(10)), ""},
+		"many are missing, hidden for long, shown again": {
+			replace(3, hides(-7), shows(0), at(9.9, Event{Kind: Missing, Volumes: []string{"v"}}), lacks(10)), "are held",
+		},
+		"many are missing, hidden again at once": {
+			replace(3, hides(-7), shows(0), hides(1), shows(9), at(9.9, Event{Kind: Missing, Volumes: []string{"v"}}), lacks(10)), "",
+		},
+		"many are missing, hidden since then": {replace(3, at(9.9, Event{Kind: Missing, Volumes: []string{"v"}}), hides(9.95), lacks(10)), "are held"},
+		"hidden before, and then too early":   {replace(3, hides(11), lacks(12.5)), ""},
+		"hidden twice, shown once":            {replace(3, hides(-7), hides(-6), shows(-5), at(9.9, Event{Kind: Missing, Volumes: []string{"v"}}), lacks(10)), ""},
+		"another fault before":                {replace(3, at(-7, Event{Kind: Fault}), at(9.9, Event{Kind: Missing, Volumes: []string{"v"}}), lacks(10)), "are held"},
+		"the Lease has run out":               {slices.Delete(proven(), 4, 5), "last renewal"},
+		"never led":                           {append(proven()[:1], at(1, Event{Kind: Wrote, Verb: "patch", Process: "p"})), "last renewal"},
+		"told that another leads":             {append(proven()[:2], at(1, Event{Kind: Told, Process: "p"}), renewed(3), at(3.5, Event{Kind: Wrote, Verb: "patch", Process: "p"})), "has read"},
+		"told a moment ago":                   {append(proven()[:2], at(1, Event{Kind: Told, Process: "p"}), at(1.3, Event{Kind: Wrote, Verb: "patch", Process: "p"})), ""},
+		"an update":                           {append(proven()[:2], at(1, Event{Kind: Wrote, Verb: "PUT", Process: "p"})), "created, patched or deleted"},
+		"StorageOS is changed":                {[]Event{at(1, Event{Kind: Changed})}, "never changed"},
+		"two records":                         {[]Event{at(1, Event{Kind: Came, Volume: "v", UID: "1"}), at(2, Event{Kind: Came, Volume: "v", UID: "2"})}, "one record"},
+		"one record after another":            {[]Event{at(1, Event{Kind: Came, Volume: "v", UID: "1"}), at(2, Event{Kind: Went, Volume: "v", UID: "1"}), at(3, Event{Kind: Came, Volume: "v", UID: "2"})}, ""},
+		"untrue in the end":                   {[]Event{at(1, Event{Kind: Wrong, Volume: "v"})}, "every record is true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

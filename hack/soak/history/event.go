@@ -65,6 +65,7 @@ type Event struct {
 	Code      int       `json:"code,omitempty"` // 0: the answer was lost
 	Settings  *Settings `json:"settings,omitempty"`
 	Detail    string    `json:"detail,omitempty"`
+	Hides     bool      `json:"hides,omitempty"` // of a fault: lists lack volumes meanwhile that are there
 }
 
 // String is the event on one line, as it is in a file.
