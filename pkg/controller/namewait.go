@@ -2,6 +2,7 @@ package controller
 
 import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -30,7 +31,7 @@ func (r *Reconciler) nameTaken(id string, pv *state.PV) bool {
 }
 
 // awaitName remembers that a volume waits for a name, and keeps what was listed of it.
-func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o policy.Observation, raw []byte) {
+func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o policy.Observation, kept source.Payload) {
 	waits := false
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		if t.Wait.Name != name {
@@ -40,7 +41,7 @@ func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o poli
 		t.Gauges.Invalid = true
 		return t
 	})
-	r.contents.PutBack(id, raw)
+	r.contents.PutBack(id, kept)
 	if waits {
 		r.recheck.add(id)
 	} else {

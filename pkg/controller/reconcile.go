@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
@@ -100,13 +101,16 @@ func (r *Reconciler) schedule(id string, o policy.Observation, d policy.Decision
 
 // reconcile brings one record to what it should say.
 func (r *Reconciler) reconcile(ctx context.Context, id string) error {
-	raw := r.contents.Take(id)
+	kept := r.contents.Take(id)
 	o, d := r.decideInTurn(id)
+	if kept.Begun.Before(o.Source.ReadAt) {
+		kept = source.Payload{} // a list that was asked for earlier shows something older
+	}
 	// What is written of a volume that is listed is compared with what there is. All else is
 	// for the record that was decided on.
 	if u := d.Memory.Unanswered; u.Was != nil && (d.Verdict != policy.Save || o.Source.Presence != policy.Present) {
 		if err := r.findOut(ctx, id, u); err != nil {
-			r.contents.PutBack(id, raw)
+			r.contents.PutBack(id, kept)
 			return r.failed(ctx, metrics.StageSave, err)
 		}
 		o, d = r.decideInTurn(id)
@@ -115,10 +119,10 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	case policy.Verify:
 		return r.remove(ctx, id, o)
 	case policy.Save:
-		return r.save(ctx, id, o, d, raw)
+		return r.save(ctx, id, o, d, kept)
 	default:
 		if d.NextListing {
-			r.contents.PutBack(id, raw) // its turn is yet to come
+			r.contents.PutBack(id, kept) // its turn is yet to come
 		}
 		return nil
 	}

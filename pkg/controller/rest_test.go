@@ -67,7 +67,7 @@ func TestContentsOfAFirstListing(t *testing.T) {
 	contents := keepAll(t, 50).contents
 	raw := recordtest.Listed("ns", 1, 1)
 	for n := range 2 * most / len(raw) {
-		contents.Put(strconv.Itoa(n), raw)
+		contents.Put(strconv.Itoa(n), source.Payload{JSON: raw})
 	}
 	if contents.Bytes() > most || contents.Bytes() <= most-len(raw) {
 		t.Errorf("%d bytes are kept, want up to %d", contents.Bytes(), most)
@@ -87,9 +87,9 @@ func TestKeptOnce(t *testing.T) {
 				t.Errorf("the %s has a copy of the ID of its own", what)
 			}
 		}
-		r.contents.Put(id, []byte("content"))
+		r.contents.Put(id, source.Payload{JSON: []byte("content")})
 		r.evaluate(id, nil)
-		if r.contents.Take(id) != nil {
+		if r.contents.Take(id).JSON != nil {
 			t.Error("the content of a volume is kept, though its record is right")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -19,12 +20,12 @@ import (
 )
 
 // save creates the record of a volume or writes what it should say.
-func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, d policy.Decision, raw []byte) error {
+func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, d policy.Decision, kept source.Payload) error {
 	begun := time.Now()
 	var c *record.Content
 	var lacks error // why, unless the next listing brings the ID back
 	if d.Content {
-		if c, raw, lacks = r.content(ctx, id, o, raw); c == nil {
+		if c, kept, lacks = r.content(ctx, id, o, kept); c == nil {
 			d.WithoutContent(&o) // what Kubernetes tells does not wait for it
 		}
 		if d.Verdict != policy.Save {
@@ -56,7 +57,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	}
 	res, err := r.writeInTurn(ctx, change, o.Record)
 	if errors.Is(err, errAside) {
-		r.contents.PutBack(id, raw)
+		r.contents.PutBack(id, kept)
 		return err
 	}
 	was, after := res.Was, res.After
@@ -71,7 +72,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 		r.unanswered(id, o.Now, was, after, d.Want.Health, err)
 	}
 	if res.Awaits != "" {
-		r.awaitName(id, res.Awaits, holder, o, raw)
+		r.awaitName(id, res.Awaits, holder, o, kept)
 		return nil
 	}
 	if writer.Refused(err) {
@@ -79,7 +80,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 		return nil
 	}
 	if err != nil {
-		r.contents.PutBack(id, raw) // it is tried again
+		r.contents.PutBack(id, kept) // it is tried again
 	}
 	if err != nil || after == nil {
 		return r.failed(ctx, metrics.StageSave, cmp.Or(err, lacks))
@@ -92,37 +93,37 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 }
 
 // content is what the record should say of the volume: out of the listing that
-// queued it, or asked for by ID; and the JSON that says so, which is kept again if it
+// queued it, or asked for by ID; and the answer that says so, which is kept again if it
 // cannot be written. Nil if the volume has gone or cannot be recorded: the next listing
 // will show it.
-func (r *Reconciler) content(ctx context.Context, id string, o policy.Observation, raw []byte) (*record.Content, []byte, error) {
-	if raw == nil {
+func (r *Reconciler) content(ctx context.Context, id string, o policy.Observation, kept source.Payload) (*record.Content, source.Payload, error) {
+	if kept.JSON == nil {
 		// A record that an API server shows as an older CRD has left it, though it was written.
 		if o.Undone() && !o.Record.Summary.Complete() && o.Source.LastComplete && len(r.view.DecodeAgain([]string{id})) == 0 {
-			return nil, nil, nil // the next listing decodes it
+			return nil, kept, nil // the next listing decodes it
 		}
 		if !r.mayTry(id) {
-			return nil, nil, errNoWrites
+			return nil, kept, errNoWrites
 		}
 		if !r.reads.enter(id) {
-			return nil, nil, errAside
+			return nil, kept, errAside
 		}
 		defer r.left(r.reads)
 	}
-	raw, v, err := r.asker.Volume(ctx, o.Source.NamespaceID, id, raw)
+	kept, v, err := r.asker.Volume(ctx, o.Source.NamespaceID, id, kept)
 	if storageos.IsNotFound(err) {
 		r.recheck.add(id)
-		return nil, nil, nil
+		return nil, source.Payload{}, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, source.Payload{}, err
 	}
 	c, err := record.FromVolume(v, o.Source.NamespaceID, r.view.NodeNames())
 	if err != nil {
 		r.recheck.add(id)
-		return nil, nil, nil //nolint:nilerr // the listing reports it
+		return nil, source.Payload{}, nil //nolint:nilerr // the listing reports it
 	}
-	return &c, raw, nil
+	return &c, kept, nil
 }
 
 // saved remembers and says what a save has changed.

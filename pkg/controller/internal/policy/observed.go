@@ -23,7 +23,8 @@ type Source struct {
 	Digest      state.Digest
 	Invalid     string
 	Moved       bool      // it may be listed in two namespaces
-	Seen        time.Time // begin of the last listing that showed it
+	Seen        time.Time // begin of the last listing that showed it, or ReadAt
+	ReadAt      time.Time // when it was read by its ID; zero if a list has shown it since
 
 	// The ID of the StorageOS cluster that has the volume or, if it is absent,
 	// of the one that does not list it. "" if that refuses to tell.

@@ -27,19 +27,19 @@ func NewAsker(api storageos.Lister, v *View, parallel int) *Asker {
 	return &Asker{api, v, make(chan struct{}, parallel)}
 }
 
-// Volume decodes what was listed of a volume or, if that is nil, asks for it. It returns
-// the JSON too.
-func (a *Asker) Volume(ctx context.Context, namespaceID, id string, raw []byte) ([]byte, *storageos.Volume, error) {
-	if raw != nil {
-		v, err := storageos.DecodeVolume(raw)
-		return raw, v, err
+// Volume decodes what was answered of a volume or, if nothing is kept, asks for it. It
+// returns the answer too.
+func (a *Asker) Volume(ctx context.Context, namespaceID, id string, kept Payload) (Payload, *storageos.Volume, error) {
+	if kept.JSON != nil {
+		v, err := storageos.DecodeVolume(kept.JSON)
+		return kept, v, err
 	}
 	begun := time.Now()
 	raw, v, err := a.API.Volume(ctx, namespaceID, id)
 	if err == nil {
 		a.view.shown(id, begun)
 	}
-	return raw, v, err
+	return Payload{raw, begun}, v, err
 }
 
 // Gone asks StorageOS for a volume by its ID. Only a 404 of the API itself, to each

@@ -39,8 +39,8 @@ func TestAskerVolume(t *testing.T) {
 			api.Fail = func(string, int) error { return tc.fail }
 			view := newView()
 			view.End(at(1), true)
-			got, v, err := NewAsker(api, view, 1).Volume(t.Context(), "one", "a", tc.raw)
-			if !errors.Is(err, tc.fail) || err == nil && (string(got) != string(raw) || v.Id != "a") {
+			got, v, err := NewAsker(api, view, 1).Volume(t.Context(), "one", "a", Payload{JSON: tc.raw})
+			if !errors.Is(err, tc.fail) || err == nil && (string(got.JSON) != string(raw) || v.Id != "a") {
 				t.Errorf("%q, %+v, %v", got, v, err)
 			}
 			if is := view.Look("a").Presence; is != tc.is {

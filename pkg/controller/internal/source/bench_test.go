@@ -159,7 +159,7 @@ func BenchmarkPoll(b *testing.B) {
 			v, c := newView(), &counting{Lister: client}
 			p := &Poller{
 				API: c, View: v, Metrics: metrics.Default, Parallel: ParallelLists,
-				Keep: func(string, []byte) { c.decoded.Add(1) }, Found: func(string) { c.queued.Add(1) },
+				Keep: func(string, Payload) { c.decoded.Add(1) }, Found: func(string) { c.queued.Add(1) },
 				Alive: func(time.Time) {}, Begun: func(*Listing) {},
 				Ended: func(_ *Listing, _ bool, changed []string) { c.queued.Add(int64(len(changed))) },
 			}

@@ -173,13 +173,13 @@ func (p *Poller) listVolumes(ctx context.Context, l *Listing, namespaceID string
 			if e.Err != nil {
 				e.Raw = nil // it is not the volume; what was kept before is no longer true
 			}
-			p.Keep(id, e.Raw)
+			p.Keep(id, Payload{e.Raw, r.begun})
 			found = append(found, id)
 		}
 		return nil
 	})
 	err = errors.Join(err, unread)
-	r.Close(is, err == nil)
+	found = append(found, r.Close(is, err == nil)...)
 	for _, id := range found {
 		p.Found(id)
 	}
@@ -221,6 +221,10 @@ func digestRaw(raw []byte, namespaceID string, nodes map[string]string) (state.D
 	if err != nil {
 		return state.Digest{}, err
 	}
+	return digestOf(v, namespaceID, nodes)
+}
+
+func digestOf(v *storageos.Volume, namespaceID string, nodes map[string]string) (state.Digest, error) {
 	c, err := record.FromVolume(v, namespaceID, nodes)
 	if err != nil {
 		return state.Digest{}, err

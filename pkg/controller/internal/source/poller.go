@@ -31,10 +31,10 @@ type Poller struct {
 	Retry    time.Duration // after a failure
 	Parallel int           // how many namespaces are listed at a time
 
-	// keep is called with the JSON of each volume that is new or changed, to be
+	// Keep is called with what was answered of each volume that is new or changed, to be
 	// copied if it is kept; found with its ID when its namespace has been listed,
 	// so that it is known by then whether it was listed twice.
-	Keep  func(id string, raw []byte)
+	Keep  func(id string, p Payload)
 	Found func(id string)
 	// begun and ended frame a listing; changed are the IDs of which its end tells
 	// more: those that it did not show, for one.

@@ -217,7 +217,7 @@ func TestPollKeeps(t *testing.T) {
 	api := storageostest.New(map[string][]string{"one": {"a 1", "b large"}})
 	p := newPolled(api)
 	kept := map[string]string{}
-	p.Keep = func(id string, raw []byte) { kept[id] = string(bytes.Clone(raw)) }
+	p.Keep = func(id string, is Payload) { kept[id] = string(bytes.Clone(is.JSON)) }
 	if err := p.Poll(unlogged(t)); err != nil {
 		t.Fatal(err)
 	}

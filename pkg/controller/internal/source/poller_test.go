@@ -39,7 +39,7 @@ func newPolled(api storageos.Lister) *polled {
 		Interval: 5 * time.Second, Retry: 7 * time.Second, Parallel: ParallelLists,
 	}}
 	p.Begun = func(l *Listing) { p.found, p.begins = nil, append(p.begins, l.Begun) }
-	p.Keep = func(string, []byte) {}
+	p.Keep = func(string, Payload) {}
 	p.Alive = func(time.Time) {}
 	p.Found = func(id string) {
 		p.mu.Lock()

@@ -72,7 +72,7 @@ func steady(t *testing.T, l *lists) (p *Poller, kept *int) {
 	kept = new(int)
 	p = &Poller{
 		API: l, View: newView(), Metrics: metrics.New(), Parallel: 1,
-		Keep: func(string, []byte) { *kept++ }, Found: func(string) {},
+		Keep: func(string, Payload) { *kept++ }, Found: func(string) {},
 		Alive: func(time.Time) {}, Begun: func(*Listing) {}, Ended: func(*Listing, bool, []string) {},
 	}
 	if err := p.Poll(unlogged(t)); err != nil {

@@ -17,8 +17,9 @@ import (
 // that one is gone only from a complete one.
 type View struct {
 	mu         sync.RWMutex
-	most       int // volumes
-	volumes    map[string]*listed
+	most       int                // volumes
+	volumes    map[string]*listed // that lists show
+	early      map[string]*early  // that were read by their IDs since
 	states     map[string]*namespaceState
 	namespaces []string          // IDs, as last listed
 	nodes      map[string]string // ID -> name, as last listed whole
@@ -81,6 +82,7 @@ type revision struct {
 	ns          *namespaceState
 	fingerprint storageos.Fingerprint // zero if it is to be looked into the next time
 	shown       *Listing              // the last that showed it
+	begun       time.Time             // when that asked for it
 	verified    *Listing              // the last that showed it and is known to be of one cluster
 }
 
@@ -122,7 +124,7 @@ func NewView(interval time.Duration, known Known) *View {
 		known.Text = func(id string) string { return id }
 	}
 	return &View{
-		volumes: map[string]*listed{}, states: map[string]*namespaceState{},
+		volumes: map[string]*listed{}, early: map[string]*early{}, states: map[string]*namespaceState{},
 		seen: map[string]bool{}, health: map[v1.Health]int{}, most: maxVolumes,
 		ambiguous: map[string]bool{}, unknown: map[string]time.Time{}, vouched: map[string]bool{},
 		clock: policy.WatchClock{Interval: interval}, known: known,
@@ -137,13 +139,14 @@ type Size struct {
 	Seen       int // namespaces that are listed or that records name
 	Unknown    int // volumes of which nobody knows whether they are there
 	Ambiguous  int // volumes that may be listed twice
+	Early      int // volumes that were read by their IDs since they were listed
 }
 
 // Size tells how much the view remembers.
 func (v *View) Size() Size {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := Size{Volumes: len(v.volumes), Namespaces: len(v.states), Seen: len(v.seen), Unknown: len(v.unknown), Ambiguous: len(v.ambiguous)}
+	s := Size{Volumes: len(v.volumes), Namespaces: len(v.states), Seen: len(v.seen), Unknown: len(v.unknown), Ambiguous: len(v.ambiguous), Early: len(v.early)}
 	for _, ns := range v.states {
 		s.Entries += len(ns.order) + len(ns.stale) + len(ns.fresh)
 	}
@@ -160,7 +163,10 @@ func (v *View) Look(id string) policy.Source {
 		s.CompleteBegun = v.complete.Begun
 		s.Forgotten = !v.forgot.Before(v.complete.Begun)
 	}
-	if l, ok := v.volumes[id]; ok {
+	if e := v.early[id]; e != nil {
+		e.look(v, &s)
+		of = e.of
+	} else if l, ok := v.volumes[id]; ok {
 		s.Presence = policy.Present
 		s.NamespaceID = l.rev.ns.id
 		s.Digest = l.Digest
@@ -183,7 +189,7 @@ func (v *View) Lists(id string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	_, ok := v.volumes[id]
-	return ok
+	return ok || v.early[id] != nil
 }
 
 // full tells whether there is no room for a volume.

@@ -7,10 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
-	"github.com/storageos/volume-sync-controller/pkg/record"
 	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
@@ -24,11 +22,16 @@ type shown struct {
 // tell reads a list into the view, as the poller does, but stops after some
 // entries unless that is -1. It returns how many it had to decode.
 func tell(v *View, l *Listing, namespaceID string, list []shown, stop int) (decoded int) {
+	decoded, _ = readList(v.Read(l, namespaceID), list, stop)
+	return decoded
+}
+
+// readList does so with a list that was asked for. It returns the volumes of which the list
+// counts now, too.
+func readList(r *ListDiff, list []shown, stop int) (decoded int, overtaken []string) {
 	is := storageos.FingerprintOf(fmt.Append(nil, list))
-	r := v.Read(l, namespaceID)
 	if r.known() == is && stop < 0 {
-		r.Close(is, true)
-		return 0
+		return 0, r.Close(is, true)
 	}
 	for n, s := range list {
 		if n == stop {
@@ -36,14 +39,13 @@ func tell(v *View, l *Listing, namespaceID string, list []shown, stop int) (deco
 		}
 		if !r.recognise(s.raw) && r.Show(s.id, s.raw) == changed {
 			decoded++
-			r.Store(s.id, s.raw, state.Digest{Content: s.raw, Health: state.Intern(record.HealthStatus{Health: v1.HealthHealthy})}, "")
+			r.Store(s.id, s.raw, digestOfContent(s.raw), "")
 		}
 	}
 	if stop >= 0 {
 		is = storageos.Fingerprint{}
 	}
-	r.Close(is, stop < 0)
-	return decoded
+	return decoded, r.Close(is, stop < 0)
 }
 
 // at is the n-th listing.
