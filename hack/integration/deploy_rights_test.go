@@ -24,6 +24,7 @@ func (r right) String() string {
 // fallBacks are needed where there is no watch-list.
 var fallBacks = map[right]bool{
 	{"list", "persistentvolumes", "", ""}:                               true,
+	{"list", "storage.k8s.io/volumeattachments", "", ""}:                true,
 	{"list", "coordination.k8s.io/leases", deployNamespace, deployName}: true,
 }
 

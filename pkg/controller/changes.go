@@ -15,6 +15,7 @@ func (r *Reconciler) pvChanged(old, obj *state.PV, unreadable bool) {
 			r.say(policy.OnPersistentVolume(obj, corev1.EventTypeWarning, EventInvalid, handleUnreadable))
 		}
 	}
+	r.readEarly(old, obj)
 	if old != nil && obj != nil && old.Same(obj) {
 		return
 	}

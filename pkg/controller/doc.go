@@ -21,6 +21,7 @@
 //	save.go       having a record written
 //	caches.go     what the writer asks of the caches
 //	changes.go    what follows from a change of a record or a PersistentVolume
+//	early.go      having volumes read of which Kubernetes tells something
 //	refuse.go     what the API server will not take
 //	unanswered.go finding out what a write has left whose answer did not come
 //	undone.go     waiting where somebody undoes what is written

@@ -52,6 +52,7 @@ func (r *Reconciler) moved(now time.Time) {
 
 func (r *Reconciler) listingBegun(l *source.Listing) {
 	r.alive(l.Begun)
+	r.early.listingBegun()
 	r.current = r.cycles.begin(l.Begun)
 	r.complete(l.Begun)
 }

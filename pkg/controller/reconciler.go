@@ -93,6 +93,7 @@ type Reconciler struct {
 	newTries   *turns // whose record is written to see whether Kubernetes takes writes again
 	tries      *turns // the same, when that has failed for long
 	asker      *source.Asker
+	early      *early // nil if only listings show volumes
 	crd        *crd
 	completion completion
 
@@ -156,6 +157,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	})
 	r.contents = source.NewPayloads(source.MaxPayloads, r.view.Lists)
 	r.asker = source.NewAsker(o.StorageOS, r.view, source.ParallelQuestions)
+	r.early = r.newEarly(o)
 	r.writer = writer.New(o.Records, known{r.caches, r}, r.wrote)
 	r.poller = &source.Poller{
 		API: source.Movement{Lister: o.StorageOS, Moved: r.moved}, View: r.view, Metrics: o.Metrics,
@@ -224,6 +226,7 @@ func (r *Reconciler) Start(ctx context.Context) error {
 
 	var wg sync.WaitGroup
 	wg.Go(func() { r.poller.Run(ctx) })
+	wg.Go(func() { r.early.run(ctx, r.attachmentChanged) })
 	for range r.settings.Workers {
 		wg.Go(func() { r.work(ctx, work) })
 	}

@@ -37,6 +37,9 @@ type Settings struct {
 	// ProgressInterval is how often at most the sync progress of replicas
 	// alone causes a write.
 	ProgressInterval time.Duration
+	// EarlyReads has a volume read by its ID when Kubernetes tells that it may have changed: a
+	// PersistentVolume is new or has grown, or the volume is being attached or detached.
+	EarlyReads bool
 	// ClaimEvents has claims told, too, of what becomes of their volumes: it takes the right
 	// to write events in every namespace.
 	ClaimEvents bool
@@ -62,6 +65,7 @@ func DefaultSettings() Settings {
 		MaxOrphanCount:    10,
 		MassOrphanHold:    10 * time.Minute,
 		ProgressInterval:  30 * time.Second,
+		EarlyReads:        true,
 		StopTimeout:       10 * time.Second,
 	}
 }

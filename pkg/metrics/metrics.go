@@ -37,6 +37,13 @@ const (
 	VerbDelete      = "delete"
 )
 
+// Reasons of an early read, the values of the label of Metrics.EarlyReads: what has changed
+// in Kubernetes.
+const (
+	EarlyPersistentVolume = "persistentvolume"
+	EarlyAttachment       = "attachment"
+)
+
 // Kinds of orphan, the values of the label of Metrics.Orphans.
 const (
 	OrphanRecord    = "record"
@@ -72,6 +79,7 @@ type Metrics struct {
 	crd       *prometheus.GaugeVec
 	writes    *prometheus.CounterVec
 	dropped   prometheus.Counter
+	early     *prometheus.CounterVec
 	buildInfo *prometheus.GaugeVec
 	all       *prometheus.Registry
 }
@@ -151,6 +159,10 @@ func New() *Metrics {
 			Name: "storageos_volume_events_dropped_total",
 			Help: "Events that Kubernetes has not taken: not permitted, refused, too many at once, or the process ended before.",
 		}),
+		early: metric.NewCounterVec(prometheus.CounterOpts{
+			Name: "storageos_sync_volume_early_reads_total",
+			Help: "Volumes that StorageOS was asked for between two listings because Kubernetes told something of them, whatever was answered, by what has changed: persistentvolume or attachment.",
+		}, []string{"reason"}),
 		buildInfo: metric.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "storageos_volume_sync_build_info",
 			Help: "Always 1; the labels say what was built.",
@@ -162,6 +174,9 @@ func New() *Metrics {
 	m.errors.WithLabelValues(StageLogin)
 	for _, verb := range []string{VerbCreate, VerbPatch, VerbPatchStatus, VerbDelete} {
 		m.writes.WithLabelValues(verb)
+	}
+	for _, reason := range []string{EarlyPersistentVolume, EarlyAttachment} {
+		m.early.WithLabelValues(reason)
 	}
 	m.buildInfo.WithLabelValues(version.Version(), version.Commit(), runtime.Version()).Set(1)
 	return m
@@ -228,6 +243,9 @@ func (m *Metrics) Wrote(verb string) { m.writes.WithLabelValues(verb).Inc() }
 
 // EventDropped counts an event that Kubernetes has not taken.
 func (m *Metrics) EventDropped() { m.dropped.Inc() }
+
+// EarlyRead counts a volume that StorageOS was asked for between two listings.
+func (m *Metrics) EarlyRead(reason string) { m.early.WithLabelValues(reason).Inc() }
 
 // SetVolumes says how many volumes of one health were listed last.
 func (m *Metrics) SetVolumes(health string, n int) { m.volumes.WithLabelValues(health).Set(float64(n)) }

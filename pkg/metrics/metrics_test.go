@@ -52,6 +52,7 @@ func TestNames(t *testing.T) {
 		"storageos_volume_crd_current":                         "gauge{}",
 		"storageos_volume_writes_total":                        "counter{verb}",
 		"storageos_volume_events_dropped_total":                "counter{}",
+		"storageos_sync_volume_early_reads_total":              "counter{reason}",
 		"storageos_volume_sync_build_info":                     "gauge{commit,go_version,version}",
 		"workqueue_depth":                                      "gauge{name}",
 		"workqueue_adds_total":                                 "counter{name}",
@@ -97,6 +98,7 @@ func TestLeading(t *testing.T) {
 		"storageos_sync_volume_errors_total":       {"login": 0},
 		"storageos_volume_writes_total":            {"create": 0, "patch": 0, "patch_status": 0, "delete": 0},
 		"storageos_volume_events_dropped_total":    {"": 0},
+		"storageos_sync_volume_early_reads_total":  {"persistentvolume": 0, "attachment": 0},
 		"storageos_volume_sync_build_info": {
 			version.Commit() + "," + runtime.Version() + "," + version.Version(): 1,
 		},

@@ -134,6 +134,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	fs.DurationVar(&o.apiRefreshInterval, "api-refresh-interval", time.Minute, "how often the token is renewed; sooner if it expires sooner")
 	fs.DurationVar(&c.RetryInterval, "api-retry-interval", c.RetryInterval, "pause after a failure of the StorageOS API")
 	fs.DurationVar(&o.apiTimeout, "api-timeout", 30*time.Second, "how long a request to StorageOS may stay silent; ten times this bounds it, the list of one namespace too, however it arrives")
+	fs.BoolVar(&c.EarlyReads, "early-reads", c.EarlyReads, "read a volume at once when Kubernetes tells that it may have changed; false: the next listing shows it")
 	fs.StringVar(&c.CSIDriver, "csi-driver", c.CSIDriver, "CSI driver whose PersistentVolumes are StorageOS volumes")
 
 	fs.IntVar(&c.Workers, "workers", c.Workers, "how many volumes are worked on at a time")

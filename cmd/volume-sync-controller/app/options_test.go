@@ -25,6 +25,7 @@ func TestFlags(t *testing.T) {
 		"api-timeout":            "30s",
 		"claim-events":           "false",
 		"csi-driver":             "csi.storageos.com",
+		"early-reads":            "true",
 		"workers":                "10",
 		"resync-interval":        "10m0s",
 		"delete-orphans":         "true",
@@ -80,7 +81,7 @@ func TestFlagsSet(t *testing.T) {
 		"-max-orphan-count=9", "-mass-orphan-hold=10s", "-accept-cluster-id=cluster", "-progress-interval=11s",
 		"-kube-api-qps=12", "-kube-api-burst=13", "-kubeconfig=/kubeconfig", "-namespace=namespace",
 		"-enable-leader-election", "-lease-duration=16s", "-renew-deadline=15s", "-retry-period=1s",
-		"-metrics-addr=host:17", "-profiling", "-claim-events", "-logging-format=json")
+		"-metrics-addr=host:17", "-profiling", "-claim-events", "-early-reads=false", "-logging-format=json")
 	const s = time.Second
 	c := o.controller
 	for name, pair := range map[string][2]any{
@@ -88,7 +89,7 @@ func TestFlagsSet(t *testing.T) {
 		"api-ca-file": {o.apiCAFile, "/ca"}, "api-poll-interval": {c.PollInterval, s},
 		"api-refresh-interval": {o.apiRefreshInterval, 2 * s}, "api-retry-interval": {c.RetryInterval, 3 * s},
 		"api-timeout": {o.apiTimeout, 4 * s}, "csi-driver": {c.CSIDriver, "driver"}, "workers": {c.Workers, 5},
-		"resync-interval": {c.ResyncInterval, 6 * s}, "delete-orphans": {c.DeleteOrphans, false},
+		"resync-interval": {c.ResyncInterval, 6 * s}, "delete-orphans": {c.DeleteOrphans, false}, "early-reads": {c.EarlyReads, false},
 		"orphan-grace-period": {c.OrphanGracePeriod, 7 * s}, "max-orphan-percent": {c.MaxOrphanPercent, 8},
 		"max-orphan-count": {c.MaxOrphanCount, 9}, "mass-orphan-hold": {c.MassOrphanHold, 10 * s},
 		"accept-cluster-id": {c.AcceptClusterID, "cluster"}, "progress-interval": {c.ProgressInterval, 11 * s},

@@ -18,6 +18,7 @@ type PV struct {
 	UID             types.UID
 	ResourceVersion string
 	Created         int64 // Unix seconds
+	SizeBytes       int64 // its capacity
 
 	NamespaceID Interned[string] // of StorageOS, from the handle
 	VolumeID    string           // "" if it is not ours
@@ -87,6 +88,7 @@ func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
 	p.NamespaceID, p.VolumeID = Intern(namespaceID), strings.Clone(volumeID) // not the whole handle
 	p.Created = pv.CreationTimestamp.Unix()
 	p.Phase = Intern(pv.Status.Phase)
+	p.SizeBytes = pv.Spec.Capacity.Storage().Value()
 	p.ReclaimPolicy = Intern(pv.Spec.PersistentVolumeReclaimPolicy)
 	p.Terminating = pv.DeletionTimestamp != nil
 	if claim := pv.Spec.ClaimRef; claim != nil {

@@ -1,0 +1,94 @@
+package controller
+
+import (
+	"context"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/cache"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
+)
+
+// early has volumes read between two listings because Kubernetes tells something of them.
+//
+//	what Kubernetes tells                  expected of the volume
+//	a PersistentVolume is new              that it is there
+//	a PersistentVolume has grown           that it is as large
+//	an attachment comes, changes, goes     that it is another than before
+//	a PersistentVolume is let go or goes   nothing: the volume can only go, which a listing shows
+type early struct {
+	kube   kubernetes.Interface
+	driver string
+	reader *source.EarlyReader
+}
+
+// newEarly is nil if volumes are read by listings alone.
+func (r *Reconciler) newEarly(o Options) *early {
+	if !o.Settings.EarlyReads {
+		return nil
+	}
+	return &early{o.Kubernetes, o.Settings.CSIDriver, source.NewEarlyReader(o.StorageOS, r.view, source.ParallelEarlyReads, o.Metrics.EarlyRead, r.volumeRead)}
+}
+
+// volumeRead takes what a volume has shown that it did not show before.
+func (r *Reconciler) volumeRead(id string, read source.Payload) {
+	r.contents.Put(id, read)
+	r.enqueue(r.related(id))
+}
+
+// listingBegun says that a listing has begun, which tells what nobody has read yet.
+func (e *early) listingBegun() {
+	if e != nil {
+		e.reader.ListingBegun()
+	}
+}
+
+// readEarly reads a volume of which its PersistentVolume tells something.
+func (r *Reconciler) readEarly(old, obj *state.PV) {
+	if r.early == nil || !r.leading.Load() || !mayRead(obj) {
+		return
+	}
+	read := source.EarlyRead{NamespaceID: obj.NamespaceID.Value(), ID: obj.VolumeID, Reason: metrics.EarlyPersistentVolume}
+	switch {
+	case old == nil || old.UID != obj.UID:
+	case obj.SizeBytes > old.SizeBytes:
+		read.SizeBytes = obj.SizeBytes
+	default:
+		return
+	}
+	r.early.reader.Ask(read)
+}
+
+// attachmentChanged reads the volume that is being attached or detached.
+func (r *Reconciler) attachmentChanged(name string) {
+	pv := r.caches.PV(name)
+	if !mayRead(pv) {
+		return
+	}
+	read := source.EarlyRead{NamespaceID: pv.NamespaceID.Value(), ID: pv.VolumeID, Reason: metrics.EarlyAttachment}
+	if is := r.view.Look(pv.VolumeID); is.Presence == policy.Present {
+		read.Not = is.Digest.Content
+	}
+	r.early.reader.Ask(read)
+}
+
+// mayRead tells whether the volume of a PersistentVolume is worth reading.
+func mayRead(pv *state.PV) bool {
+	return pv != nil && pv.VolumeID != "" && !pv.Terminating && pv.Phase.Value() != corev1.VolumeReleased
+}
+
+// run reads until ctx ends.
+func (e *early) run(ctx context.Context, attachmentChanged func(pv string)) {
+	if e == nil {
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { cache.WatchAttachments(ctx, e.kube, e.driver, attachmentChanged) })
+	e.reader.Run(ctx)
+	wg.Wait()
+}

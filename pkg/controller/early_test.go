@@ -1,0 +1,227 @@
+package controller
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+// readEarly reads what is due between two listings, and has all done that follows from it.
+func (h *history) readEarly() {
+	h.tell(h.leader, -1)
+	h.leader.early.reader.ReadDue(h.ctx)
+	h.work(h.leader, 1000)
+	h.tell(h.leader, -1)
+	h.work(h.leader, 1000)
+}
+
+func (h *history) asked(id string) int {
+	h.api.Mu.Lock()
+	defer h.api.Mu.Unlock()
+	return h.api.Calls["volume "+id]
+}
+
+// changedPV lets the PersistentVolume of a volume change.
+func (h *history) changedPV(id string, change func(*state.PV)) {
+	pv := *h.pvs[id]
+	change(&pv)
+	h.setPV(h.pvs[id], &pv)
+}
+
+// What Kubernetes tells has a volume read that may have changed, and no other.
+func TestHistoryEarlyReads(t *testing.T) {
+	t.Parallel()
+	made := func(h *history) { h.api.Lists["one"] = append(h.api.Lists["one"], "x 1") }
+	for name, tc := range map[string]struct {
+		tell func(*history)
+		id   string
+		want int // questions
+	}{
+		"a PersistentVolume is new":           {func(h *history) { made(h); h.setPV(nil, boundPV("x", "x")) }, "x", 1},
+		"it is new, and another had its name": {func(h *history) { made(h); h.setPV(h.pvs["v0"], boundPV("v0", "x")) }, "x", 1},
+		"it has grown":                        {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.SizeBytes = 2 }) }, "v0", 1},
+		"it has grown, and so has the volume": {func(h *history) {
+			h.api.Lists["one"][0] = "v0 2"
+			h.changedPV("v0", func(pv *state.PV) { pv.SizeBytes = 2 })
+		}, "v0", 1},
+		"it is bound to another claim":            {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.ClaimName = "other" }) }, "v0", 0},
+		"it is released":                          {func(h *history) { h.release() }, "v0", 0},
+		"it goes":                                 {func(h *history) { h.setPV(h.pvs["v0"], nil) }, "v0", 0},
+		"it is terminating, and has grown":        {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.Terminating, pv.SizeBytes = true, 2 }) }, "v0", 0},
+		"it is new, and of another driver":        {func(h *history) { h.setPV(nil, &state.PV{PVSummary: state.PVSummary{Name: "x"}, UID: "x"}) }, "", 0},
+		"nobody leads":                            {func(h *history) { made(h); h.leader.leading.Store(false); h.setPV(nil, boundPV("x", "x")) }, "x", 0},
+		"a volume is attached":                    {func(h *history) { h.api.Lists["one"][0] = "v0 1 online n2"; h.leader.attachmentChanged("v0") }, "v0", 1},
+		"one whose PersistentVolume nobody knows": {func(h *history) { h.leader.attachmentChanged("x") }, "x", 0},
+		"a volume of a released one is detached":  {func(h *history) { h.release(); h.tell(h.leader, -1); h.leader.attachmentChanged("v0") }, "v0", 0},
+		"the last listing was not complete": {func(h *history) {
+			h.api.Fail = always(errDown)
+			h.round()
+			h.api.Fail = nil
+			made(h)
+			h.setPV(nil, boundPV("x", "x"))
+		}, "x", 0},
+		"another cluster answers, and was not listed": {func(h *history) { h.other(); h.setPV(nil, boundPV("x", "x")) }, "x", 0},
+		"before the first listing of a process":       {func(h *history) { h.lead(); made(h); h.setPV(nil, boundPV("x", "x")) }, "x", 0},
+		"nothing, though all is told again":           {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.ResourceVersion = "7" }) }, "v0", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				before := h.asked(tc.id)
+				tc.tell(h)
+				h.readEarly()
+				if n := h.asked(tc.id) - before; n != tc.want {
+					t.Errorf("it was asked for %d times, want %d", n, tc.want)
+				}
+			})
+		})
+	}
+}
+
+func always(err error) func(string, int) error { return func(string, int) error { return err } }
+
+// The record of a volume that was read is written before the next listing, and that finds
+// nothing to do.
+func TestHistoryEarlyRecord(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*history){
+		"it is new": func(h *history) {
+			h.api.Lists["one"] = append(h.api.Lists["one"], "x 7")
+			h.setPV(nil, boundPV("x", "x"))
+		},
+		"it has grown": func(h *history) {
+			h.api.Lists["one"][0] = "v0 7"
+			h.changedPV("v0", func(pv *state.PV) { pv.SizeBytes = 7 })
+		},
+		"it is attached": func(h *history) {
+			h.api.Lists["one"][0] = "v0 7 online n1"
+			h.leader.attachmentChanged("v0")
+		},
+		"it was taken for absent": func(h *history) {
+			h.api.Hidden = map[string]bool{"v0": true}
+			h.polls(2)
+			h.api.Hidden = nil
+			h.api.Lists["one"][0] = "v0 7"
+			h.leader.attachmentChanged("v0")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				tell(h)
+				h.readEarly()
+				var is *v1.Volume
+				for _, r := range h.records.records {
+					if r.Spec.SizeBytes == 7 {
+						is = r
+					}
+				}
+				if is == nil || is.Annotations[v1.AnnotationAbsentSince] != "" || is.Annotations[v1.AnnotationClusterID] != "cluster" || is.Status.PersistentVolume == nil {
+					t.Fatalf("the record is not what it should be: %+v", is)
+				}
+				writes := h.records.writes
+				h.polls(3)
+				if n := h.records.writes - writes; n > 0 {
+					t.Errorf("%d more writes", n)
+				}
+				if n := h.leader.view.Size().Early; n > 0 {
+					t.Errorf("%d volumes that were read are remembered", n)
+				}
+			})
+		})
+	}
+}
+
+// Whatever a listing shows that was begun before a volume was read: nothing that is there is
+// taken for absent, and nothing older is written.
+func TestHistoryEarlyBesideAListing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		listed string // of v0, "" if it is not
+		read   string
+		want   []int64
+	}{
+		"it lists it as before":         {"v0 1", "v0 3", []int64{3}},
+		"it lists it not as before":     {"v0 2", "v0 3", []int64{3}},
+		"it does not list it":           {"", "v0 3", []int64{3}},
+		"it does not list it, as it is": {"", "v0 1", nil},
+		"nothing is new":                {"v0 1", "v0 1", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, func(s *Settings) { s.OrphanGracePeriod = 0 }, func(h *history) {
+				var sizes []int64
+				h.records.wrote = func(_ context.Context, old, obj *v1.Volume) {
+					switch {
+					case obj == nil || obj.Annotations[v1.AnnotationAbsentSince] != "":
+						t.Errorf("a record was marked or deleted: %+v", old)
+					case obj.Name == "v0" && obj.Spec.SizeBytes != old.Spec.SizeBytes:
+						sizes = append(sizes, obj.Spec.SizeBytes)
+					}
+				}
+				rest := []string{"v1 1", "v2 1"}
+				h.api.Lists["one"] = rest
+				if tc.listed != "" {
+					h.api.Lists["one"] = append([]string{tc.listed}, rest...)
+				}
+				asked := 0
+				h.api.Before = func(_ context.Context, call string) {
+					if asked++; call == "cluster" && asked > 1 {
+						// The lists are read, the listing has not ended.
+						h.api.Before = nil
+						h.api.Lists["one"] = append([]string{tc.read}, rest...)
+						h.sleep(1)
+						h.leader.attachmentChanged("v0")
+						h.readEarly()
+					}
+				}
+				h.polls(1)
+				if h.api.Before != nil {
+					t.Error("nothing was read")
+				}
+				h.polls(3)
+				if diff := cmp.Diff(tc.want, sizes); diff != "" {
+					t.Errorf("sizes written (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// A volume that was read is not asked for when its record is to be written: the answer is
+// kept. If a list that was asked for earlier has taken its place, it is asked for again.
+func TestHistoryEarlyContent(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		h.api.Lists["one"][0] = "v0 7"
+		h.leader.attachmentChanged("v0")
+		h.readEarly()
+		if n := h.asked("v0"); n != 1 {
+			t.Errorf("it was asked for %d times, want once", n)
+		}
+		if is := h.leader.view.Look("v0"); is.Presence != policy.Present || h.records.records["v0"].Spec.SizeBytes != 7 {
+			t.Errorf("%+v", is)
+		}
+	})
+}
+
+// Without the flag nothing is read, whatever Kubernetes tells.
+func TestHistoryNoEarlyReads(t *testing.T) {
+	t.Parallel()
+	told(t, 3, func(s *Settings) { s.EarlyReads = false }, func(h *history) {
+		h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
+		h.setPV(nil, boundPV("x", "x"))
+		h.tell(h.leader, -1)
+		h.work(h.leader, 1000)
+		h.leader.early.listingBegun()
+		h.leader.early.run(h.ctx, func(string) {})
+		if n := h.asked("x"); n > 0 || h.records.records["x"] != nil {
+			t.Errorf("it was asked for %d times", n)
+		}
+	})
+}

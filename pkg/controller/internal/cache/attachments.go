@@ -1,0 +1,101 @@
+package cache
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	storageinformers "k8s.io/client-go/informers/storage/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
+
+// attachmentsRetry is the pause before VolumeAttachments are asked for again without the
+// right to see them: it may come.
+const attachmentsRetry = time.Minute
+
+// WatchAttachments calls changed with the name of each PersistentVolume that is being
+// attached or detached, or has been, until ctx ends. Nothing waits for it, and all goes on
+// without the right to see VolumeAttachments: a listing tells what they tell, later.
+func WatchAttachments(ctx context.Context, kube kubernetes.Interface, driver string, changed func(pv string)) {
+	logger, said := klog.FromContext(ctx), false
+	for ctx.Err() == nil {
+		err := watchAttachments(ctx, kube, driver, changed)
+		if err != nil && !said {
+			said = true
+			logger.Info("There is no right to look at VolumeAttachments: that a volume was attached or detached is seen by the next listing", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(attachmentsRetry):
+		}
+	}
+}
+
+// watchAttachments returns when there is no right to see VolumeAttachments, or ctx has ended.
+func watchAttachments(ctx context.Context, kube kubernetes.Interface, driver string, changed func(pv string)) error {
+	ctx, stop := context.WithCancelCause(klog.NewContext(ctx, logr.Discard())) // what matters is said here
+	defer stop(nil)
+	informer := storageinformers.NewVolumeAttachmentInformer(kube, 0, cache.Indexers{})
+	if err := informer.SetTransform(trimAttachment(driver)); err != nil {
+		return err
+	}
+	if err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+		if apierrors.IsForbidden(err) {
+			stop(err)
+		}
+	}); err != nil {
+		return err
+	}
+	if _, err := informer.AddEventHandler(attachmentHandler(changed)); err != nil {
+		return err
+	}
+	informer.RunWithContext(ctx)
+	if err := context.Cause(ctx); apierrors.IsForbidden(err) {
+		return err
+	}
+	return nil
+}
+
+// trimAttachment is the transform of the informer.
+func trimAttachment(driver string) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		if a, ok := obj.(*storagev1.VolumeAttachment); ok {
+			return state.NewAttachment(a, driver), nil
+		}
+		return obj, nil // trimmed before, or a tombstone
+	}
+}
+
+// attachmentHandler calls one function for all that says something of a volume. What was
+// there when the watch began is no news.
+func attachmentHandler(changed func(pv string)) cache.ResourceEventHandler {
+	of := func(obj any) {
+		if a, ok := obj.(*state.Attachment); ok && a.PVName != "" {
+			changed(a.PVName)
+		}
+	}
+	return cache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(obj any, initial bool) {
+			if !initial {
+				of(obj)
+			}
+		},
+		UpdateFunc: func(old, obj any) {
+			if old.(*state.Attachment).Attached != obj.(*state.Attachment).Attached {
+				of(obj)
+			}
+		},
+		DeleteFunc: func(obj any) {
+			if missed, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = missed.Obj
+			}
+			of(obj)
+		},
+	}
+}
