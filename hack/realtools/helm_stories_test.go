@@ -57,7 +57,8 @@ func release(w *world) {
 	w.keeps()
 
 	w.uninstalled()
-	w.run(install) // the same name: the CRD is its own still
+	w.run(install + " --values " + otherValues) // the same name: the CRD is its own still
+	w.showsEveryValue()
 	w.keeps()
 	w.uninstalled()
 	other := strings.Replace(install, " storageos-volume-sync", " other", 1)
