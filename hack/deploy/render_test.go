@@ -285,6 +285,7 @@ func TestBadValues(t *testing.T) {
 		"no label":          {"podLabels": map[string]any{"a b": "c"}},
 		"port of its own":   {"extraArgs": []any{"-metrics-addr=:9090"}},
 		"endpoint twice":    {"extraArgs": []any{"--api-endpoint=x"}},
+		"deletion twice":    {"extraArgs": []any{"-delete-orphans"}, "deleteOrphans": false},
 		"no port":           {"metricsPort": 80},
 		"monitor as before": {"serviceMonitor": true},
 		"no limit":          {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},

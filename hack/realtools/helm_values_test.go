@@ -25,7 +25,7 @@ func TestHelmValues(t *testing.T) {
 			"nodeSelector.disk=1":              "'/nodeSelector/disk': got number, want string",
 			"interval=0s":                      "'/interval'",
 			"interval=often":                   "'/interval': 'often' does not match",
-			"extraArgs={-metrics-addr=:9090}":  "'/extraArgs/0'",
+			"extraArgs={delete-orphans}":       "'/extraArgs/0': 'delete-orphans' does not match",
 			"replicaCount=3":                   "'replicaCount' not allowed",
 			"serviceMonitor=true":              "'/serviceMonitor': got boolean, want object",
 			"metricsPort=80":                   "'/metricsPort'",
@@ -37,6 +37,28 @@ func TestHelmValues(t *testing.T) {
 			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--set", value)
 			if err == nil || !strings.Contains(out, named) {
 				t.Errorf("%s with %s: it has to be refused and to say %q: %v\n%s", helm, value, named, err, out)
+			}
+		}
+	}
+}
+
+// A flag that another value sets, or that is always set, is refused, and what to use is said.
+func TestHelmExtraArgs(t *testing.T) {
+	t.Parallel()
+	for _, helm := range []string{"helm4", "helm3"} {
+		for set, says := range map[string]string{
+			"extraArgs={-api-endpoint=x}":                               "extraArgs has the flag -api-endpoint, which the value endpoint sets: use that",
+			"extraArgs={-v=4,--api-poll-interval=9s}":                   "extraArgs has the flag -api-poll-interval, which the value interval sets: use that",
+			"extraArgs={-metrics-addr=:9090}":                           "extraArgs has the flag -metrics-addr, which the value metricsPort sets: use that",
+			"extraArgs={-claim-events}":                                 "extraArgs has the flag -claim-events, which the value claimEvents sets: use that",
+			"extraArgs={-delete-orphans},deleteOrphans=false":           "extraArgs has the flag -delete-orphans, which the value deleteOrphans sets: use that",
+			"extraArgs={--enable-leader-election=false}":                "extraArgs has the flag -enable-leader-election, which is always set: leave it out",
+			"extraArgs={-delete-orphans=false,-api-endpointed,-v=2}":    "",
+			"extraArgs={-accept-cluster-id=-api-endpoint,-api-timeout}": "",
+		} {
+			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", set)
+			if (err == nil) != (says == "") || !strings.Contains(out, says) || err != nil && strings.Contains(out, "schema") {
+				t.Errorf("%s with %s: it has to say %q: %v\n%s", helm, set, says, err, out)
 			}
 		}
 	}

@@ -42,3 +42,14 @@ subjects:
 {{- define "labelsAnd" -}}
 {{- merge (include "objectLabels" .root | fromYaml) .labels | toYaml }}
 {{- end }}
+
+{{/* Of a flag that comes twice the last one counts, and another value would do nothing. */}}
+{{- define "checkExtraArgs" -}}
+{{- $values := dict "api-endpoint" "endpoint" "api-poll-interval" "interval" "metrics-addr" "metricsPort" "claim-events" "claimEvents" }}
+{{- if not .Values.deleteOrphans }}{{ $values = set $values "delete-orphans" "deleteOrphans" }}{{ end }}
+{{- range .Values.extraArgs }}
+{{- $flag := regexReplaceAll "(?s)^--?([^=]*).*" . "${1}" }}
+{{- with get $values $flag }}{{ fail (printf "extraArgs has the flag -%s, which the value %s sets: use that" $flag .) }}{{ end }}
+{{- if eq $flag "enable-leader-election" }}{{ fail "extraArgs has the flag -enable-leader-election, which is always set: leave it out" }}{{ end }}
+{{- end }}
+{{- end }}
