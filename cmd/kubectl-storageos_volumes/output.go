@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,17 +22,37 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
-// formats are those of -o that end nowhere; behind the others stands what is to be printed.
-var formats = []string{"table", "wide", "json", "yaml", "name"}
-
-const moreFormats = "jsonpath=...|go-template=...|custom-columns=..."
+// formats are those of -o that say all; behind a template's "=" stands what is to be printed,
+// or the file that says so.
+var (
+	formats   = []string{"table", "wide", "json", "yaml", "name"}
+	templates = []string{
+		"jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file=",
+		"custom-columns=", "custom-columns-file=",
+	}
+)
 
 // output is how a result is written.
 type output struct{ format string }
 
 func (o *output) addFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "Output format: "+strings.Join(formats, "|")+"|"+moreFormats)
-	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)))
+	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "Output format: "+allFormats("|"))
+	must(cmd.RegisterFlagCompletionFunc("output", completeFormat))
+}
+
+// allFormats lists them for people.
+func allFormats(separator string) string {
+	return strings.Join(formats, separator) + separator + strings.Join(templates, "..."+separator) + "..."
+}
+
+// completeFormat completes the value of -o. No space follows a template's "=".
+func completeFormat(_ *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
+	differs := func(format string) bool { return !strings.HasPrefix(format, begin) }
+	whole, open := slices.DeleteFunc(slices.Clone(formats), differs), slices.DeleteFunc(slices.Clone(templates), differs)
+	if len(whole) == 0 {
+		return open, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	return append(whole, open...), cobra.ShellCompDirectiveNoFileComp
 }
 
 // must is for what only a mistake in this program can cause.
@@ -59,7 +80,7 @@ func (o *output) printer() (printers.ResourcePrinter, error) {
 		p, err = get.NewCustomColumnsPrintFlags().ToPrinter(o.format)
 	}
 	if genericclioptions.IsNoCompatiblePrinterError(err) {
-		return nil, fmt.Errorf("unknown output format %q: use -o with one of %s, %s", o.format, strings.Join(formats, ", "), strings.ReplaceAll(moreFormats, "|", ", "))
+		return nil, fmt.Errorf("unknown output format %q: use -o with one of %s", o.format, allFormats(", "))
 	}
 	return p, err
 }
