@@ -120,7 +120,7 @@ func TestProcessStops(t *testing.T) {
 			if err := c.Wait(); err != nil {
 				t.Errorf("it ended with %v:\n%s", err, strings.Join(said, ""))
 			}
-			if len(said) == 0 || len(said) > 5 {
+			if len(said) == 0 || len(said) > 10 {
 				t.Errorf("it said %d lines:\n%s", len(said), strings.Join(said, ""))
 			}
 			for _, line := range said {

@@ -1,10 +1,8 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -174,7 +172,9 @@ func (s *server) run(ctx context.Context) error {
 		_ = listener.Close() // nothing was served
 		return err
 	}
-	s.logSettings(ctx)
+	logSettings(klog.FromContext(ctx), s.options.flags, map[string]string{
+		"api-endpoint": s.options.endpoint.String(), "namespace": s.namespace, "kube-api-burst": strconv.Itoa(s.config.Burst),
+	})
 	if proxy := s.storageos.Proxy(); proxy != "" {
 		klog.FromContext(ctx).Info("StorageOS is asked through a proxy, as the environment says: name its host in NO_PROXY to ask it directly", "proxy", proxy)
 	}
@@ -300,27 +300,6 @@ func (s *server) waitForCRD(ctx context.Context) error {
 		case <-time.After(crdPause):
 		}
 	}
-}
-
-// logSettings says once what this process goes by, found out or set. No flag holds
-// a secret. Of klog's own flags, those that were set are named.
-func (s *server) logSettings(ctx context.Context) {
-	klogs := flag.NewFlagSet("klog", flag.ContinueOnError)
-	klog.InitFlags(klogs)
-	set := map[string]bool{}
-	s.options.flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
-	effective := map[string]string{
-		"api-endpoint": s.options.endpoint.String(), "namespace": s.namespace,
-		"kube-api-burst": strconv.Itoa(s.config.Burst),
-	}
-	var values []any
-	s.options.flags.VisitAll(func(f *flag.Flag) {
-		if f.Name == "version" || klogs.Lookup(f.Name) != nil && !set[f.Name] {
-			return
-		}
-		values = append(values, f.Name, cmp.Or(effective[f.Name], f.Value.String()))
-	})
-	klog.FromContext(ctx).Info("Starting "+version.String(), values...)
 }
 
 // kubeConfig finds the API server: by -kubeconfig, or as a Pod does.
