@@ -28,13 +28,15 @@ type fence struct {
 	wall    time.Time // the same by the wall clock, which goes on while the machine sleeps
 	given   time.Time // when the lease was given back, zero while it is not
 	lost    bool      // it was seen not to be ours any more
-	writes  sync.WaitGroup
+	writes  int       // on their way
+	// ended is there while somebody waits until no write is on its way, and is closed then.
+	ended chan struct{}
 	// doubt is there from the answer, or the word of the watch, that somebody else has
 	// written the lease until it is known who holds it: writes wait until it is closed.
 	doubt chan struct{}
 }
 
-// begin is nil if a write may begin. Whoever began one calls writes.Done.
+// begin is nil if a write may begin. Whoever began one calls end.
 func (f *fence) begin(ctx context.Context) error {
 	for {
 		doubt, left, err := f.tryBegin()
@@ -62,8 +64,16 @@ func (f *fence) tryBegin() (doubt <-chan struct{}, left time.Duration, err error
 	case f.doubt != nil:
 		return f.doubt, most - age, nil
 	}
-	f.writes.Add(1)
+	f.writes++
 	return nil, 0, nil
+}
+
+// end says that a write which has begun is on its way no more.
+func (f *fence) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writes--
+	f.tellEnded()
 }
 
 // over tells whether somebody else may be writing. To the writes for whose end the giving
@@ -126,19 +136,32 @@ func (f *fence) renew(begun time.Time) {
 
 // close lets no write begin any more and waits for those that are on their way.
 func (f *fence) close(ctx context.Context) error {
-	f.mu.Lock()
-	f.given = time.Now()
-	f.mu.Unlock()
-	answered := make(chan struct{})
-	go func() {
-		f.writes.Wait()
-		close(answered)
-	}()
 	select {
-	case <-answered:
+	case <-f.shut():
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for writes that are on their way: %w", ctx.Err())
+	}
+}
+
+// shut lets no write begin any more. What it returns is closed when none is on its way.
+func (f *fence) shut() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.given = time.Now()
+	if f.ended == nil {
+		f.ended = make(chan struct{})
+	}
+	ended := f.ended
+	f.tellEnded()
+	return ended
+}
+
+// tellEnded is to be called with the mutex held.
+func (f *fence) tellEnded() {
+	if f.writes == 0 && f.ended != nil {
+		close(f.ended)
+		f.ended = nil
 	}
 }
 
@@ -154,7 +177,7 @@ func (f *fence) transport(next http.RoundTripper) http.RoundTripper {
 			}
 			return nil, err
 		}
-		defer f.writes.Done()
+		defer f.end()
 		return f.send(next, req)
 	})
 }

@@ -245,6 +245,34 @@ func TestFenceWaitsForWrites(t *testing.T) {
 	}
 }
 
+// The lease may be ours again, and a write begin, at the moment at which the last one ends that
+// the giving back has waited for.
+func TestFenceReopened(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fence{leaseDuration: leaseDuration}
+		f.renew(time.Now())
+		for range 1000 {
+			if err := f.begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			closed := make(chan error, 1)
+			go func() { closed <- f.close(t.Context()) }()
+			synctest.Wait()
+			time.Sleep(time.Nanosecond)
+			f.renew(time.Now())
+			f.end()
+			if err := f.begin(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-closed; err != nil {
+				t.Fatal(err)
+			}
+			f.end()
+		}
+	})
+}
+
 // The lock remembers when it was looked at: a look that fails is one, a look
 // that was called off is none.
 func TestLockRemembersLooks(t *testing.T) {
