@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -208,6 +209,33 @@ func TestHistoryEarlyContent(t *testing.T) {
 			t.Errorf("%+v", is)
 		}
 	})
+}
+
+// A volume was watched to be absent, is read, and goes before anybody has decided about what
+// was read: the time for which it was watched before does not count.
+func TestHistoryEarlyUndecided(t *testing.T) {
+	t.Parallel()
+	for name, work := range map[string]int{"nobody has decided": 0, "it was decided": 1000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				var deleted time.Time
+				h.records.deleted = func(*v1.Volume) { deleted = time.Now() }
+				h.api.Hidden = map[string]bool{"v0": true}
+				h.polls(3) // less than the grace
+				h.leader.attachmentChanged("v0")
+				h.leader.early.reader.ReadDue(h.ctx)
+				read := time.Now()
+				h.work(h.leader, work)
+				h.sleep(time.Second)
+				h.api.Lists["one"] = []string{"v1 1", "v2 1"}
+				h.polls(20)
+				if deleted.Sub(read) < h.settings.OrphanGracePeriod || deleted.Sub(read) > 2*h.settings.OrphanGracePeriod {
+					t.Errorf("the record was deleted %v after the volume was read", deleted.Sub(read))
+				}
+			})
+		})
+	}
 }
 
 // Without the flag nothing is read, whatever Kubernetes tells.

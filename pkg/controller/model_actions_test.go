@@ -231,13 +231,33 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			m.records.pruned, m.upgraded = false, true
 			m.changes += m.named
 		},
-		"faults end":    func(*rapid.T) { m.heal() },
-		"a listing":     func(*rapid.T) { m.poll(m.leader) },
-		"some is told":  func(t *rapid.T) { m.tell(m.leader, rapid.IntRange(1, 5).Draw(t, "changes")) },
-		"some is done":  func(t *rapid.T) { m.work(m.leader, rapid.IntRange(1, 10).Draw(t, "keys")) },
-		"all is done":   func(*rapid.T) { m.round() },
-		"time passes":   func(t *rapid.T) { m.sleep(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second) },
-		"another leads": func(*rapid.T) { m.failOver() },
+		"a volume is attached": func(t *rapid.T) {
+			ns, i := m.place()
+			id, rest, _ := strings.Cut(m.api.Lists[ns][i], " ")
+			size, _, _ := strings.Cut(rest, " ")
+			pv := m.pvOf(id)
+			if pv == nil || tooLarge(m.api.Lists[ns][i]) {
+				t.Skip("nobody can tell")
+			}
+			volumes := slices.Clone(m.api.Lists[ns])
+			volumes[i] = fmt.Sprintf("%s %s online %s", id, size, rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "node"))
+			m.setVolumes(ns, volumes)
+			m.leader.attachmentChanged(pv.Name)
+		},
+		"a PersistentVolume grows": func(t *rapid.T) {
+			old := m.somePV()
+			obj := *old
+			obj.SizeBytes = old.SizeBytes + 1
+			m.setPV(old, &obj)
+		},
+		"what was told is read": func(*rapid.T) { m.read(m.leader) },
+		"faults end":            func(*rapid.T) { m.heal() },
+		"a listing":             func(*rapid.T) { m.poll(m.leader) },
+		"some is told":          func(t *rapid.T) { m.tell(m.leader, rapid.IntRange(1, 5).Draw(t, "changes")) },
+		"some is done":          func(t *rapid.T) { m.work(m.leader, rapid.IntRange(1, 10).Draw(t, "keys")) },
+		"all is done":           func(*rapid.T) { m.round() },
+		"time passes":           func(t *rapid.T) { m.sleep(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second) },
+		"another leads":         func(*rapid.T) { m.failOver() },
 		"the zombie works": func(t *rapid.T) {
 			if m.zombie == nil {
 				t.Skip("there is none")

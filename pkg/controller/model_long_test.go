@@ -295,6 +295,30 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 			}
 			m.during(is)
 		},
+		"a volume changes and is read while it is listed": func(t *rapid.T) {
+			ns, i := m.place()
+			id, _, _ := strings.Cut(m.api.Lists[ns][i], " ")
+			pv := m.pvOf(id)
+			if pv == nil {
+				t.Skip("nobody can tell")
+			}
+			is := call(t)
+			is.listing, is.call = true, rapid.SampledFrom([]string{"cluster", "volumes "}).Draw(t, "call")
+			size := rapid.IntRange(1, 3).Draw(t, "size")
+			is.do = func(by *replica) {
+				time.Sleep(time.Millisecond) // what was asked for before is older
+				volumes := slices.Clone(m.api.Lists[ns])
+				if at := slices.IndexFunc(volumes, func(v string) bool { return strings.HasPrefix(v, id+" ") }); at >= 0 {
+					volumes[at] = fmt.Sprintf("%s %d", id, size)
+					m.setVolumes(ns, volumes)
+				}
+				m.tell(by, -1)
+				by.attachmentChanged(pv.Name)
+				by.early.reader.ReadDue(m.ctx) // nothing happens meanwhile
+				time.Sleep(time.Millisecond)
+			}
+			m.during(is)
+		},
 		"the cluster changes during a question": func(t *rapid.T) {
 			is := call(t)
 			is.listing = rapid.Bool().Draw(t, "of a listing")

@@ -101,6 +101,9 @@ func (m *model) newReplica() *replica {
 	r.logger = logr.Discard()
 	// The same history must go the same way again.
 	r.poller.Parallel, r.asker = 1, source.NewAsker(w, r.view, 1)
+	if r.early != nil {
+		r.early.reader = source.NewEarlyReader(w, r.view, 1, r.metrics.EarlyRead, r.volumeRead)
+	}
 	p := &replica{Reconciler: r, witness: w}
 	m.tell(p, -1)
 	r.leading.Store(true)

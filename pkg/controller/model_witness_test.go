@@ -251,6 +251,11 @@ func (m *model) poll(p *replica) {
 	m.known(p.witness)
 }
 
+// read has a process read the volumes of which Kubernetes has told something.
+func (m *model) read(p *replica) {
+	p.early.reader.ReadDue(context.WithValue(m.ctx, activityKey{}, &activity{by: p, begun: time.Now()}))
+}
+
 // process has a process work on one key.
 func (m *model) process(p *replica, id string) {
 	p.process(context.WithValue(m.ctx, activityKey{}, &activity{by: p, begun: time.Now()}), id)

@@ -43,6 +43,7 @@ var (
 		"the PersistentVolume is released",
 		"the breaker lets go",
 		"the breaker trips",
+		"the volume is read by its ID",
 	}
 	stepsOfClusters = []string{
 		"the cluster refuses to tell",
@@ -59,6 +60,7 @@ var (
 		"a record to be deleted is another",
 		"a record to be written is not there",
 		"another leads",
+		"the volume is read by its ID",
 		"another leads beside the former leader",
 		"another leads beside the former leader, one write behind",
 		"another leads, one write behind",
@@ -169,6 +171,7 @@ func (w oneVolume) changes(disturb then) {
 	disturb("the volume is hidden from lists", func(w *oneVolume) { w.hidden = w.exists })
 	disturb("the volume is not hidden", func(w *oneVolume) { w.hidden = false })
 	disturb("the volume is deleted", func(w *oneVolume) { w.exists, w.hidden = false, false })
+	disturb("the volume is read by its ID", func(w *oneVolume) { w.read() })
 	disturb("the volume is back", func(w *oneVolume) { w.exists = true })
 	disturb("the first cluster answers", func(w *oneVolume) { w.answers = clusterA })
 	disturb("another cluster answers", func(w *oneVolume) { w.answers = clusterB })
@@ -221,6 +224,23 @@ func (w *oneVolume) list(complete bool) {
 	w.leader.synced = w.leader.synced || complete
 }
 
+// read reads the volume between two listings, if it may be, and has it decided about. That it
+// is not there says nothing.
+func (w *oneVolume) read() {
+	p := &w.leader
+	if !p.lastComplete || !p.synced || p.completeBy != w.answers || p.clock.Cluster != w.answers || w.pv != pvIsBound {
+		return
+	}
+	if !w.exists || w.answers == clusterB {
+		return
+	}
+	p.early = p.early || p.presence != Present
+	p.presence, p.seen = Present, noon
+	p.shownBy, p.shownVerified = w.answers, true
+	p.generation++
+	w.judge.shown()
+}
+
 // fails takes note of a listing that shows nothing.
 func (w *oneVolume) fails() {
 	w.leader.lastComplete = false
@@ -240,12 +260,14 @@ func (w *oneVolume) look(complete bool) {
 	p.lastComplete = complete
 	switch {
 	case shown:
-		p.presence, p.seen = Present, noon
+		p.presence, p.seen, p.early = Present, noon, false
 		p.shownBy, p.shownVerified = w.answers, true
 		w.judge.shown()
+	case complete && p.early: // nobody may have decided yet
+		p.presence, p.shownVerified, p.shownBy, p.early = Unknown, false, "", false
 	case complete:
 		p.presence, p.shownVerified, p.shownBy = Absent, false, ""
-	case p.presence == Present: // a whole list lacks it, and the listing is not complete
+	case p.presence == Present && !p.early: // a whole list lacks it, and the listing is not complete
 		p.presence, p.shownVerified, p.shownBy = Unknown, false, ""
 	}
 	if complete {

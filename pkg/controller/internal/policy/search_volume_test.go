@@ -89,6 +89,7 @@ type process struct {
 	cache   state.Record
 
 	presence      Presence
+	early         bool   // as the volume was read by its ID, and no list has shown it
 	shownBy       string // the verified cluster whose listing showed the volume last
 	shownVerified bool
 	seen          time.Time

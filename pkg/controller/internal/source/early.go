@@ -15,7 +15,9 @@ import (
 //	shown by a list        after it               the list
 //	not shown              before the read        the read
 //	not shown, incomplete  after it               the read: only a complete listing shows absence
-//	not shown, complete    after it               the listing: the volume is absent
+//	not shown, complete    after it               the listing: the volume is absent, or, if no
+//	                                              list had shown it before, unknown: then
+//	                                              the next complete listing tells
 //
 // Lists are compared with lists all the same: what they have shown is below it, unchanged.
 type early struct {
@@ -96,12 +98,17 @@ func (v *View) overtaken(r *ListDiff) (ids []string) {
 }
 
 // outdated gives up what was read before a complete listing was begun, and returns the IDs.
-// The caller holds the lock.
+// Of a volume that only the read has shown nobody may have decided yet. If it were absent now,
+// the time would count for which it was so before: it is unknown until the next listing. The
+// caller holds the lock, and has not yet forgotten what the listing did not show.
 func (v *View) outdated(l *Listing) (ids []string) {
 	for id, e := range v.early {
 		if e.begun.Before(l.Begun) {
 			delete(v.early, id)
 			ids = append(ids, id)
+			if v.volumes[id] == nil {
+				v.unknown[id] = l.Begun
+			}
 		}
 	}
 	return ids

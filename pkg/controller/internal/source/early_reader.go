@@ -155,6 +155,11 @@ func (e *EarlyReader) read(ctx context.Context, due []*waitingRead) {
 		return
 	}
 	answers := e.ask(ctx, due)
+	for i, a := range answers {
+		if a.err == nil {
+			e.view.shown(due[i].ID, a.Begun) // whoever has it: it is not absent
+		}
+	}
 	after, err := askCluster(ctx, e.api, e.view)
 	if err == nil {
 		err = before.agrees(after, e.view)

@@ -91,7 +91,7 @@ func (t *timeline) read(id string, content uint64) { t.asked(id, "one")(content)
 // first; and only a complete listing shows that one is absent.
 func TestEarly(t *testing.T) {
 	t.Parallel()
-	const absent = 0
+	const absent, unknown = 0, 1 << 40
 	old := []shown{{"a", 1}, {"b", 11}}
 	other := shown{"c", 21}
 	for name, tc := range map[string]struct {
@@ -124,7 +124,23 @@ func TestEarly(t *testing.T) {
 				l.read("d", 31)
 				l.listing("cluster", func() { l.list("one", old...); l.list("two", other) })
 			},
+			map[string]uint64{"a": 1, "d": unknown}, []string{"d"}, []bool{true},
+		},
+		"a new volume that the next two listings do not show": {
+			func(l *timeline) {
+				l.read("d", 31)
+				for range 2 {
+					l.listing("cluster", func() { l.list("one", old...); l.list("two", other) })
+				}
+			},
 			map[string]uint64{"a": 1, "d": absent}, []string{"d"}, []bool{true},
+		},
+		"a change, and the next listing does not show it": {
+			func(l *timeline) {
+				l.read("a", 2)
+				l.listing("cluster", func() { l.list("one", shown{"b", 11}); l.list("two", other) })
+			},
+			map[string]uint64{"a": absent}, []string{"a"}, []bool{true},
 		},
 		"a new volume, and a listing that was begun before": {
 			func(l *timeline) {
@@ -329,7 +345,9 @@ func TestEarly(t *testing.T) {
 					switch {
 					case want == absent && (is.Presence != policy.Absent || l.Lists(id)):
 						t.Errorf("volume %s: %+v, want it to be absent", id, is)
-					case want != absent && (is.Presence != policy.Present || is.Digest.Content != want || !l.Lists(id)):
+					case want == unknown && (is.Presence != policy.Unknown || l.Lists(id)):
+						t.Errorf("volume %s: %+v, want it to be unknown", id, is)
+					case want != absent && want != unknown && (is.Presence != policy.Present || is.Digest.Content != want || !l.Lists(id)):
 						t.Errorf("volume %s: %+v, want content %d", id, is, want)
 					}
 				}

@@ -29,6 +29,9 @@ func (v *View) End(l *Listing, complete bool) (changed []string, twice int) {
 		v.clock.Completed(l.Begun, l.ended, l.Cluster)
 	}
 	changed, twice = v.resolve(l, complete)
+	if complete {
+		changed = append(changed, v.outdated(l)...)
+	}
 	for _, s := range v.states {
 		if s.rev != nil && s.rev.shown == l && l.Verified {
 			s.rev.verified = l
@@ -37,9 +40,7 @@ func (v *View) End(l *Listing, complete bool) (changed []string, twice int) {
 			changed = append(changed, v.gone(s, l)...)
 		}
 	}
-	if complete {
-		changed = append(changed, v.outdated(l)...)
-	} else {
+	if !complete {
 		changed = append(changed, v.forget(l)...)
 	}
 	for id, since := range v.unknown {
