@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
 
-	"github.com/storageos/volume-sync-controller/pkg/record"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 )
 
 // drainCheck is the command that foretells what becomes of volumes when nodes go.
@@ -67,17 +67,10 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	// How old the records are is asked before they are read: they may only be newer than that.
-	beat, err := d.heartbeat(ctx, kube)
+	is, doubts, err := settled(ctx, func() (evidence, error) { return d.read(ctx, kube, client) })
 	if err != nil {
 		return err
 	}
-	records, pvs, err := d.both(ctx, kube, client)
-	if err != nil {
-		return err
-	}
-	records = theirs(records)
-	doubts := append(record.Doubts(records, beat, time.Now()), unrecorded(records, pvs)...)
 	older, err := d.olderCRD(ctx)
 	if err != nil {
 		return err
@@ -85,7 +78,7 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if older != "" {
 		doubts = append(doubts, older)
 	}
-	f := foretell(names, ids, records, doubts)
+	f := foretell(names, ids, is.records, doubts)
 	if err := d.show(f); err != nil {
 		return err
 	}
@@ -97,6 +90,16 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	default:
 		return said(exitError)
 	}
+}
+
+// read reads what is known now. How old the records are is asked first.
+func (d *drainCheck) read(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (evidence, error) {
+	beat, err := d.heartbeat(ctx, kube)
+	if err != nil {
+		return evidence{}, err
+	}
+	records, pvs, err := d.both(ctx, kube, client)
+	return evidence{beat, theirs(records), pvs}, err
 }
 
 func (d *drainCheck) show(f foretold) error {

@@ -192,8 +192,9 @@ func TestDrainCheckCannotTell(t *testing.T) {
 	e := newOwnEnv(t)
 	path := filepath.Join(t.TempDir(), "kubectl-storageos_volumes")
 	build(t, "../../cmd/kubectl-storageos_volumes", path)
-	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 2, Volumes: 6, CSI: -1})
-	for _, f := range filled {
+	filled := e.sim.Fill(simulator.FillOptions{Namespaces: 1, Nodes: 2, Volumes: 6, CSI: 5})
+	byHand := filled[5] // no PersistentVolume refers to it
+	for _, f := range filled[:5] {
 		e.persistentVolume(f)
 	}
 	e.csiNode("worker-0", e.sim.Nodes()[0].ID)
@@ -241,8 +242,18 @@ func TestDrainCheckCannotTell(t *testing.T) {
 	e.applyCRD(currentCRD)
 	known()
 
+	remove := func(f simulator.Filled) {
+		t.Helper()
+		e.must(e.records.StorageOSV1().Volumes().Delete(context.Background(), f.Name, metav1.DeleteOptions{}))
+	}
+	remove(byHand)
+	if f := e.drainCheckAny(path, "worker-0"); f.Verdict == "unknown" || len(e.all()) != len(filled) {
+		t.Errorf("a record that is made again a moment later: %+v", f)
+	}
 	c.stop()
-	e.must(e.records.StorageOSV1().Volumes().Delete(context.Background(), filled[0].Name, metav1.DeleteOptions{}))
+	remove(byHand)
+	cannot("StorageOS has listed 6 volumes, and there are records of 5", "worker-0")
+	remove(filled[0])
 	cannot("the PersistentVolume "+filled[0].Name+" has no record", "worker-0")
 	e.eventually("what it says is old", 2*time.Minute, func() error {
 		if f := e.drainCheckAny(path, "worker-0"); !strings.Contains(f.Summary, "StorageOS was last listed completely 1m") {

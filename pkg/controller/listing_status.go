@@ -35,7 +35,7 @@ func (r *Reconciler) listingNoted(l *source.Listing, err error, now time.Time) {
 		is = *was
 	}
 	if err == nil {
-		is = Listing{Heartbeat: record.Heartbeat{Completed: now, Cluster: l.Cluster}}
+		is = Listing{Heartbeat: record.Heartbeat{Completed: now, Cluster: l.Cluster, Volumes: r.view.Count()}}
 	} else {
 		is.Failing = source.OneLine(err)
 	}

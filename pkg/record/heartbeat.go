@@ -17,8 +17,9 @@ const (
 	// annotationHeld and annotationInvalid are annotations of the Lease.
 	annotationHeld    = "api.storageos.com/held"
 	annotationInvalid = "api.storageos.com/invalid"
-	// annotationUnwritten is one that versions before 0.2.0 do not write.
+	// Versions before 0.2.0 write neither annotationUnwritten nor annotationVolumes.
 	annotationUnwritten = "api.storageos.com/unwritten"
+	annotationVolumes   = "api.storageos.com/volumes"
 	// unnamed is the holder while StorageOS refuses to tell its cluster: a Lease has no
 	// empty one.
 	unnamed = "unnamed"
@@ -31,6 +32,7 @@ type Heartbeat struct {
 	Held      int       // records that the rules of deletion hold back
 	Invalid   int       // what cannot be recorded
 	Unwritten int       // volumes and PersistentVolumes of which what is known could not be written
+	Volumes   int       // volumes that the last complete listing has shown
 }
 
 // Write writes it into the Lease, and nothing else that somebody may have written there.
@@ -40,6 +42,7 @@ func (h Heartbeat) Write(lease *coordinationv1.Lease) {
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationHeld, strconv.Itoa(h.Held))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationInvalid, strconv.Itoa(h.Invalid))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationUnwritten, strconv.Itoa(h.Unwritten))
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationVolumes, strconv.Itoa(h.Volumes))
 }
 
 // ReadHeartbeat reads it off the Lease. What cannot be read is an error: nothing may be
@@ -52,7 +55,9 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 	if h.Cluster == unnamed {
 		h.Cluster = ""
 	}
-	for name, n := range map[string]*int{annotationHeld: &h.Held, annotationInvalid: &h.Invalid, annotationUnwritten: &h.Unwritten} {
+	for name, n := range map[string]*int{
+		annotationHeld: &h.Held, annotationInvalid: &h.Invalid, annotationUnwritten: &h.Unwritten, annotationVolumes: &h.Volumes,
+	} {
 		var err error
 		if *n, err = strconv.Atoi(lease.Annotations[name]); err != nil || *n < 0 {
 			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a number", name, HeartbeatName, lease.Annotations[name])

@@ -338,6 +338,13 @@ func (v *View) NamespaceIDs() []string {
 	return v.namespaces // replaced, never changed
 }
 
+// Count is how many volumes are known: after a complete listing those that it has shown.
+func (v *View) Count() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.volumes)
+}
+
 // IDs are the volumes that are known, in no order.
 func (v *View) IDs() []string {
 	v.mu.RLock()

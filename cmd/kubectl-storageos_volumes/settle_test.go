@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
+)
+
+// What is on its way is waited for, and not for long.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	of := func(ids ...string) (all []v1.Volume) {
+		for _, id := range ids {
+			all = append(all, copies(id, "a"))
+		}
+		return all
+	}
+	const never = time.Hour
+	for name, tc := range map[string]struct {
+		before, after evidence      // what is read until that time, and from then on
+		at            time.Duration // since the beginning
+		age           time.Duration // of the listing
+		want          string        // the doubts
+		waits         time.Duration
+	}{
+		"all is there":                          {before: evidence{records: of("v1", "v2")}, at: never},
+		"a record comes":                        {before: evidence{records: of("v1")}, after: evidence{records: of("v1", "v2")}, at: 1500 * time.Millisecond, waits: 2 * time.Second},
+		"a record does not come":                {before: evidence{records: of("v1")}, at: never, want: "StorageOS has listed 2 volumes, and there are records of 1", waits: settling},
+		"more records than volumes":             {before: evidence{records: of("v1", "v2", "v3")}, at: never, want: "StorageOS has listed 2 volumes, and there are records of 3", waits: settling},
+		"a PersistentVolume's does not":         {before: evidence{records: of("v1", "v2"), pvs: []corev1.PersistentVolume{persistentVolume("v3")}}, at: never, want: "the PersistentVolume p-v3 has no record", waits: settling},
+		"a PersistentVolume's comes":            {before: evidence{records: of("v1"), pvs: []corev1.PersistentVolume{persistentVolume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
+		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
+		"with another doubt numbers say little": {before: evidence{records: of("v1")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				_, doubts, err := settled(t.Context(), func() (evidence, error) {
+					is := tc.before
+					if time.Since(begun) >= tc.at {
+						is = tc.after
+					}
+					for i := range is.records {
+						is.records[i].Annotations = map[string]string{v1.AnnotationClusterID: "c1"}
+					}
+					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Volumes: 2}
+					return is, nil
+				})
+				if got := strings.Join(doubts, "; "); err != nil || !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") || strings.Contains(got, "; ") {
+					t.Errorf("%q, %v, want %q", got, err, tc.want)
+				}
+				if waits := time.Since(begun); waits != tc.waits {
+					t.Errorf("it took %v, want %v", waits, tc.waits)
+				}
+			})
+		})
+	}
+}
+
+// Who has had enough is not kept waiting, and an error is the end.
+func TestSettledEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		if _, _, err := settled(t.Context(), func() (evidence, error) { return evidence{}, broken }); !errors.Is(err, broken) {
+			t.Errorf("%v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), settlePause/2)
+		defer cancel()
+		unsettled := evidence{beat: record.Heartbeat{Cluster: "c1", Completed: time.Now(), Volumes: 1}}
+		if _, _, err := settled(ctx, func() (evidence, error) { return unsettled, nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	})
+}
