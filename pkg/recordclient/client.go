@@ -90,7 +90,7 @@ var (
 
 func (d recordDecoder) Decode(data []byte, defaults *schema.GroupVersionKind, into runtime.Object) (runtime.Object, *schema.GroupVersionKind, error) {
 	if list, ok := into.(*v1.VolumeList); ok {
-		if l, err := readRecords(data); err == nil {
+		if l, err := readRecords(bytes.NewReader(data)); err == nil {
 			*list = *l
 			return list, &listKind, nil
 		}

@@ -1,6 +1,7 @@
 package recordclient
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -99,14 +100,18 @@ func TestList(t *testing.T) {
 		body string
 		lean bool
 	}{
-		"records":        {start + "[" + aRecord + "," + aRecord + `],"kind":"VolumeList","metadata":{"continue":"c","remainingItemCount":3,"resourceVersion":"9"}}`, true},
-		"no records":     {start + `[],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, true},
-		"null":           {start + `null,"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, true},
-		"another kind":   {start + "[" + aRecord + `],"kind":"Strangers","metadata":{"resourceVersion":"9"}}`, false},
-		"no list at all": {start + `{"a":1},"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, false},
-		"a number in it": {start + `[5],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, false},
-		"a cut answer":   {start + "[" + aRecord, false},
-		"a failure":      {notFoundStatus, false},
+		"records":          {start + "[" + aRecord + "," + aRecord + `],"kind":"VolumeList","metadata":{"continue":"c","remainingItemCount":3,"resourceVersion":"9"}}`, true},
+		"no records":       {start + `[],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, true},
+		"null":             {start + `null,"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, true},
+		"another kind":     {start + "[" + aRecord + `],"kind":"Strangers","metadata":{"resourceVersion":"9"}}`, false},
+		"no list at all":   {start + `{"a":1},"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, false},
+		"in another order": {`{"kind":"VolumeList","metadata":{"resourceVersion":"9"},"more":{"items":[1]},"items":[` + aRecord + `],"apiVersion":"api.storageos.com/v1"}`, true},
+		"more behind it":   {start + "[" + aRecord + `],"kind":"VolumeList","metadata":{"resourceVersion":"9"}} {}`, false},
+		"cut behind it":    {start + "[" + aRecord + `],"kind":"VolumeList"`, false},
+		"no object":        {"[" + aRecord + "]", false},
+		"a number in it":   {start + `[5],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`, false},
+		"a cut answer":     {start + "[" + aRecord, false},
+		"a failure":        {notFoundStatus, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -253,6 +258,26 @@ func TestAllocations(t *testing.T) { // not parallel: allocations are counted fo
 	ours, generated := allocations(serializer{generatedSerializer()}), allocations(generatedSerializer())
 	if ours >= generated*3/4 {
 		t.Errorf("%.0f allocations, the generated client %.0f", ours, generated)
+	}
+}
+
+// A list takes no more allocations than its records do one by one: its bytes are not looked
+// through again for each level of it.
+func TestListAllocations(t *testing.T) { // not parallel: allocations are counted for the whole process
+	const records = 100
+	list := []byte(`{"apiVersion":"api.storageos.com/v1","items":[` + strings.Repeat(aRecord+",", records-1) + aRecord + `],"kind":"VolumeList","metadata":{"resourceVersion":"9"}}`)
+	one := testing.AllocsPerRun(10, func() {
+		if _, err := readRecord([]byte(aRecord)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	all := testing.AllocsPerRun(10, func() {
+		if l, err := readRecords(bytes.NewReader(list)); err != nil || len(l.Items) != records {
+			t.Fatal(err)
+		}
+	})
+	if all > records*one {
+		t.Errorf("%.0f allocations for %d records, %.0f for one", all, records, one)
 	}
 }
 

@@ -1,36 +1,36 @@
 package recordclient
 
 import (
-	"bytes"
 	stdjson "encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/json"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
-// readRecord reads a record without its managed fields. A value that no field of a record
-// can hold counts as missing, so that the controller writes it again.
-func readRecord(data []byte) (*v1.Volume, error) {
-	var w struct {
-		Metadata struct {
-			metav1.ObjectMeta
-			ManagedFields skipped `json:"managedFields"`
-		} `json:"metadata"`
-		Spec   v1.VolumeSpec `json:"spec"`
-		Status struct {
-			v1.VolumeStatus
-			Capacity   capacity           `json:"capacity"`
-			Conditions []lenientCondition `json:"conditions"`
-		} `json:"status"`
-	}
-	if err := json.Unmarshal(data, &w); err != nil && !unfit(err) {
+// wireRecord is a record as it is read: without its managed fields. A value that no field of a
+// record can hold counts as missing, so that the controller writes it again.
+type wireRecord struct {
+	Metadata struct {
+		metav1.ObjectMeta
+		ManagedFields skipped `json:"managedFields"`
+	} `json:"metadata"`
+	Spec   v1.VolumeSpec `json:"spec"`
+	Status struct {
+		v1.VolumeStatus
+		Capacity   capacity           `json:"capacity"`
+		Conditions []lenientCondition `json:"conditions"`
+	} `json:"status"`
+}
+
+// volume is the record. Err is how reading it has ended.
+func (w *wireRecord) volume(err error) (*v1.Volume, error) {
+	if err != nil && !unfit(err) {
 		return nil, err
 	}
 	v := &v1.Volume{ObjectMeta: w.Metadata.ObjectMeta, Spec: w.Spec, Status: w.Status.VolumeStatus}
@@ -39,50 +39,16 @@ func readRecord(data []byte) (*v1.Volume, error) {
 	return v, nil
 }
 
+func readRecord(data []byte) (*v1.Volume, error) {
+	var w wireRecord
+	return w.volume(json.UnmarshalCaseSensitivePreserveInts(data, &w))
+}
+
 // unfit tells whether an error is only of a value in the spec or the status that does not
 // fit its field: the rest has been read.
 func unfit(err error) bool {
 	t, ok := errors.AsType[*stdjson.UnmarshalTypeError](err)
 	return ok && (strings.HasPrefix(t.Field, "spec") || strings.HasPrefix(t.Field, "status"))
-}
-
-// readRecords reads a list of records, one after the other.
-func readRecords(data []byte) (*v1.VolumeList, error) {
-	var w struct {
-		metav1.TypeMeta
-		Metadata metav1.ListMeta `json:"metadata"`
-		Items    records         `json:"items"`
-	}
-	if err := json.Unmarshal(data, &w); err != nil {
-		return nil, err
-	}
-	if w.GroupVersionKind() != listKind {
-		return nil, fmt.Errorf("a %s, not a list of records", w.GroupVersionKind())
-	}
-	return &v1.VolumeList{TypeMeta: w.TypeMeta, ListMeta: w.Metadata, Items: w.Items}, nil
-}
-
-// records are decoded one after the other, so that of a long list there is no second copy
-// in memory.
-type records []v1.Volume
-
-func (r *records) UnmarshalJSON(data []byte) error {
-	d := stdjson.NewDecoder(bytes.NewReader(data))
-	if _, err := d.Token(); err != nil {
-		return err
-	}
-	for d.More() {
-		var one stdjson.RawMessage
-		if err := d.Decode(&one); err != nil {
-			return err
-		}
-		v, err := readRecord(one)
-		if err != nil {
-			return err
-		}
-		*r = append(*r, *v)
-	}
-	return nil
 }
 
 // skipped is a value that is not read.
