@@ -52,7 +52,7 @@ func TestSettled(t *testing.T) {
 					for i := range is.records {
 						is.records[i].Annotations = map[string]string{v1.AnnotationClusterID: "c1"}
 					}
-					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Volumes: 2}
+					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2}
 					return is, nil
 				})
 				if got := strings.Join(doubts, "; "); err != nil || !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") || strings.Contains(got, "; ") {
@@ -76,7 +76,7 @@ func TestSettledEnds(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), settlePause/2)
 		defer cancel()
-		unsettled := evidence{beat: record.Heartbeat{Cluster: "c1", Completed: time.Now(), Volumes: 1}}
+		unsettled := evidence{beat: record.Heartbeat{Cluster: "c1", Completed: time.Now(), Recorded: time.Now(), Volumes: 1}}
 		if _, _, err := settled(ctx, func() (evidence, error) { return unsettled, nil }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}

@@ -53,13 +53,15 @@ func (r *Reconciler) recordChanged(old, obj *state.Record) {
 	}
 }
 
-// enqueue hands IDs to the workers. A standby has none: when it leads, the first complete
+// enqueue hands IDs to the workers. Until one of them has decided, nobody knows whether the
+// records are right. A standby has none: when it leads, the first complete
 // listing compares every ID.
 func (r *Reconciler) enqueue(ids []string) {
 	if !r.leading.Load() {
 		return
 	}
 	for _, id := range ids {
+		r.backlog.note(id, true, r.completed())
 		r.queue.Add(id)
 	}
 }

@@ -28,6 +28,7 @@
 //	turns.go      what only so many volumes may do at a time
 //	namewait.go   waiting for the name that a record should have
 //	remove.go     proving that a volume is gone, deleting its record
+//	backlog.go    what is not recorded yet, and since when
 //	failing.go    what cannot be written, again and again
 //	crd.go        whether the CRD knows what was added
 //	completion.go completing records when it has come to know it

@@ -32,6 +32,13 @@ func (f *failing) note(id string, err error) {
 	}
 }
 
+// has tells whether an ID has failed more than a few times.
+func (f *failing) has(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.times[id] >= fewFailures
+}
+
 func (f *failing) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

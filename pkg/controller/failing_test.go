@@ -21,6 +21,15 @@ func TestFailing(t *testing.T) {
 		if f.note(step.id, step.err); f.count() != step.want {
 			t.Errorf("step %d: %d, want %d", n, f.count(), step.want)
 		}
+		has := 0
+		for _, id := range []string{"a", "b"} {
+			if f.has(id) {
+				has++
+			}
+		}
+		if has != step.want {
+			t.Errorf("step %d: %d have failed often, want %d", n, has, step.want)
+		}
 	}
 	if len(f.times) != 0 {
 		t.Errorf("remembered: %v", f.times)

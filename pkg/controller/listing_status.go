@@ -25,7 +25,16 @@ func (r *Reconciler) Listing() Listing {
 	is := *l
 	is.Held, is.Invalid = r.tracker.concerned()
 	is.Unwritten = r.failing.count()
+	is.Recorded = r.backlog.oldest(is.Completed, r.failing.has)
 	return is
+}
+
+// completed is when the last complete listing ended, the zero time before the first.
+func (r *Reconciler) completed() time.Time {
+	if l := r.listed.Load(); l != nil {
+		return l.Completed
+	}
+	return time.Time{}
 }
 
 // listingNoted remembers how a listing has ended. Err is why it was not complete.

@@ -29,11 +29,11 @@ func TestListing(t *testing.T) {
 		t.Gauges.Held = "why"
 		return t
 	})
-	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end, Cluster: "c", Held: 1, Volumes: 50}, Failing: "broken"}); got != want {
+	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end, Cluster: "c", Held: 1, Volumes: 50, Recorded: end}, Failing: "broken"}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	r.listingNoted(&source.Listing{}, nil, end.Add(time.Hour))
-	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end.Add(time.Hour), Held: 1, Volumes: 50}}); got != want {
+	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end.Add(time.Hour), Held: 1, Volumes: 50, Recorded: end.Add(time.Hour)}}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	r.leading.Store(false)

@@ -88,7 +88,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		m.records.store(old, obj)
 	}
 	all := map[string]func(*rapid.T){
-		"": func(t *rapid.T) { m.t = t; m.raise() },
+		"": func(t *rapid.T) { m.t = t; m.checkBelieved(); m.raise() },
 		"a volume is made": func(t *rapid.T) {
 			ns := rapid.SampledFrom(m.api.NamespaceIDs).Draw(t, "namespace")
 			m.makeVolume(ns)

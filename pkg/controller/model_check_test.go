@@ -42,6 +42,7 @@ const (
 	ruleTold       = "told: what Kubernetes says of a PersistentVolume waits for StorageOS"
 	ruleAgree      = "agree: volumes and records do not agree in the end"
 	ruleRest       = "rest: something is written or remembered at rest"
+	ruleBelieved   = "believed: a record is behind, and is not counted"
 	ruleWell       = "well: the record of an absent volume says that it is well"
 )
 
@@ -275,6 +276,34 @@ func (m *model) checkWell() {
 	}
 }
 
+// checkBelieved: a record that the leader does not count says what was listed of its volume.
+// What its watch has not told it, it cannot know.
+func (m *model) checkBelieved() {
+	p := m.leader
+	if p.recordsTold < len(m.records.history) || m.records.pruned {
+		return
+	}
+	records := map[string][]*state.Record{}
+	for _, r := range m.records.records {
+		is := state.NewRecord(r)
+		id := is.Identity(p.view.Lists)
+		records[id] = append(records[id], is)
+	}
+	for _, id := range p.view.IDs() {
+		is, _ := state.ChooseRecord(records[id])
+		want, t := p.view.Look(id), p.tracker.all[id]
+		_, behind := p.backlog.right[id]
+		switch {
+		case behind || t.Gauges.Invalid || t.Gauges.Held != "" || is != nil && is.Terminating:
+		case is == nil:
+			m.violated(ruleBelieved, "volume %s has no record: %+v, %+v", id, want, t)
+		case !want.LastComplete: // it may say what StorageOS has answered since
+		case is.Summary.Content != want.Digest.Content && t.Applied.Observed != is.Summary:
+			m.violated(ruleBelieved, "the record of volume %s is wrong: %+v, %+v, %+v", id, is, want, t)
+		}
+	}
+}
+
 // namespaceOf is where a volume is, "" if it is nowhere.
 func (m *model) namespaceOf(id string) string {
 	for _, volumes := range []map[string][]string{m.api.Lists, m.api.Elsewhere} {
@@ -327,6 +356,9 @@ func (m *model) check() {
 // remembered: nothing that the cache knows, for every volume that ever was, nor what was
 // wrong with it once.
 func (m *model) remembered() {
+	if behind := m.leader.backlog.right; behind != nil {
+		m.violated(ruleRest, "records are behind: %v", behind)
+	}
 	for id, t := range m.leader.tracker.all {
 		o := m.leader.observe(id)
 		if t.Written != nil && policy.Newest(t.Written, o.Record) == o.Record {

@@ -53,6 +53,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 	} else if o.PV != nil && o.PV.Name != o.Record.Name {
 		o.NameTaken = r.nameTaken(id, o.PV)
 	}
+	completed := r.completed()
 	r.tracker.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
 		if is := policy.Newest(t.Written, o.Record); is == o.Record {
 			t.Written = nil // the cache has it, or knows better
@@ -61,6 +62,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		}
 		o.Heeds(t, b)
 		d = r.rules.Decide(o)
+		r.backlog.note(id, d.Behind, completed)
 		return d.Memory
 	})
 	if o.Source.Presence == policy.Present && o.Record != nil && o.Source.ClusterVerified && !o.Source.Vouched {

@@ -79,6 +79,7 @@ type Reconciler struct {
 	contents *source.Payloads
 	cycles   *cycles
 	failing  failing      // IDs whose tries fail
+	backlog  backlog      // IDs whose records are behind
 	copies   sync.Map     // UIDs of the records that were told to be left alone
 	failures atomic.Int64 // how many of the last writes failed in a row, and were not refused
 	poller   *source.Poller

@@ -132,6 +132,9 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	var events []policy.Event
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(after))
+		if was != nil && was.ResourceVersion == is.ResourceVersion {
+			r.backlog.note(id, d.Lacking, time.Time{}) // nothing was stored: no event brings the ID back
+		}
 		return t
 	})
 	r.sayOf(id, events...)

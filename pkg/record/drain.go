@@ -108,8 +108,8 @@ func ClaimOf(r *v1.Volume) v1.ClaimReference {
 	return v1.ClaimReference{}
 }
 
-// Fresh is how old a complete listing may be for records to be believed: the Lease of the
-// listings is written every half a minute.
+// Fresh is how old a complete listing may be for records to be believed, and that of which all is
+// in them: the Lease of the listings is written every half a minute.
 const Fresh = time.Minute
 
 // apart is how far clocks may be apart. A listing that ended in the future could be old.
@@ -133,6 +133,10 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 		doubt("StorageOS was last listed completely %v ago", age.Round(time.Second))
 	case age < -apart:
 		doubt("the clock here is %v behind the controller's", (-age).Round(time.Second))
+	case h.Recorded.IsZero():
+		doubt("what was first listed is not all recorded yet")
+	case now.Sub(h.Recorded) > Fresh:
+		doubt("what was listed in the last %v is not all recorded yet", now.Sub(h.Recorded).Round(time.Second))
 	}
 	doubtMany(h.Held, "record is held: its volume is not listed, and not proven gone",
 		"records are held: their volumes are not listed, and not proven gone")

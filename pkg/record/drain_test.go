@@ -135,13 +135,15 @@ func TestDrainOrder(t *testing.T) {
 func TestDoubts(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(100000, 0)
-	good := Heartbeat{Cluster: "c1", Completed: now.Add(-Fresh)}
+	good := Heartbeat{Cluster: "c1", Completed: now.Add(-Fresh), Recorded: now.Add(-Fresh)}
 	for name, tc := range map[string]struct {
 		change func(*Heartbeat, *v1.Volume)
 		want   string // "": none
 	}{
 		"nothing":                        {func(*Heartbeat, *v1.Volume) {}, ""},
 		"a stale Lease":                  {func(h *Heartbeat, _ *v1.Volume) { h.Completed = h.Completed.Add(-time.Second) }, "last listed completely 1m1s ago"},
+		"behind":                         {func(h *Heartbeat, _ *v1.Volume) { h.Recorded = now.Add(-Fresh - time.Second) }, "what was listed in the last 1m1s is not all recorded yet"},
+		"never recorded":                 {func(h *Heartbeat, _ *v1.Volume) { h.Recorded = time.Time{} }, "what was first listed is not all recorded yet"},
 		"a Lease that is ahead":          {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(time.Hour) }, "1h0m0s behind"},
 		"another cluster":                {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "c2" }, `1 record is not of the cluster that was listed, "c2"`},
 		"a record of none":               {func(_ *Heartbeat, r *v1.Volume) { r.Annotations = nil }, "1 record is not of"},

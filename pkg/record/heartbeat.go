@@ -17,9 +17,10 @@ const (
 	// annotationHeld and annotationInvalid are annotations of the Lease.
 	annotationHeld    = "api.storageos.com/held"
 	annotationInvalid = "api.storageos.com/invalid"
-	// Versions before 0.2.0 write neither annotationUnwritten nor annotationVolumes.
+	// Versions before 0.2.0 write none of these.
 	annotationUnwritten = "api.storageos.com/unwritten"
 	annotationVolumes   = "api.storageos.com/volumes"
+	annotationRecorded  = "api.storageos.com/recorded"
 	// unnamed is the holder while StorageOS refuses to tell its cluster: a Lease has no
 	// empty one.
 	unnamed = "unnamed"
@@ -33,6 +34,9 @@ type Heartbeat struct {
 	Invalid   int       // what cannot be recorded
 	Unwritten int       // volumes and PersistentVolumes of which what is known could not be written
 	Volumes   int       // volumes that the last complete listing has shown
+	// Recorded is the end of a complete listing: what it has shown, or something newer, is in
+	// the records, but for those that the numbers above count. The zero time: of none.
+	Recorded time.Time
 }
 
 // Write writes it into the Lease, and nothing else that somebody may have written there.
@@ -43,6 +47,7 @@ func (h Heartbeat) Write(lease *coordinationv1.Lease) {
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationInvalid, strconv.Itoa(h.Invalid))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationUnwritten, strconv.Itoa(h.Unwritten))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationVolumes, strconv.Itoa(h.Volumes))
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationRecorded, h.Recorded.UTC().Format(metav1.RFC3339Micro))
 }
 
 // ReadHeartbeat reads it off the Lease. What cannot be read is an error: nothing may be
@@ -62,6 +67,10 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 		if *n, err = strconv.Atoi(lease.Annotations[name]); err != nil || *n < 0 {
 			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a number", name, HeartbeatName, lease.Annotations[name])
 		}
+	}
+	var err error
+	if h.Recorded, err = time.Parse(time.RFC3339Nano, lease.Annotations[annotationRecorded]); err != nil {
+		return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a time", annotationRecorded, HeartbeatName, lease.Annotations[annotationRecorded])
 	}
 	return h, nil
 }

@@ -61,15 +61,18 @@ func (h *heartbeat) run(ctx context.Context) {
 	}
 }
 
-// due tells whether the Lease is to be written: not before a listing was complete.
+// due tells whether the Lease is to be written: not before a listing was complete. That a record
+// is behind makes no difference at once, as it says for which time nothing is.
 func (h *heartbeat) due(l record.Heartbeat, now time.Time) bool {
 	switch {
 	case l.Completed.IsZero():
 		return false
 	case h.at.IsZero() || now.Sub(h.at) >= heartbeatPause:
 		return true
+	case !h.wrote.Recorded.Equal(h.wrote.Completed) && l.Recorded.Equal(l.Completed):
+		return true // nothing is behind any more
 	default:
-		l.Completed = h.wrote.Completed
+		l.Completed, l.Recorded = h.wrote.Completed, h.wrote.Recorded
 		return l != h.wrote
 	}
 }

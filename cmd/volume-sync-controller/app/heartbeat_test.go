@@ -90,6 +90,22 @@ func TestHeartbeat(t *testing.T) {
 		if n := writes() - before; n != 0 {
 			t.Errorf("%d writes though only time has passed", n)
 		}
+		set(func() { now.Completed, now.Recorded = first.Add(4*time.Second), first })
+		step(heartbeatPause)
+		if n := writes() - before; n != 1 {
+			t.Errorf("%d writes in the pause, though something is behind", n)
+		}
+		set(func() { now.Completed, now.Recorded = first.Add(5*time.Second), first.Add(5*time.Second) })
+		step(10 * time.Second)
+		if n := writes() - before; n != 2 {
+			t.Errorf("%d writes when nothing is behind any more", n-1)
+		}
+		set(func() { now.Completed, now.Recorded = first.Add(10*time.Second), first.Add(5*time.Second) })
+		step(10 * time.Second)
+		if n := writes() - before; n != 2 {
+			t.Errorf("%d writes when something comes to be behind", n-2)
+		}
+		set(func() { now.Completed, now.Recorded = first.Add(5*time.Second), first.Add(5*time.Second) })
 		set(func() { now.Held, now.Invalid = 3, 2 })
 		step(heartbeatLook)
 		is("something is held", "c1", first.Add(5*time.Second), "3", "2")

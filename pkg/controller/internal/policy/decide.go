@@ -37,6 +37,9 @@ type Decision struct {
 	Content bool          // the volume's content has to be written, with save
 	Lacking bool          // and is not: later
 	Why     string
+	Behind  bool // what is known of the volume is not in the record, and nothing else says so
+
+	differs bool // it does not say what it should, all of it
 
 	Memory      Memory  // what to remember
 	Reports     []Event // what to say
@@ -90,6 +93,7 @@ func (s *Rules) Decide(o Observation) Decision {
 	}
 	d.answer(&o)
 	d.pace(&o)
+	d.lag()
 	return d
 }
 
@@ -143,7 +147,7 @@ func (s *Rules) decidePresent(o *Observation, d *Decision) {
 	if o.Record == nil && !o.Source.ClusterVerified {
 		// A record is deleted on the word of the cluster that it names: none is
 		// made before that is known, which is at the end of the listing.
-		d.NextListing = true
+		d.NextListing, d.differs = true, true
 		return
 	}
 	if o.Record == nil && s.decideName(o, d) {
@@ -344,13 +348,13 @@ func explains(named state.PVSummary, pv *state.PV) bool {
 func (d *Decision) compare(o *Observation) {
 	if o.Record == nil {
 		if d.Want.Content != 0 {
-			d.Verdict, d.Content = Save, true
+			d.Verdict, d.Content, d.differs = Save, true, true
 		}
 		return
 	}
 	has := o.Record.Summary
 	if c := o.Source.Cluster; o.Source.Presence == Present && c != "" && o.Record.ClusterID.Value() != c {
-		d.Verdict = Save // adopt it, or take over what another cluster held
+		d.Verdict, d.differs = Save, true // adopt it, or take over what another cluster held
 	}
 	switch {
 	case has == d.Want:
@@ -359,7 +363,7 @@ func (d *Decision) compare(o *Observation) {
 	case o.Older && has == d.Want.Dropped(o.Source.Digest):
 		d.Memory.Applied = Applied{d.Want, has}
 	default:
-		d.Verdict = Save
+		d.Verdict, d.differs = Save, true
 		d.Content = has.Content != d.Want.Content
 	}
 }

@@ -15,6 +15,9 @@ type Before struct {
 // FirstUndone is the first of the pauses; the longest is that of a retry.
 const FirstUndone = time.Second
 
+// Again tells whether somebody has made a record say so again, and may go on doing it.
+func (b Before) Again() bool { return b.Pause > FirstUndone }
+
 // Undone tells whether a record says again what it said before our last write.
 func (o *Observation) Undone() bool {
 	return o.Record != nil && o.Memory.Before.Said != 0 && o.Record.Said() == o.Memory.Before.Said

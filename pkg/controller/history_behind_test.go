@@ -1,0 +1,117 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// The leader does not say that all is recorded while it is not.
+func TestHistoryBehind(t *testing.T) {
+	t.Parallel()
+	offline := func(h *history) { // every master, at once
+		for n := range h.api.Lists["one"] {
+			h.api.Lists["one"][n] = fmt.Sprintf("v%d 1 offline", n)
+		}
+	}
+	for name, tc := range map[string]struct {
+		tell   func(*history) // up to a complete listing that has just ended
+		behind time.Duration  // the listing as of which all is recorded is older than that one by so much; 0: there is none such
+		heals  func(*history) // what comes then, and all is recorded
+	}{
+		"who leads after a time in which nobody did": {
+			tell: func(h *history) {
+				offline(h)
+				h.sleep(time.Hour)
+				h.lead()
+				h.poll(h.leader)
+			},
+		},
+		"a listing after an hour in which there was none": {
+			tell: func(h *history) {
+				offline(h)
+				h.sleep(time.Hour - h.settings.PollInterval)
+				h.poll(h.leader)
+			},
+			behind: time.Hour,
+		},
+		"writes that fail, or are not answered": {
+			tell: func(h *history) {
+				h.records.fail = func(string) error { return errDown }
+				offline(h)
+				h.poll(h.leader)
+				h.sleep(h.settings.PollInterval)
+				h.poll(h.leader)
+			},
+			behind: 2 * DefaultSettings().PollInterval,
+			heals:  func(h *history) { h.records.fail = nil; h.polls(2) },
+		},
+		"a record that is edited by hand, which nobody has looked at yet": {
+			tell: func(h *history) {
+				h.edit("v0", func(r *v1.Volume) { r.Status.Master.Health = "offline" })
+				h.tell(h.leader, -1)
+				h.poll(h.leader)
+			},
+			behind: DefaultSettings().PollInterval,
+		},
+		"a record that is deleted by hand": {
+			tell: func(h *history) {
+				h.records.store(h.records.records["v0"], nil)
+				h.tell(h.leader, -1)
+				h.sleep(h.settings.PollInterval)
+				h.poll(h.leader)
+			},
+			behind: 2 * DefaultSettings().PollInterval,
+		},
+		"the same, a moment after it was found to be right": {
+			tell: func(h *history) {
+				for n := range 18 * 25 {
+					if n%25 == 0 {
+						h.poll(h.leader)
+					}
+					h.edit("v0", func(r *v1.Volume) { r.Status.Master.NodeID = "elsewhere" })
+					for range 2 { // it is written, and looked at
+						h.tell(h.leader, -1)
+						h.work(h.leader, 10)
+					}
+					h.sleep(h.settings.PollInterval / 25)
+				}
+				h.poll(h.leader)
+			},
+			behind: 17 * DefaultSettings().PollInterval,
+			heals:  func(h *history) { h.listings(4) },
+		},
+		"a record that somebody makes say something else again and again": {
+			tell: func(h *history) {
+				h.undoing(func(r *v1.Volume) { r.Status.Master.NodeID = "elsewhere" })
+				h.listings(18)
+				h.poll(h.leader)
+			},
+			behind: 18 * DefaultSettings().PollInterval,
+			heals:  func(h *history) { h.records.after = nil; h.listings(4) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 5, nil, func(h *history) {
+				at := func() time.Duration { l := h.leader.Listing(); return l.Completed.Sub(l.Recorded) }
+				if at() != 0 {
+					t.Fatalf("at rest: %+v", h.leader.Listing())
+				}
+				tc.tell(h)
+				l := h.leader.Listing()
+				if tc.behind == 0 && !l.Recorded.IsZero() || tc.behind > 0 && at() < tc.behind-time.Second || time.Since(l.Completed) > time.Second {
+					t.Errorf("all is said to be recorded as of %v before the last listing, want %v", at(), tc.behind)
+				}
+				if tc.heals == nil {
+					tc.heals = func(h *history) { h.polls(2) }
+				}
+				if tc.heals(h); at() != 0 || h.leader.backlog.right != nil {
+					t.Errorf("in the end: %v before the last listing, %v", at(), h.leader.backlog.right)
+				}
+			})
+		})
+	}
+}
