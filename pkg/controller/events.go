@@ -43,7 +43,14 @@ func (r *Reconciler) sayOf(volumeID string, events ...policy.Event) {
 // say says each as a sentence.
 func (r *Reconciler) say(events ...policy.Event) {
 	for _, e := range events {
-		first, n := utf8.DecodeRuneInString(e.Message)
-		r.events.Event(e.On, e.Kind, e.Reason, string(unicode.ToUpper(first))+e.Message[n:])
+		r.events.Event(e.On, e.Kind, e.Reason, capitalized(e.Message))
 	}
+}
+
+func capitalized(text string) string {
+	first, n := utf8.DecodeRuneInString(text)
+	if first == utf8.RuneError {
+		return text // there is nothing, or no character
+	}
+	return string(unicode.ToUpper(first)) + text[n:]
 }
