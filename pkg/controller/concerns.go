@@ -40,30 +40,21 @@ var worstFirst = []string{
 }
 
 // Concerns lists up to so many of them, the worst first and then by claim, and why deletions
-// are held as a whole, "" if they are not. A process that does not lead has none.
+// are held as a whole, "" if they are not. Of a kind of which not all have room there are those
+// with the first IDs. A process that does not lead has none.
 func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 	if !r.leading.Load() {
 		return nil, ""
 	}
+	w := worst{most: most}
 	for id, health := range r.view.Unwell() {
-		concerns = append(concerns, Concern{Kind: string(health), VolumeID: id})
+		w.add(Concern{Kind: string(health), VolumeID: id})
 	}
-	r.tracker.mu.Lock()
-	for id, t := range r.tracker.all {
-		l := t.Gauges
-		for kind, is := range map[string]bool{
-			metrics.OrphanUnclaimed: l.Unclaimed, metrics.OrphanMissing: l.Missing, metrics.OrphanRecord: l.Orphan,
-			ConcernHeld: l.Held != "", ConcernInvalid: l.Invalid || l.LeftAlone > 0,
-		} {
-			if is {
-				concerns = append(concerns, Concern{Kind: kind, VolumeID: id, Why: l.Held})
-			}
-		}
-	}
-	r.tracker.mu.Unlock()
+	r.tracker.concerns(w.add)
 	for _, name := range r.caches.Unreadable() {
-		concerns = append(concerns, Concern{Kind: ConcernInvalid, PersistentVolume: name, Why: handleUnreadable})
+		w.add(Concern{Kind: ConcernInvalid, PersistentVolume: name, Why: handleUnreadable})
 	}
+	concerns = w.take()
 	for i := range concerns {
 		if c := &concerns[i]; c.VolumeID != "" { // not a PersistentVolume that names none
 			r.explain(c)
@@ -74,7 +65,27 @@ func (r *Reconciler) Concerns(most int) (concerns []Concern, holding string) {
 			cmp.Compare(a.ClaimNamespace, b.ClaimNamespace), cmp.Compare(a.Claim, b.Claim), cmp.Compare(a.Record, b.Record),
 			cmp.Compare(a.PersistentVolume, b.PersistentVolume), cmp.Compare(a.VolumeID, b.VolumeID))
 	})
-	return concerns[:min(most, len(concerns))], r.tracker.holding()
+	return concerns, r.tracker.holding()
+}
+
+// concerns tells of what it counts, none of it explained. Tell runs under the lock.
+func (t *tracker) concerns(tell func(Concern)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, m := range t.all {
+		l := m.Gauges
+		for _, c := range [...]struct {
+			is   bool
+			kind string
+		}{
+			{l.Unclaimed, metrics.OrphanUnclaimed}, {l.Missing, metrics.OrphanMissing}, {l.Orphan, metrics.OrphanRecord},
+			{l.Held != "", ConcernHeld}, {l.Invalid || l.LeftAlone > 0, ConcernInvalid},
+		} {
+			if c.is {
+				tell(Concern{Kind: c.kind, VolumeID: id, Why: l.Held})
+			}
+		}
+	}
 }
 
 // Volumes counts the volumes that are listed by health. A process that does not lead knows

@@ -1,10 +1,12 @@
 package controller
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -63,9 +65,10 @@ func TestConcerns(t *testing.T) {
 		{Kind: metrics.OrphanRecord, VolumeID: "c", Why: "the volume is proven gone, and its record is to be deleted"},
 		{Kind: metrics.OrphanUnclaimed, VolumeID: "a", Record: "record-a", Version: "5", Why: record.Unclaimed.Message},
 	}
-	for most, want := range map[int][]Concern{10: want, 2: want[:2], 0: {}} {
+	cut := []Concern{want[0], want[1], want[3]} // of what is Degraded there is room for e, before f
+	for most, want := range map[int][]Concern{10: want, 4: want[:4], 3: cut, 2: want[:2], 0: {}} {
 		all, holding := r.Concerns(most)
-		if diff := cmp.Diff(want, all); diff != "" {
+		if diff := cmp.Diff(want, all, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("up to %d (-want +got):\n%s", most, diff)
 		}
 		if holding != "" {
@@ -75,6 +78,28 @@ func TestConcerns(t *testing.T) {
 	counts := map[v1.Health]int{v1.HealthHealthy: 1, v1.HealthDegraded: 2, v1.HealthOffline: 1, v1.HealthUnknown: 2} // with the one that is invalid
 	if diff := cmp.Diff(counts, r.Volumes()); diff != "" {
 		t.Errorf("volumes (-want +got):\n%s", diff)
+	}
+}
+
+// What is explained is what is shown, however many volumes are not well.
+func TestConcernsOfMany(t *testing.T) { // not parallel: allocations are counted for the whole process
+	const most = 200
+	allocations := func(volumes int) float64 {
+		r := keepAll(t, 0)
+		r.leading.Store(true)
+		unwell := map[string]record.HealthStatus{}
+		for n := range volumes {
+			unwell[fmt.Sprintf("v%06d", n)] = record.NewHealthStatus(v1.HealthDegraded, "1/2")
+		}
+		lists(t, r, unwell)
+		if all, _ := r.Concerns(most); len(all) != most || all[0].VolumeID != "v000000" || all[most-1].VolumeID != fmt.Sprintf("v%06d", most-1) {
+			t.Errorf("of %d volumes %d are named", volumes, len(all))
+		}
+		return testing.AllocsPerRun(3, func() { r.Concerns(most) })
+	}
+	few, many := allocations(most), allocations(100000)
+	if many > few+100 {
+		t.Errorf("%.0f allocations where 100,000 volumes are not well, %.0f where %d are", many, few, most)
 	}
 }
 

@@ -36,6 +36,7 @@
 //	errorlog.go   failures in the log, not too often
 //	cycles.go     how long a listing took, until its last key was tried
 //	concerns.go   what is orphaned or held, for people (status page)
+//	worst.go      which of those have room
 //	expected.go   aliases of names that have moved to package record
 //	reconcile.go  observing one volume, deciding, having it done
 //	listings.go   what follows from a listing's begin and end (listing_status.go)
