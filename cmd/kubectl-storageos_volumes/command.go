@@ -33,6 +33,7 @@ type cli struct {
 	config              *genericclioptions.ConfigFlags
 	csiDriver           string
 	controllerNamespace string
+	clock               clock
 }
 
 func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
@@ -80,6 +81,7 @@ func (c *cli) clients() (kubernetes.Interface, versioned.Interface, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("finding the cluster: %w: see --kubeconfig and --context", err)
 	}
+	config.Wrap(c.clock.transport)
 	config.QPS = -1                   // a few requests for pages
 	binary := rest.CopyConfig(config) // many PersistentVolumes are read in half the time
 	binary.ContentType, binary.AcceptContentTypes = apiruntime.ContentTypeProtobuf, apiruntime.ContentTypeProtobuf+","+apiruntime.ContentTypeJSON

@@ -67,7 +67,7 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	is, doubts, err := settled(ctx, func() (evidence, error) { return d.read(ctx, kube, client) })
+	is, doubts, err := d.settled(ctx, func() (evidence, error) { return d.read(ctx, kube, client) })
 	if err != nil {
 		return err
 	}

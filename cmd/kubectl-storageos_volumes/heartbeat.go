@@ -28,7 +28,7 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 // are what was asked for.
 func (c *cli) warn(ctx context.Context, kube kubernetes.Interface) {
 	if h, err := c.heartbeat(ctx, kube); err == nil {
-		if said := doubts(h, nil, time.Now()); said != "" {
+		if said := doubts(h, nil, c.clock.now()); said != "" {
 			fmt.Fprintln(c.ErrOut, said)
 		}
 	}

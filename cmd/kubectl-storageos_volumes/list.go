@@ -123,7 +123,7 @@ func (l *list) run(ctx context.Context) error {
 		return nil
 	}
 	slices.SortFunc(selected, func(a, b v1.Volume) int { return cmp.Compare(a.Name, b.Name) })
-	now := time.Now()
+	now := l.clock.now()
 	var rows [][]any
 	for i := range selected {
 		selected[i].SetGroupVersionKind(v1.SchemeGroupVersion.WithKind("Volume"))

@@ -78,7 +78,7 @@ func (o *orphans) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := o.clock.now()
 	beat, unknown := o.heartbeat(ctx, kube)
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
 	defer func() { // after what was asked for

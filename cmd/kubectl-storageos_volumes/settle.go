@@ -35,13 +35,13 @@ func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 }
 
 // settled reads, and does so again while nothing but what may be over in a moment is in doubt.
-func settled(ctx context.Context, read func() (evidence, error)) (evidence, []string, error) {
+func (c *cli) settled(ctx context.Context, read func() (evidence, error)) (evidence, []string, error) {
 	for begun := time.Now(); ; {
 		e, err := read()
 		if err != nil {
 			return evidence{}, nil, err
 		}
-		lasting, passing := e.doubts(time.Now())
+		lasting, passing := e.doubts(c.clock.now())
 		if len(lasting) > 0 || len(passing) == 0 || time.Since(begun) >= settling {
 			return e, append(lasting, passing...), nil
 		}

@@ -44,7 +44,7 @@ func TestSettled(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				_, doubts, err := settled(t.Context(), func() (evidence, error) {
+				_, doubts, err := (&cli{}).settled(t.Context(), func() (evidence, error) {
 					is := tc.before
 					if time.Since(begun) >= tc.at {
 						is = tc.after
@@ -71,13 +71,13 @@ func TestSettledEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
-		if _, _, err := settled(t.Context(), func() (evidence, error) { return evidence{}, broken }); !errors.Is(err, broken) {
+		if _, _, err := (&cli{}).settled(t.Context(), func() (evidence, error) { return evidence{}, broken }); !errors.Is(err, broken) {
 			t.Errorf("%v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), settlePause/2)
 		defer cancel()
 		unsettled := evidence{beat: record.Heartbeat{Cluster: "c1", Completed: time.Now(), Recorded: time.Now(), Volumes: 1}}
-		if _, _, err := settled(ctx, func() (evidence, error) { return unsettled, nil }); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := (&cli{}).settled(ctx, func() (evidence, error) { return unsettled, nil }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 	})
