@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // The leader does not say that all is recorded while it is not.
@@ -114,4 +115,38 @@ func TestHistoryBehind(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What makes Kubernetes store other copies than were written, a policy or a webhook, is told, and
+// is not written against. When it ends the record is right a minute later.
+func TestHistoryAltered(t *testing.T) {
+	t.Parallel()
+	told(t, 5, nil, func(h *history) {
+		h.records.drops = func(r *v1.Volume) {
+			if r.Name == "v0" && r.Status.Master != nil {
+				r.Status.Master.Health = "online"
+			}
+		}
+		h.api.Lists["one"][0] = "v0 1 offline"
+		writes := h.records.writes
+		h.listings(2)
+		if l := h.leader.Listing(); l.Invalid != 1 {
+			t.Errorf("%+v", l)
+		}
+		h.listings(24) // two minutes
+		if n := h.records.writes - writes; n > 8 {
+			t.Errorf("%d writes in two minutes", n)
+		}
+		if l := h.leader.Listing(); l.Invalid != 1 || h.events[policy.EventInvalid] != 1 {
+			t.Errorf("%+v, events %v", l, h.events)
+		}
+		h.records.drops = nil
+		h.listings(14)
+		if got := h.records.records["v0"].Status; got.Master.Health != "offline" || got.Health != v1.HealthOffline {
+			t.Errorf("in the end: %+v", got)
+		}
+		if l := h.leader.Listing(); l.Invalid != 0 || l.Recorded != l.Completed {
+			t.Errorf("in the end: %+v", l)
+		}
+	})
 }

@@ -19,6 +19,10 @@ const failuresInARow = 100
 // errNoWrites is why a volume is not asked for: it is tried again like one whose write failed.
 var errNoWrites = errors.New("no writes are taken by Kubernetes")
 
+// errAltered is as if the API server did not take a record: what it has stored, as a policy or
+// a webhook may have it do, is not how the volume is.
+var errAltered = errors.New("other copies are stored than were written")
+
 // tried takes note of whether Kubernetes takes writes. What it refuses is about one volume,
 // and so is a conflict, but not if every write has one.
 func (r *Reconciler) tried(err error) {

@@ -75,7 +75,10 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 		r.awaitName(id, res.Awaits, holder, o, kept)
 		return nil
 	}
-	if writer.Refused(err) {
+	if err == nil && c != nil && after != nil && !record.SameCopies(&c.Status, &after.Status) {
+		err = errAltered
+	}
+	if writer.Refused(err) || errors.Is(err, errAltered) {
 		r.refuse(ctx, id, o, err)
 		return nil
 	}

@@ -33,6 +33,21 @@ func Copies(s *v1.VolumeStatus) []Copy {
 	return all
 }
 
+// SameCopies tells whether two states of a volume have the same copies, in whatever order and
+// whatever their nodes are called.
+func SameCopies(a, b *v1.VolumeStatus) bool {
+	more := map[Copy]int{} // in a than in b
+	for side, s := range map[int]*v1.VolumeStatus{1: a, -1: b} {
+		for _, c := range Copies(s) {
+			c.Host = ""
+			if more[c] += side; more[c] == 0 {
+				delete(more, c)
+			}
+		}
+	}
+	return len(more) == 0
+}
+
 // Ailing tells whether a copy is neither usable nor on its way to be.
 func (c Copy) Ailing() bool {
 	switch api.ReplicaHealth(c.Health) {
