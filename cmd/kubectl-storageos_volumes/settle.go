@@ -10,7 +10,7 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// The patience with what is on its way: a volume that was listed a moment ago is recorded in
+// The patience with what is on its way: what a first listing has shown of few volumes, a volume that was listed a moment ago is recorded in
 // about a second, and a record that somebody has deleted is made again.
 const (
 	settling    = 10 * time.Second
@@ -28,10 +28,15 @@ type evidence struct {
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
-	if differ := record.Tally(e.records, e.beat); differ != "" && len(lasting) == 0 {
-		passing = append(passing, differ)
+	if len(lasting) > 0 {
+		return lasting, passing
 	}
-	return lasting, passing
+	for _, why := range []string{record.Lag(e.beat, now), record.Tally(e.records, e.beat)} {
+		if why != "" {
+			passing = append(passing, why)
+		}
+	}
+	return nil, passing
 }
 
 // settled reads, and does so again while nothing but what may be over in a moment is in doubt.

@@ -28,6 +28,7 @@ func TestSettled(t *testing.T) {
 		before, after evidence      // what is read until that time, and from then on
 		at            time.Duration // since the beginning
 		age           time.Duration // of the listing
+		behind        bool          // before that time not all is recorded
 		want          string        // the doubts
 		waits         time.Duration
 	}{
@@ -37,6 +38,7 @@ func TestSettled(t *testing.T) {
 		"more records than volumes":             {before: evidence{records: of("v1", "v2", "v3")}, at: never, want: "StorageOS has listed 2 volumes, and there are records of 3", waits: settling},
 		"a PersistentVolume's does not":         {before: evidence{records: of("v1", "v2"), pvs: []corev1.PersistentVolume{persistentVolume("v3")}}, at: never, want: "the PersistentVolume p-v3 has no record", waits: settling},
 		"a PersistentVolume's comes":            {before: evidence{records: of("v1"), pvs: []corev1.PersistentVolume{persistentVolume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
+		"all is recorded a moment later":        {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, behind: true, waits: time.Second},
 		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 		"with another doubt numbers say little": {before: evidence{records: of("v1")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 	} {
@@ -53,6 +55,9 @@ func TestSettled(t *testing.T) {
 						is.records[i].Annotations = map[string]string{v1.AnnotationClusterID: "c1"}
 					}
 					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2}
+					if tc.behind && time.Since(begun) < tc.at {
+						is.beat.Recorded = time.Time{}
+					}
 					return is, nil
 				})
 				if got := strings.Join(doubts, "; "); err != nil || !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") || strings.Contains(got, "; ") {

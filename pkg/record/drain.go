@@ -133,10 +133,6 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 		doubt("StorageOS was last listed completely %v ago", age.Round(time.Second))
 	case age < -apart:
 		doubt("the clock here is %v behind the controller's", (-age).Round(time.Second))
-	case h.Recorded.IsZero():
-		doubt("what was first listed is not all recorded yet")
-	case now.Sub(h.Recorded) > Fresh:
-		doubt("what was listed in the last %v is not all recorded yet", now.Sub(h.Recorded).Round(time.Second))
 	}
 	doubtMany(h.Held, "record is held: its volume is not listed, and not proven gone",
 		"records are held: their volumes are not listed, and not proven gone")
@@ -163,6 +159,18 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 	doubtMany(going, "record is being deleted and not kept true any more", "records are being deleted and not kept true any more")
 	doubtMany(absent, "record waits: StorageOS does not list its volume", "records wait: StorageOS does not list their volumes")
 	return doubts
+}
+
+// Lag is what is not recorded that was listed longer ago than is Fresh, "" if all is. After a
+// start that may be over in a moment.
+func Lag(h Heartbeat, now time.Time) string {
+	switch age := now.Sub(h.Recorded); {
+	case h.Recorded.IsZero():
+		return "what was first listed is not all recorded yet"
+	case age > Fresh:
+		return fmt.Sprintf("what was listed in the last %v is not all recorded yet", age.Round(time.Second))
+	}
+	return ""
 }
 
 // Tally is why numbers tell that records are not all there, or are of more volumes than were

@@ -142,8 +142,6 @@ func TestDoubts(t *testing.T) {
 	}{
 		"nothing":                        {func(*Heartbeat, *v1.Volume) {}, ""},
 		"a stale Lease":                  {func(h *Heartbeat, _ *v1.Volume) { h.Completed = h.Completed.Add(-time.Second) }, "last listed completely 1m1s ago"},
-		"behind":                         {func(h *Heartbeat, _ *v1.Volume) { h.Recorded = now.Add(-Fresh - time.Second) }, "what was listed in the last 1m1s is not all recorded yet"},
-		"never recorded":                 {func(h *Heartbeat, _ *v1.Volume) { h.Recorded = time.Time{} }, "what was first listed is not all recorded yet"},
 		"a Lease that is ahead":          {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(time.Hour) }, "1h0m0s behind"},
 		"another cluster":                {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "c2" }, `1 record is not of the cluster that was listed, "c2"`},
 		"a record of none":               {func(_ *Heartbeat, r *v1.Volume) { r.Annotations = nil }, "1 record is not of"},
@@ -167,6 +165,22 @@ func TestDoubts(t *testing.T) {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// What was listed a minute ago has to be recorded.
+func TestLag(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(100000, 0)
+	for recorded, want := range map[time.Time]string{
+		now:                              "",
+		now.Add(-Fresh):                  "",
+		now.Add(-Fresh - 20*time.Second): "what was listed in the last 1m20s is not all recorded yet",
+		{}:                               "what was first listed is not all recorded yet",
+	} {
+		if got := Lag(Heartbeat{Recorded: recorded}, now); got != want {
+			t.Errorf("recorded as of %v: %q, want %q", recorded, got, want)
+		}
 	}
 }
 
