@@ -23,7 +23,7 @@ import (
 //	a PersistentVolume is let go or goes   nothing: the volume can only go, which a listing shows
 type early struct {
 	kube   kubernetes.Interface
-	driver string
+	caches *cache.Caches
 	reader *source.EarlyReader
 }
 
@@ -32,7 +32,7 @@ func (r *Reconciler) newEarly(o Options) *early {
 	if !o.Settings.EarlyReads {
 		return nil
 	}
-	return &early{o.Kubernetes, o.Settings.CSIDriver, source.NewEarlyReader(o.StorageOS, r.view, source.ParallelEarlyReads, o.Metrics.EarlyRead, r.volumeRead)}
+	return &early{o.Kubernetes, r.caches, source.NewEarlyReader(o.StorageOS, r.view, source.ParallelEarlyReads, o.Metrics.EarlyRead, r.volumeRead)}
 }
 
 // volumeRead takes what a volume has shown that it did not show before.
@@ -88,7 +88,7 @@ func (e *early) run(ctx context.Context, attachmentChanged func(pv string)) {
 		return
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { cache.WatchAttachments(ctx, e.kube, e.driver, attachmentChanged) })
+	wg.Go(func() { e.caches.WatchAttachments(ctx, e.kube, attachmentChanged) })
 	e.reader.Run(ctx)
 	wg.Wait()
 }

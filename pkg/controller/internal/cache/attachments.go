@@ -22,10 +22,10 @@ const attachmentsRetry = time.Minute
 // WatchAttachments calls changed with the name of each PersistentVolume that is being
 // attached or detached, or has been, until ctx ends. Nothing waits for it, and all goes on
 // without the right to see VolumeAttachments: a listing tells what they tell, later.
-func WatchAttachments(ctx context.Context, kube kubernetes.Interface, driver string, changed func(pv string)) {
+func (c *Caches) WatchAttachments(ctx context.Context, kube kubernetes.Interface, changed func(pv string)) {
 	logger, said := klog.FromContext(ctx), false
 	for ctx.Err() == nil {
-		err := watchAttachments(ctx, kube, driver, changed)
+		err := c.watchAttachments(ctx, kube, changed)
 		if err != nil && !said {
 			said = true
 			logger.Info("There is no right to look at VolumeAttachments: that a volume was attached or detached is seen by the next listing", "err", err)
@@ -38,11 +38,11 @@ func WatchAttachments(ctx context.Context, kube kubernetes.Interface, driver str
 }
 
 // watchAttachments returns when there is no right to see VolumeAttachments, or ctx has ended.
-func watchAttachments(ctx context.Context, kube kubernetes.Interface, driver string, changed func(pv string)) error {
+func (c *Caches) watchAttachments(ctx context.Context, kube kubernetes.Interface, changed func(pv string)) error {
 	ctx, stop := context.WithCancelCause(klog.NewContext(ctx, logr.Discard())) // what matters is said here
 	defer stop(nil)
 	informer := storageinformers.NewVolumeAttachmentInformer(kube, 0, cache.Indexers{})
-	if err := informer.SetTransform(trimAttachment(driver)); err != nil {
+	if err := informer.SetTransform(c.trimAttachment); err != nil {
 		return err
 	}
 	if err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
@@ -62,14 +62,18 @@ func watchAttachments(ctx context.Context, kube kubernetes.Interface, driver str
 	return nil
 }
 
-// trimAttachment is the transform of the informer.
-func trimAttachment(driver string) cache.TransformFunc {
-	return func(obj any) (any, error) {
-		if a, ok := obj.(*storagev1.VolumeAttachment); ok {
-			return state.NewAttachment(a, driver), nil
-		}
+// trimAttachment is the transform of the informer. A name that is known already is not kept
+// again.
+func (c *Caches) trimAttachment(obj any) (any, error) {
+	attachment, ok := obj.(*storagev1.VolumeAttachment)
+	if !ok {
 		return obj, nil // trimmed before, or a tombstone
 	}
+	a := state.NewAttachment(attachment, c.driver)
+	if pv := c.PV(a.PVName); pv != nil {
+		a.PVName = pv.Name
+	}
+	return a, nil
 }
 
 // attachmentHandler calls one function for all that says something of a volume. What was

@@ -9,15 +9,21 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
+	"github.com/google/go-cmp/cmp"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	versionedfake "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/fake"
 )
 
 const driver = "csi.storageos.com"
@@ -42,9 +48,13 @@ func watched(t *testing.T, client *fake.Clientset, tell func()) (told []string, 
 	var lines bytes.Buffer
 	logger := textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(&lines)))
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logger))
+	caches, err := New(client, versionedfake.NewSimpleClientset(), driver, false, Changed{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		WatchAttachments(ctx, client, driver, func(pv string) {
+		caches.WatchAttachments(ctx, client, func(pv string) {
 			mu.Lock()
 			defer mu.Unlock()
 			told = append(told, pv)
@@ -140,4 +150,39 @@ func TestWatchAttachmentsForbidden(t *testing.T) {
 			t.Errorf("log: %s", log)
 		}
 	})
+}
+
+// What is kept of an attachment is little, and the name of a PersistentVolume that is known is
+// not kept again.
+func TestTrimAttachment(t *testing.T) {
+	t.Parallel()
+	caches, err := New(fake.NewClientset(), versionedfake.NewSimpleClientset(), driver, false, Changed{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pv := &state.PV{PVSummary: state.PVSummary{Name: "pv-a"}}
+	if err := caches.PVs.GetStore().Add(pv); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		obj  any
+		want any
+	}{
+		"of ours":              {attachment("a", driver, strings.Clone("pv-a"), true), &state.Attachment{Name: "a", ResourceVersion: "1", PVName: "pv-a", Attached: true}},
+		"of an unknown one":    {attachment("a", driver, "pv-x", true), &state.Attachment{Name: "a", ResourceVersion: "1", PVName: "pv-x", Attached: true}},
+		"of another driver":    {attachment("a", "other", "pv-a", true), &state.Attachment{Name: "a", ResourceVersion: "1"}},
+		"that was trimmed":     {&state.Attachment{Name: "a"}, &state.Attachment{Name: "a"}},
+		"that has gone unseen": {cache.DeletedFinalStateUnknown{Key: "a"}, cache.DeletedFinalStateUnknown{Key: "a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := caches.trimAttachment(tc.obj)
+			if diff := cmp.Diff(tc.want, got); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+			if a, ok := got.(*state.Attachment); ok && a.PVName == pv.Name && unsafe.StringData(a.PVName) != unsafe.StringData(pv.Name) {
+				t.Error("the name is kept twice")
+			}
+		})
+	}
 }

@@ -46,6 +46,7 @@ type EarlyReader struct {
 	found func(id string, read Payload) // each that is new or has changed
 
 	parallel int // how many are asked for at a time
+	most     int // how many wait at most: a listing shows the others sooner
 
 	mu      sync.Mutex
 	waiting []*waitingRead // by due
@@ -63,14 +64,19 @@ type waitingRead struct {
 // NewEarlyReader makes a reader of volumes that asks for so many at a time. It counts each
 // question by its reason, and calls found for each volume that shows something new.
 func NewEarlyReader(api storageos.Lister, v *View, parallel int, count func(reason string), found func(id string, read Payload)) *EarlyReader {
-	return &EarlyReader{api: api, view: v, parallel: parallel, count: count, found: found, wake: make(chan struct{}, 1)}
+	most := int(EarlyReadsPerSecond * max(v.clock.Interval, time.Second) / time.Second)
+	return &EarlyReader{api: api, view: v, parallel: parallel, most: most, count: count, found: found, wake: make(chan struct{}, 1)}
 }
 
-// Ask has a volume read as soon as possible. What was asked of it before is forgotten.
+// Ask has a volume read as soon as possible, if it can be before the next listing. What was
+// asked of it before is forgotten.
 func (e *EarlyReader) Ask(r EarlyRead) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.waiting = slices.DeleteFunc(e.waiting, func(w *waitingRead) bool { return w.ID == r.ID })
+	if len(e.waiting) >= e.most {
+		return
+	}
 	e.wait(&waitingRead{EarlyRead: r, due: time.Now()})
 	select {
 	case e.wake <- struct{}{}:

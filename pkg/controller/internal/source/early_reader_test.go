@@ -319,6 +319,22 @@ func TestEarlyReaderBounds(t *testing.T) {
 	}
 }
 
+// However many are asked for at once: no more wait than can be read until the next listing.
+func TestEarlyReaderFlood(t *testing.T) {
+	t.Parallel()
+	reads(t, func(r *reading) {
+		for n := range 10_000 {
+			r.ask(fmt.Sprintf("n%d", n))
+		}
+		r.EarlyReader.mu.Lock()
+		defer r.EarlyReader.mu.Unlock()
+		const most = 20*5 + 20 // in five seconds, and those of the first moment
+		if n := len(r.waiting); n < 80 || n > most {
+			t.Errorf("%d wait, want up to %d", n, most)
+		}
+	})
+}
+
 func total(counts map[time.Duration]int) (n int) {
 	for c := range maps.Values(counts) {
 		n += c
