@@ -50,7 +50,7 @@ type EarlyReader struct {
 
 	mu      sync.Mutex
 	waiting []*waitingRead // by due
-	last    []time.Time    // when those of the last second were begun
+	last    []time.Time    // when those of the last second were begun, at the latest
 	wake    chan struct{}
 }
 
@@ -147,6 +147,16 @@ func (e *EarlyReader) take(now time.Time) (due []*waitingRead, pause time.Durati
 	return due, 0
 }
 
+// begun says that the last n reads have been begun only now: until the cluster has answered,
+// none is, and StorageOS is to meet no more of them in a second however long that takes.
+func (e *EarlyReader) begun(n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range n {
+		e.last[len(e.last)-1-i] = time.Now()
+	}
+}
+
 // read reads some volumes between two answers of the cluster that was listed last. If it is
 // not the same that answers, nothing was read, and nothing is read again: a listing tells more.
 func (e *EarlyReader) read(ctx context.Context, due []*waitingRead) {
@@ -166,6 +176,7 @@ func (e *EarlyReader) read(ctx context.Context, due []*waitingRead) {
 			e.view.shown(due[i].ID, a.Begun) // whoever has it: it is not absent
 		}
 	}
+	e.begun(len(due))
 	after, err := askCluster(ctx, e.api, e.view)
 	if err == nil {
 		err = before.agrees(after, e.view)

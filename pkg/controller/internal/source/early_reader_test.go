@@ -335,6 +335,43 @@ func TestEarlyReaderFlood(t *testing.T) {
 	})
 }
 
+// However slow StorageOS is, and then is not, it meets no more reads in a second.
+func TestEarlyReaderBoundsWhileSlow(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string][]string{
+		"the cluster":       {"cluster"},
+		"the first volumes": {"volume n0", "volume n1", "volume n2", "volume n3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reads(t, func(r *reading) {
+				begun := time.Now()
+				r.api.Before = func(_ context.Context, call string) {
+					if slices.Contains(slow, call) && time.Since(begun) < time.Second/2 {
+						time.Sleep(900 * time.Millisecond)
+					}
+				}
+				for n := range 50 {
+					r.ask(fmt.Sprintf("n%d", n))
+				}
+				time.Sleep(3 * time.Second)
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				asked := slices.Sorted(slices.Values(r.asked[metrics.EarlyPersistentVolume]))
+				if len(asked) < 50 {
+					t.Errorf("%d were read", len(asked))
+				}
+				for i := EarlyReadsPerSecond; i < len(asked); i++ {
+					if within := asked[i] - asked[i-EarlyReadsPerSecond]; within < time.Second {
+						t.Errorf("%d were read within %v", EarlyReadsPerSecond+1, within)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
 func total(counts map[time.Duration]int) (n int) {
 	for c := range maps.Values(counts) {
 		n += c
