@@ -197,7 +197,7 @@ reliability: ## run the fault suite and write docs/reliability.md
 
 BENCH_VOLUMES ?= 10000
 .PHONY: bench
-bench: build bin/devcluster ## measure everything at up to BENCH_VOLUMES volumes (10000); about 14 minutes
+bench: build bin/devcluster ## measure everything at up to BENCH_VOLUMES volumes (10000); about 22 minutes
 	go build -o bin/bench ./hack/bench
 	@bin/bench -volumes $(BENCH_VOLUMES) $(BENCH_ARGS)
 

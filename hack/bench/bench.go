@@ -33,6 +33,7 @@ const noSelfCheck = "--feature-gates=DetectCacheInconsistency=false"
 type options struct {
 	volumes int
 	alone   bool // nothing with fewer volumes
+	early   bool // nothing but what early reads bring
 	bin     string
 	crd     string
 	out     string
@@ -227,7 +228,11 @@ func (b *bench) measure(ctx context.Context, n int) error {
 	if err := b.grow(ctx, n); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context, int) error{b.coldStart, b.warmStart, b.goBenchmark} {
+	steps := []func(context.Context, int) error{b.coldStart, b.warmStart, b.earlyReads, b.goBenchmark}
+	if b.early {
+		steps = steps[2:3]
+	}
+	for _, step := range steps {
 		if err := step(ctx, n); err != nil {
 			return err
 		}

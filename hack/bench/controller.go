@@ -37,17 +37,17 @@ type controller struct {
 	url string
 }
 
-// controller starts one that polls every so often.
-func (b *bench) controller(interval time.Duration) (*controller, error) {
+// controller starts one that polls every so often, with more flags.
+func (b *bench) controller(interval time.Duration, flags ...string) (*controller, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	addr := l.Addr().String()
 	l.Close()
-	cmd := exec.Command(filepath.Join(b.bin, "volume-sync-controller"), "-kubeconfig", b.kubeconfig,
+	cmd := exec.Command(filepath.Join(b.bin, "volume-sync-controller"), append([]string{"-kubeconfig", b.kubeconfig,
 		"-api-endpoint", b.endpoint, "-api-secret-path", b.secret, "-metrics-addr", addr, "-profiling",
-		"-api-poll-interval", interval.String())
+		"-api-poll-interval", interval.String()}, flags...)...)
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit)
 	p, err := start(filepath.Join(b.dir, "controller.log"), cmd)
 	if err != nil {

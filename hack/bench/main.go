@@ -20,6 +20,7 @@ func main() {
 	o := options{}
 	flag.IntVar(&o.volumes, "volumes", usualVolumes, "the largest `number` of volumes; 1,000 and 10,000 are measured too, if that is less")
 	flag.BoolVar(&o.alone, "alone", false, "measure the largest number only")
+	flag.BoolVar(&o.early, "early", false, "measure only what early reads bring and cost")
 	flag.StringVar(&o.bin, "bin", "bin", "`folder` of devcluster and volume-sync-controller")
 	flag.StringVar(&o.crd, "crd", "deploy/crd/api.storageos.com_volumes.yaml", "`file` of the CRD")
 	flag.StringVar(&o.out, "o", "", "`file` to write the tables to as well")

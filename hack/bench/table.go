@@ -60,8 +60,13 @@ func (o options) command() string {
 	if o.volumes != usualVolumes {
 		text += fmt.Sprint(" BENCH_VOLUMES=", o.volumes)
 	}
-	if o.alone {
+	switch {
+	case o.alone && o.early:
+		text += " BENCH_ARGS='-alone -early'"
+	case o.alone:
 		text += " BENCH_ARGS=-alone"
+	case o.early:
+		text += " BENCH_ARGS=-early"
 	}
 	return text
 }

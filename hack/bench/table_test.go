@@ -15,6 +15,8 @@ func TestWrite(t *testing.T) {
 	}{
 		"as is usual":      {options{volumes: usualVolumes}, "`make bench`"},
 		"the large number": {options{volumes: 100_000}, "`make bench BENCH_VOLUMES=100000`"},
+		"early reads":      {options{volumes: usualVolumes, early: true}, "`make bench BENCH_ARGS=-early`"},
+		"both":             {options{volumes: 100_000, alone: true, early: true}, "`make bench BENCH_VOLUMES=100000 BENCH_ARGS='-alone -early'`"},
 		"and only that":    {options{volumes: 100_000, alone: true}, "`make bench BENCH_VOLUMES=100000 BENCH_ARGS=-alone`"},
 	} {
 		t.Run(name, func(t *testing.T) {
