@@ -58,7 +58,7 @@ cat <<END
 
 In a second terminal:
   bin/devcluster kubectl get volumes
-  bin/devcluster kubectl apply -f hack/demo/claim.yaml       a claim: its record is there 5 s later
+  bin/devcluster kubectl apply -f hack/demo/claim.yaml       a claim: its record is there at once
   bin/devcluster kubectl get pods -n storageos
   bin/devcluster kubectl logs -n storageos -l app.kubernetes.io/name=storageos-volume-sync --prefix
   bin/devcluster kubectl get lease -n storageos              who leads

@@ -17,7 +17,7 @@ import (
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
-// noticed is how long the record of a changed volume may take: a poll, and a little.
+// noticed is how long the record of a new or changed volume may take: a poll, and a little.
 const noticed = 8 * time.Second
 
 // plugin is the kubectl plugin, which people on call ask.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 
 	"github.com/storageos/volume-sync-controller/hack/simulator"
@@ -153,12 +155,40 @@ func (s *story) next(ctx context.Context) error {
 		said(s.who, it.String(), what)
 		return err
 	case 4:
+		begun := time.Now()
 		it, err := s.add(ctx)
 		said(s.who, it.String(), "is made")
-		return err
+		if err != nil || it.namespace == "" {
+			return err
+		}
+		return s.recorded(ctx, it, begun)
 	default:
 		return s.remove(ctx)
 	}
+}
+
+// recorded says how long it took from a claim to its record. Somebody may delete the claim
+// meanwhile.
+func (s *story) recorded(ctx context.Context, of item, begun time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, noticed)
+	defer cancel()
+	err := wait(ctx, func() (bool, error) {
+		list, err := s.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		for _, r := range list.Items {
+			if pv := r.Status.PersistentVolume; pv != nil && pv.Claim != nil && *pv.Claim == (v1.ClaimReference{Namespace: of.namespace, Name: of.name}) {
+				said("record", r.Name, fmt.Sprintf("is there %.1f s after the claim", time.Since(begun).Seconds()))
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
 }
 
 // remove has the oldest deleted. Nothing uses the volume any more.
