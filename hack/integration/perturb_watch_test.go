@@ -12,7 +12,7 @@ import (
 )
 
 // watchedKinds are what the program watches: the last parts of their paths.
-var watchedKinds = []string{"volumes", "persistentvolumes", "customresourcedefinitions", "leases"}
+var watchedKinds = []string{"volumes", "persistentvolumes", "customresourcedefinitions", "leases", "volumeattachments"}
 
 // gate lets the watches of a kind stand still.
 type gate struct {
