@@ -7,6 +7,8 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // The leader does not say that all is recorded while it is not.
@@ -118,35 +120,71 @@ func TestHistoryBehind(t *testing.T) {
 }
 
 // What makes Kubernetes store other copies than were written, a policy or a webhook, is told, and
-// is not written against. When it ends the record is right a minute later.
+// is not written against, whatever it was that was written. When it ends the record is right a
+// minute later.
 func TestHistoryAltered(t *testing.T) {
 	t.Parallel()
-	told(t, 5, nil, func(h *history) {
-		h.records.drops = func(r *v1.Volume) {
-			if r.Name == "v0" && r.Status.Master != nil {
-				r.Status.Master.Health = "online"
-			}
-		}
-		h.api.Lists["one"][0] = "v0 1 offline"
-		writes := h.records.writes
-		h.listings(2)
-		if l := h.leader.Listing(); l.Invalid != 1 {
-			t.Errorf("%+v", l)
-		}
-		h.listings(24) // two minutes
-		if n := h.records.writes - writes; n > 8 {
-			t.Errorf("%d writes in two minutes", n)
-		}
-		if l := h.leader.Listing(); l.Invalid != 1 || h.events[policy.EventInvalid] != 1 {
-			t.Errorf("%+v, events %v", l, h.events)
-		}
-		h.records.drops = nil
-		h.listings(14)
-		if got := h.records.records["v0"].Status; got.Master.Health != "offline" || got.Health != v1.HealthOffline {
-			t.Errorf("in the end: %+v", got)
-		}
-		if l := h.leader.Listing(); l.Invalid != 0 || l.Recorded != l.Completed {
-			t.Errorf("in the end: %+v", l)
-		}
-	})
+	for name, tc := range map[string]struct {
+		alters func(*v1.Volume)
+		change func(*history)
+	}{
+		"the volume changes": {
+			func(r *v1.Volume) { r.Status.Master.Health = "online" },
+			func(h *history) { h.api.Lists["one"][0] = "v0 1 offline" },
+		},
+		"its PersistentVolume does": {
+			func(r *v1.Volume) { r.Status.Master.NodeID = "elsewhere" },
+			func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.ClaimName = "other" }) },
+		},
+		"it is adopted": {
+			func(r *v1.Volume) { r.Status.Master.NodeID = "elsewhere" },
+			func(h *history) { h.edit("v0", func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationClusterID) }) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 5, nil, func(h *history) {
+				h.records.drops = func(r *v1.Volume) {
+					if r.Name == "v0" && r.Status.Master != nil {
+						tc.alters(r)
+					}
+				}
+				tc.change(h)
+				writes := h.records.writes
+				h.listings(3)
+				if l := h.leader.Listing(); l.Invalid != 1 {
+					t.Errorf("%+v", l)
+				}
+				h.listings(24) // two minutes
+				if n := h.records.writes - writes; n > 9 {
+					t.Errorf("%d writes in two minutes", n)
+				}
+				if l := h.leader.Listing(); l.Invalid != 1 || h.events[policy.EventInvalid] != 1 {
+					t.Errorf("%+v, events %v", l, h.events)
+				}
+				h.records.drops = nil
+				h.listings(14)
+				if got := h.records.records["v0"].Status; !record.SameCopies(&got, h.shouldSay(t, "v0")) {
+					t.Errorf("in the end: %+v", got)
+				}
+				if l := h.leader.Listing(); l.Invalid != 0 || l.Recorded != l.Completed {
+					t.Errorf("in the end: %+v", l)
+				}
+			})
+		})
+	}
+}
+
+// shouldSay is what the status of a record should say of a volume.
+func (h *history) shouldSay(t *testing.T, id string) *v1.VolumeStatus {
+	t.Helper()
+	_, v, err := h.api.Volume(h.ctx, "one", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := record.FromVolume(v, "one", h.api.NodeNames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &c.Status
 }

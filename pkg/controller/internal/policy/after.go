@@ -23,7 +23,7 @@ func (t Memory) Saved(o Observation, d Decision, was, is, cached *state.Record, 
 		t.Quiet = 0
 		t.Gauges.Invalid = o.Source.Presence == Present && o.Source.Invalid != ""
 	}
-	t.Applied, t.Written = AppliedBy(d, was, is), nil
+	t.Applied, t.Written = AppliedBy(d, is), nil
 	// Of a record that the cache does not know, or has as it is now, what was written is of
 	// no use: a first start would remember every record by it.
 	if Newest(is, cached) == is {

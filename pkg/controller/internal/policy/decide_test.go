@@ -33,7 +33,7 @@ func pvBound() *state.PV {
 			Name: "pv", Phase: state.Intern(corev1.VolumeBound), ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete),
 			ClaimNamespace: state.Intern("team"), ClaimName: "data",
 		},
-		UID: "pv-uid", NamespaceID: state.Intern("ns"), VolumeID: "vol", Created: ago(time.Hour).Unix(),
+		UID: "pv-uid", NamespaceID: state.Intern("ns"), VolumeID: "vol", Created: uint32(ago(time.Hour).Unix()),
 	}
 }
 

@@ -80,14 +80,14 @@ type Applied struct {
 }
 
 // AppliedBy tells what a save has settled: nothing if the record now says what it
-// should, or if its content was not written and turned out to be another than
-// the cache knew. Somebody has edited it meanwhile: that edit's own event brings
-// the ID back.
-func AppliedBy(d Decision, before, after *state.Record) Applied {
+// should, or if its content was not written and turns out to be another than it should.
+// Somebody has edited it meanwhile, or changes what is stored: the event of that brings the
+// ID back.
+func AppliedBy(d Decision, after *state.Record) Applied {
 	switch {
 	case after.Summary == d.Want:
 		return Applied{}
-	case !d.Content && before.Summary.Content != d.Want.Content:
+	case !d.Content && after.Summary.Content != d.Want.Content:
 		return Applied{}
 	default:
 		return Applied{Desired: d.Want, Observed: after.Summary}

@@ -13,26 +13,21 @@ func TestSettle(t *testing.T) {
 	right := rightState()
 	pruned, edited := right, right
 	pruned.Content, edited.Content = 5, 6
-	unjoined := edited
+	unjoined := right
 	unjoined.PV = state.PVSummary{}
 	for name, tc := range map[string]struct {
-		content bool           // the content was written
-		before  *state.Summary // nil: the record was made
+		content bool // the content was written
 		after   state.Summary
 		want    Applied
 	}{
-		"the record says what it should":                    {true, &edited, right, Applied{}},
-		"a new record was pruned":                           {true, nil, pruned, Applied{right, pruned}},
-		"a record was pruned":                               {true, &edited, pruned, Applied{right, pruned}},
-		"what is not content was pruned":                    {false, &right, pruned, Applied{right, pruned}},
-		"somebody edited what was not written":              {false, &unjoined, edited, Applied{}},
-		"somebody edited it, and the cache had been behind": {false, &edited, right, Applied{}},
+		"the record says what it should":                    {true, right, Applied{}},
+		"a new record was pruned":                           {true, pruned, Applied{right, pruned}},
+		"what is not content was pruned":                    {false, unjoined, Applied{right, unjoined}},
+		"the content was pruned that was not written":       {false, pruned, Applied{}},
+		"somebody edited what was not written":              {false, edited, Applied{}},
+		"somebody edited it, and the cache had been behind": {false, right, Applied{}},
 	} {
-		var before *state.Record
-		if tc.before != nil {
-			before = recordOf(*tc.before)
-		}
-		if got := AppliedBy(Decision{Want: right, Content: tc.content}, before, recordOf(tc.after)); got != tc.want {
+		if got := AppliedBy(Decision{Want: right, Content: tc.content}, recordOf(tc.after)); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
 	}

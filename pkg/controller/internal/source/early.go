@@ -62,6 +62,8 @@ func (v *View) readEarly(id string, is early) bool {
 		return false
 	case listed != nil && (listed.rev.ns.id != is.namespaceID || listed.rev.begun.After(is.begun)):
 		return false
+	case listed != nil && listed.invalid.Value() != "":
+		return false // it is for the lists to say that it is not any more
 	}
 	is.of = of
 	v.early[id] = &is

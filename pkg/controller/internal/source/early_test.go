@@ -305,6 +305,19 @@ func TestEarly(t *testing.T) {
 			},
 			map[string]uint64{"c": 21}, nil, []bool{false},
 		},
+		"while it cannot be recorded": {
+			func(l *timeline) {
+				l.listing("cluster", func() {
+					r := l.ask("one")
+					r.Show("a", 7)
+					r.Store("a", 7, digestOfContent(1), "it is too large")
+					l.close(r, -1, shown{"b", 11})
+					l.list("two", other)
+				})
+				l.read("a", 2)
+			},
+			map[string]uint64{"a": 1}, nil, []bool{false},
+		},
 		"after a listing that was not complete": {
 			func(l *timeline) {
 				l.begin()

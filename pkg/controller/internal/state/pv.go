@@ -17,11 +17,11 @@ type PV struct {
 	PVSummary
 	UID             types.UID
 	ResourceVersion string
-	Created         int64 // Unix seconds
 	SizeBytes       int64 // its capacity
 
 	NamespaceID Interned[string] // of StorageOS, from the handle
 	VolumeID    string           // "" if it is not ours
+	Created     uint32           // Unix seconds, until 2106: it and what follows take eight bytes
 	Terminating bool
 	Unreadable  bool // its handle names no volume, though it is of the driver
 	// ClaimUID is that of the claim it is for, kept only if claims are told of events.
@@ -86,7 +86,7 @@ func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
 		return p
 	}
 	p.NamespaceID, p.VolumeID = Intern(namespaceID), strings.Clone(volumeID) // not the whole handle
-	p.Created = pv.CreationTimestamp.Unix()
+	p.Created = uint32(pv.CreationTimestamp.Unix())
 	p.Phase = Intern(pv.Status.Phase)
 	p.SizeBytes = pv.Spec.Capacity.Storage().Value()
 	p.ReclaimPolicy = Intern(pv.Spec.PersistentVolumeReclaimPolicy)
@@ -109,5 +109,5 @@ func ChoosePV(all []*PV) *PV {
 }
 
 func (p *PV) rank() record.Rank {
-	return record.Rank{Bound: p.Phase.Value() == corev1.VolumeBound, Created: p.Created, Name: p.Name}
+	return record.Rank{Bound: p.Phase.Value() == corev1.VolumeBound, Created: int64(p.Created), Name: p.Name}
 }

@@ -10,7 +10,7 @@ import (
 func TestChoosePV(t *testing.T) {
 	t.Parallel()
 	at := func(name string, age time.Duration, phase corev1.PersistentVolumePhase) *PV {
-		return &PV{PVSummary: PVSummary{Name: name, Phase: Intern(phase)}, Created: -int64(age.Seconds())}
+		return &PV{PVSummary: PVSummary{Name: name, Phase: Intern(phase)}, Created: uint32((1_000*time.Hour - age).Seconds())}
 	}
 	for name, tc := range map[string]struct {
 		all  []*PV
