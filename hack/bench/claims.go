@@ -202,9 +202,11 @@ func (c *claimed) atOnce(ctx context.Context, of *controller, m *meter) (is burs
 	if err != nil {
 		return is, err
 	}
-	is.processor, is.most = after-processor, mostWithin(m.readsSince(begun), time.Second)
+	all := m.readsSince(begun)
+	is.processor, is.most = after-processor, mostWithin(all, time.Second)
 	is.reads, err = of.earlyReads()
 	is.reads -= reads
+	is.others = len(all) - is.reads
 	is.listings, is.early = m.usage().since(before).split(is.reads)
 	return is, err
 }
