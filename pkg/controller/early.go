@@ -8,7 +8,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/cache"
-	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
@@ -19,7 +18,7 @@ import (
 //	what Kubernetes tells                  expected of the volume
 //	a PersistentVolume is new              that it is there
 //	a PersistentVolume has grown           that it is as large
-//	an attachment comes, changes, goes     that it is another than before
+//	an attachment comes, changes, goes     that it is another than was listed
 //	a PersistentVolume is let go or goes   nothing: the volume can only go, which a listing shows
 type early struct {
 	kube   kubernetes.Interface
@@ -71,9 +70,9 @@ func (r *Reconciler) attachmentChanged(name string) {
 		return
 	}
 	read := source.EarlyRead{NamespaceID: pv.NamespaceID.Value(), ID: pv.VolumeID, Reason: metrics.EarlyAttachment}
-	if is := r.view.Look(pv.VolumeID); is.Presence == policy.Present {
-		read.Not = is.Digest.Content
-	}
+	// Two or three events tell of one attachment: each expects another content than before
+	// the first of them, and not than the one that was read since.
+	read.Not = r.view.ListedContent(pv.VolumeID)
 	r.early.reader.Ask(read)
 }
 

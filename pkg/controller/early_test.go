@@ -194,6 +194,38 @@ func TestHistoryEarlyBesideAListing(t *testing.T) {
 	}
 }
 
+// Kubernetes tells twice of one attachment: that it is wanted and that it is done. If the first
+// read has shown it already, the second is the last.
+func TestHistoryEarlyAttachment(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		early bool // StorageOS shows it before Kubernetes tells that it is done
+		want  int  // questions
+	}{"at once": {true, 2}, "a moment later": {false, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				attached := func() { h.api.Lists["one"][0] = "v0 1 online n2" }
+				if tc.early {
+					attached()
+				}
+				h.leader.attachmentChanged("v0")
+				h.readEarly()
+				attached()
+				h.leader.attachmentChanged("v0")
+				h.readEarly()
+				for range 4 {
+					h.sleep(time.Second)
+					h.readEarly()
+				}
+				if n := h.asked("v0"); n != tc.want {
+					t.Errorf("it was asked for %d times, want %d", n, tc.want)
+				}
+			})
+		})
+	}
+}
+
 // A volume that was read is not asked for when its record is to be written: the answer is
 // kept. If a list that was asked for earlier has taken its place, it is asked for again.
 func TestHistoryEarlyContent(t *testing.T) {

@@ -71,6 +71,16 @@ func (v *View) readEarly(id string, is early) bool {
 	return listed == nil && was == nil || v.digest(id, was) != is.Digest
 }
 
+// ListedContent is the content that a list has shown of a volume last, 0 if none has.
+func (v *View) ListedContent(id string) uint64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if e := v.volumes[id]; e != nil {
+		return e.Content
+	}
+	return 0
+}
+
 // digest is what was known of a volume before it was read.
 func (v *View) digest(id string, was *early) state.Digest {
 	if was != nil {
