@@ -32,15 +32,18 @@ func (f *failing) note(id string, err error) {
 	}
 }
 
-// has tells whether an ID has failed more than a few times.
-func (f *failing) has(id string) bool {
+// often are the IDs that have failed more than a few times, all at one moment.
+func (f *failing) often() map[string]bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.times[id] >= fewFailures
-}
-
-func (f *failing) count() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.many
+	if f.many == 0 {
+		return nil
+	}
+	all := make(map[string]bool, f.many)
+	for id, n := range f.times {
+		if n >= fewFailures {
+			all[id] = true
+		}
+	}
+	return all
 }

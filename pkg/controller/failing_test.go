@@ -18,17 +18,14 @@ func TestFailing(t *testing.T) {
 		{"a", nil, 0}, {"a", failed, 0}, {"a", failed, 0}, {"a", failed, 1}, {"a", failed, 1}, {"b", failed, 1}, {"b", nil, 1},
 		{"b", failed, 1}, {"b", failed, 1}, {"b", failed, 2}, {"a", nil, 1}, {"a", nil, 1}, {"b", nil, 0},
 	} {
-		if f.note(step.id, step.err); f.count() != step.want {
-			t.Errorf("step %d: %d, want %d", n, f.count(), step.want)
+		before := f.often()
+		was := len(before)
+		f.note(step.id, step.err)
+		if got := f.often(); len(got) != step.want || got[step.id] != (step.err != nil && f.times[step.id] >= fewFailures) {
+			t.Errorf("step %d: %v, want %d", n, got, step.want)
 		}
-		has := 0
-		for _, id := range []string{"a", "b"} {
-			if f.has(id) {
-				has++
-			}
-		}
-		if has != step.want {
-			t.Errorf("step %d: %d have failed often, want %d", n, has, step.want)
+		if len(before) != was {
+			t.Errorf("step %d: what has failed before it is another now", n)
 		}
 	}
 	if len(f.times) != 0 {

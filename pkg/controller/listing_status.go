@@ -24,8 +24,9 @@ func (r *Reconciler) Listing() Listing {
 	}
 	is := *l
 	is.Held, is.Invalid = r.tracker.concerned()
-	is.Unwritten = r.failing.count()
-	is.Recorded = r.backlog.oldest(is.Completed, r.failing.has)
+	unwritten := r.failing.often() // none is left out below that is not counted here
+	is.Unwritten = len(unwritten)
+	is.Recorded = r.backlog.oldest(is.Completed, func(id string) bool { return unwritten[id] })
 	return is
 }
 
