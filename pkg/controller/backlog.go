@@ -3,6 +3,8 @@ package controller
 import (
 	"sync"
 	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // backlog knows the records that do not say what is known of their volumes, or may not, and as
@@ -12,14 +14,15 @@ type backlog struct {
 	right map[string]int64 // by volume ID: end of the last complete listing then, Unix nanoseconds; 0: there was none
 }
 
-// note takes note of whether the record of a volume is behind, when a complete listing has
-// last ended at that time.
-func (b *backlog) note(id string, behind bool, completed time.Time) {
+// note takes note of how the record of a volume stands, when a complete listing has last ended
+// at that time. What was wrong once is so until it is right, whatever is known meanwhile.
+func (b *backlog) note(id string, is policy.Standing, completed time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	_, known := b.right[id]
 	switch {
-	case !behind:
+	case is == policy.Unsure:
+	case is == policy.Right:
 		if delete(b.right, id); len(b.right) == 0 {
 			b.right = nil // a first start has had all in it
 		}

@@ -3,6 +3,8 @@ package controller
 import (
 	"testing"
 	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
 
 // All is recorded as of the oldest of what is behind.
@@ -14,23 +16,25 @@ func TestBacklog(t *testing.T) {
 	none := time.Time{}
 	for n, step := range []struct {
 		id        string
-		behind    bool
+		is        policy.Standing
 		completed time.Time // when a complete listing ended last
 		otherwise string    // an ID that counts otherwise
 		want      time.Time // all is recorded as of then
 	}{
 		{id: "a", completed: at(1), want: at(1)},
-		{id: "a", behind: true, completed: at(2), want: at(2)},
-		{id: "b", behind: true, completed: at(3), want: at(2)},
-		{id: "a", behind: true, completed: at(4), want: at(2)}, // since then
-		{id: "a", behind: true, completed: at(4), otherwise: "a", want: at(3)},
-		{id: "c", behind: true, completed: none, want: none},
+		{id: "a", is: policy.Behind, completed: at(2), want: at(2)},
+		{id: "b", is: policy.Behind, completed: at(3), want: at(2)},
+		{id: "a", is: policy.Behind, completed: at(4), want: at(2)}, // since then
+		{id: "a", is: policy.Behind, completed: at(4), otherwise: "a", want: at(3)},
+		{id: "b", is: policy.Unsure, completed: at(4), want: at(2)},
+		{id: "c", is: policy.Unsure, completed: at(4), want: at(2)},
+		{id: "c", is: policy.Behind, completed: none, want: none},
 		{id: "c", completed: at(4), want: at(2)},
 		{id: "a", completed: at(5), want: at(3)},
 		{id: "b", completed: at(6), want: at(6)},
 	} {
 		failing = map[string]bool{step.otherwise: true}
-		b.note(step.id, step.behind, step.completed)
+		b.note(step.id, step.is, step.completed)
 		if got := b.oldest(step.completed, func(id string) bool { return failing[id] }); !got.Equal(step.want) {
 			t.Errorf("step %d: %v, want %v", n, got, step.want)
 		}

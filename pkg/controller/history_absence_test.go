@@ -359,7 +359,7 @@ func TestHistoryGoesUnheld(t *testing.T) {
 						}
 						_ = h.leader.poller.Poll(h.ctx)
 						for range 50 {
-							if held, _ := h.leader.tracker.concerned(); held > 0 {
+							if h.leader.Listing().Held > 0 {
 								t.Fatalf("held at poll %d: %v", n, h.leader.tracker.held)
 							}
 							h.tell(h.leader, -1)

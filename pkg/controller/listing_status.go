@@ -23,10 +23,13 @@ func (r *Reconciler) Listing() Listing {
 		return Listing{}
 	}
 	is := *l
-	is.Held, is.Invalid = r.tracker.concerned()
-	unwritten := r.failing.often() // none is left out below that is not counted here
+	// No record is left out of the time as of which all are right but those that these numbers
+	// count, at the same moment.
+	unwritten := r.failing.often()
 	is.Unwritten = len(unwritten)
-	is.Recorded = r.backlog.oldest(is.Completed, func(id string) bool { return unwritten[id] })
+	is.Held, is.Invalid = r.tracker.concerned(func(counts func(id string) bool) {
+		is.Recorded = r.backlog.oldest(is.Completed, func(id string) bool { return unwritten[id] || counts(id) })
+	})
 	return is
 }
 

@@ -356,8 +356,10 @@ func (m *model) check() {
 // remembered: nothing that the cache knows, for every volume that ever was, nor what was
 // wrong with it once.
 func (m *model) remembered() {
-	if behind := m.leader.backlog.right; behind != nil {
-		m.violated(ruleRest, "records are behind: %v", behind)
+	for id := range m.leader.backlog.right {
+		if t := m.leader.tracker.all[id]; t.Gauges.Held == "" { // which is so for as long as another cluster answers
+			m.violated(ruleRest, "the record of volume %s is behind: %+v", id, t)
+		}
 	}
 	for id, t := range m.leader.tracker.all {
 		o := m.leader.observe(id)

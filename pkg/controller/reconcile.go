@@ -62,7 +62,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		}
 		o.Heeds(t, b)
 		d = r.rules.Decide(o)
-		r.backlog.note(id, d.Behind, completed)
+		r.backlog.note(id, d.Standing, completed)
 		return d.Memory
 	})
 	if o.Source.Presence == policy.Present && o.Record != nil && o.Source.ClusterVerified && !o.Source.Vouched {

@@ -136,7 +136,10 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(after))
 		if was != nil && was.ResourceVersion == is.ResourceVersion {
-			r.backlog.note(id, d.Lacking, time.Time{}) // nothing was stored: no event brings the ID back
+			// Nothing was stored: no event brings the ID back.
+			if !d.Lacking {
+				r.backlog.note(id, policy.Right, time.Time{})
+			}
 		}
 		return t
 	})

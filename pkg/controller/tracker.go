@@ -197,10 +197,12 @@ func (t *tracker) sums() (held, invalid int) {
 	return held, t.counts.invalid + t.counts.unreadable
 }
 
-// concerned is the same for whoever does not hold it.
-func (t *tracker) concerned() (held, invalid int) {
+// concerned is the same for whoever does not hold it. With is told under the lock whether a
+// volume counts in one of them. It must not call back.
+func (t *tracker) concerned(with func(counts func(id string) bool)) (held, invalid int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	with(func(id string) bool { g := t.all[id].Gauges; return g.Held != "" || g.Invalid })
 	return t.sums()
 }
 

@@ -37,9 +37,11 @@ type Decision struct {
 	Content bool          // the volume's content has to be written, with save
 	Lacking bool          // and is not: later
 	Why     string
-	Behind  bool // what is known of the volume is not in the record, and nothing else says so
+
+	Standing Standing // of the record
 
 	differs bool // it does not say what it should, all of it
+	unsure  bool // what that is depends on what the next listing shows, or on who deletes the record
 
 	Memory      Memory  // what to remember
 	Reports     []Event // what to say
@@ -93,7 +95,7 @@ func (s *Rules) Decide(o Observation) Decision {
 	}
 	d.answer(&o)
 	d.pace(&o)
-	d.lag()
+	d.stand(&o)
 	return d
 }
 
@@ -101,6 +103,7 @@ func (s *Rules) Decide(o Observation) Decision {
 // deleted again; when it is gone, its ID comes back. Whether its PersistentVolume has a
 // volume is told all the same.
 func (s *Rules) decideTerminating(o *Observation, d *Decision) {
+	d.unsure = true
 	switch o.Source.Presence {
 	case Present:
 		d.found(o)
@@ -115,6 +118,7 @@ func (s *Rules) decideTerminating(o *Observation, d *Decision) {
 // decideUnknown: whether StorageOS has the volume is not known, or not any more. What
 // Kubernetes says is true all the same.
 func (s *Rules) decideUnknown(o *Observation, d *Decision) {
+	d.unsure = o.Record != nil || o.PV != nil
 	d.Memory.absent = absenceStart{}
 	d.Memory.Gauges.Missing = o.Memory.Gauges.Missing && o.PV != nil
 	if o.Record == nil {
@@ -135,7 +139,7 @@ func (s *Rules) decidePresent(o *Observation, d *Decision) {
 	t := &d.Memory
 	d.found(o)
 	if o.Source.Moved {
-		d.NextListing = true
+		d.NextListing, d.unsure = true, true
 		return
 	}
 	if o.Source.Invalid != "" {
