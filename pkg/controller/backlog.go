@@ -11,26 +11,43 @@ import (
 // of when each was last right. The zero value knows none.
 type backlog struct {
 	mu    sync.Mutex
-	right map[string]int64 // by volume ID: end of the last complete listing then, Unix nanoseconds; 0: there was none
+	looks uint64
+	right map[string]lastRight // by volume ID
 }
 
-// note takes note of how the record of a volume stands, when a complete listing has last ended
-// at that time. What was wrong once is so until it is right, whatever is known meanwhile.
-func (b *backlog) note(id string, is policy.Standing, completed time.Time) {
+// lastRight is as of when a record was last right.
+type lastRight struct {
+	completed int64  // end of the last complete listing then, Unix nanoseconds; 0: there was none
+	look      uint64 // the latest that did not find it right
+}
+
+// look numbers a look at a volume that begins now: a later one sees what an earlier one has.
+func (b *backlog) look() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, known := b.right[id]
+	b.looks++
+	return b.looks
+}
+
+// note takes note of how the record of a volume stands by a look at it, when a complete listing
+// has last ended at that time. What was wrong once is so until a later look finds it right,
+// whatever is known meanwhile.
+func (b *backlog) note(id string, look uint64, is policy.Standing, completed time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was, known := b.right[id]
 	switch {
-	case is == policy.Unsure:
+	case is == policy.Unsure || look < was.look:
 	case is == policy.Right:
 		if delete(b.right, id); len(b.right) == 0 {
 			b.right = nil // a first start has had all in it
 		}
 	case known:
+		b.right[id] = lastRight{was.completed, look}
 	case b.right == nil:
-		b.right = map[string]int64{id: nanoseconds(completed)}
+		b.right = map[string]lastRight{id: {nanoseconds(completed), look}}
 	default:
-		b.right[id] = nanoseconds(completed)
+		b.right[id] = lastRight{nanoseconds(completed), look}
 	}
 }
 
@@ -42,10 +59,10 @@ func (b *backlog) oldest(completed time.Time, otherwise func(id string) bool) ti
 	for id, right := range b.right {
 		switch {
 		case otherwise(id):
-		case right == 0:
+		case right.completed == 0:
 			return time.Time{}
-		case right < nanoseconds(completed):
-			completed = time.Unix(0, right)
+		case right.completed < nanoseconds(completed):
+			completed = time.Unix(0, right.completed)
 		}
 	}
 	return completed

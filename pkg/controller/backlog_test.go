@@ -34,12 +34,31 @@ func TestBacklog(t *testing.T) {
 		{id: "b", completed: at(6), want: at(6)},
 	} {
 		failing = map[string]bool{step.otherwise: true}
-		b.note(step.id, step.is, step.completed)
+		b.note(step.id, uint64(n), step.is, step.completed)
 		if got := b.oldest(step.completed, func(id string) bool { return failing[id] }); !got.Equal(step.want) {
 			t.Errorf("step %d: %v, want %v", n, got, step.want)
 		}
 	}
 	if b.right != nil {
 		t.Errorf("remembered: %v", b.right)
+	}
+}
+
+// A look that was begun before another does not know better.
+func TestBacklogEarlierLook(t *testing.T) {
+	t.Parallel()
+	var b backlog
+	b.note("a", 1, policy.Behind, time.Unix(1, 0))
+	b.note("a", 3, policy.Behind, time.Unix(2, 0))
+	b.note("a", 2, policy.Right, time.Unix(2, 0))
+	b.note("a", 2, policy.Behind, time.Unix(2, 0))
+	if want := (lastRight{time.Unix(1, 0).UnixNano(), 3}); b.right["a"] != want {
+		t.Errorf("%+v, want %+v", b.right["a"], want)
+	}
+	if b.note("a", 3, policy.Right, time.Unix(2, 0)); b.right != nil {
+		t.Errorf("remembered: %v", b.right)
+	}
+	if first := b.look(); b.look() <= first {
+		t.Error("a later look has no later number")
 	}
 }

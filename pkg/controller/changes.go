@@ -61,7 +61,7 @@ func (r *Reconciler) enqueue(ids []string) {
 		return
 	}
 	for _, id := range ids {
-		r.backlog.note(id, policy.Behind, r.completed())
+		r.backlog.note(id, r.backlog.look(), policy.Behind, r.completed())
 		r.queue.Add(id)
 	}
 }

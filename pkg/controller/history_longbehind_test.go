@@ -142,3 +142,31 @@ func TestHistoryBehindForLong(t *testing.T) {
 		})
 	}
 }
+
+// A write that stores nothing finds the record right as its volume was when that was decided,
+// and not as it was listed since then.
+func TestHistoryBehindSinceDecided(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		was := h.records.records["v0"].DeepCopy()
+		h.edit("v0", func(r *v1.Volume) { r.Status.Master.NodeID = "elsewhere" })
+		h.tell(h.leader, -1)
+		h.edit("v0", func(r *v1.Volume) { r.Status = *was.Status.DeepCopy() }) // which nobody has told yet
+		writes := 0
+		h.records.fail = func(string) error {
+			if writes++; writes == 1 {
+				h.api.Lists["one"][0] = "v0 1 offline"
+				h.pollFor(150 * time.Second)
+			}
+			return nil
+		}
+		h.work(h.leader, 1)
+		if is := h.records.records["v0"].Status.Master.Health; writes == 0 || is != "online" || len(h.doubts()) == 0 {
+			t.Errorf("%d writes, and the record that says %s is believed: %+v", writes, is, h.leader.Listing())
+		}
+		h.polls(3)
+		if doubts := h.doubts(); len(doubts) > 0 || h.leader.backlog.right != nil {
+			t.Errorf("in the end: %v, %v", doubts, h.leader.backlog.right)
+		}
+	})
+}

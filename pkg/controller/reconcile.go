@@ -16,7 +16,8 @@ import (
 
 // observe looks a volume up in the three local views.
 func (r *Reconciler) observe(id string) policy.Observation {
-	o := policy.Observation{Now: time.Now(), Source: r.view.Look(id), AnyCluster: r.caches.NamesCluster()}
+	o := policy.Observation{Look: r.backlog.look(), Now: time.Now()}
+	o.Source, o.AnyCluster = r.view.Look(id), r.caches.NamesCluster()
 	o.Provisioned = r.caches.Provisioned()
 	o.PV = r.caches.PVOf(id)
 	o.Aside = r.proofs.waits(id)
@@ -44,6 +45,7 @@ func (r *Reconciler) recordsOf(id string) []*state.Record {
 // what has to be remembered. The poller does so beside a worker that may be
 // writing the record.
 func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d policy.Decision) {
+	completed := r.completed()
 	o = r.observe(id)
 	o.Polled = polled
 	if o.Record == nil {
@@ -53,7 +55,6 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 	} else if o.PV != nil && o.PV.Name != o.Record.Name {
 		o.NameTaken = r.nameTaken(id, o.PV)
 	}
-	completed := r.completed()
 	r.tracker.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
 		if is := policy.Newest(t.Written, o.Record); is == o.Record {
 			t.Written = nil // the cache has it, or knows better
@@ -62,7 +63,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		}
 		o.Heeds(t, b)
 		d = r.rules.Decide(o)
-		r.backlog.note(id, d.Standing, completed)
+		r.backlog.note(id, o.Look, d.Standing, completed)
 		return d.Memory
 	})
 	if o.Source.Presence == policy.Present && o.Record != nil && o.Source.ClusterVerified && !o.Source.Vouched {

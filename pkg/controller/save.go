@@ -136,9 +136,9 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(after))
 		if was != nil && was.ResourceVersion == is.ResourceVersion {
-			// Nothing was stored: no event brings the ID back.
-			if !d.Lacking {
-				r.backlog.note(id, policy.Right, time.Time{})
+			// Nothing was stored: no event brings the ID back. What was seen of it meanwhile counts.
+			if !d.Lacking && (d.Content || is.Summary.Content == d.Want.Content) {
+				r.backlog.note(id, o.Look, policy.Right, time.Time{})
 			}
 		}
 		return t

@@ -10,6 +10,7 @@ import (
 
 // Observation is all that is known of one volume at one moment.
 type Observation struct {
+	Look       uint64 // its number: a later one sees what an earlier one has
 	Now        time.Time
 	Source     Source        // StorageOS
 	PV         *state.PV     // nil if none refers to the volume
