@@ -10,8 +10,9 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// The patience with what is on its way: what a first listing has shown of few volumes, a volume that was listed a moment ago is recorded in
-// about a second, and a record that somebody has deleted is made again.
+// The patience with what is on its way: what a first listing has shown of few volumes, or a volume
+// that was listed a moment ago, is recorded in about a second, and the next listing tells of a
+// record that was made again because somebody has deleted it.
 const (
 	settling    = 10 * time.Second
 	settlePause = time.Second

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -23,6 +24,11 @@ func TestSettled(t *testing.T) {
 		}
 		return all
 	}
+	made := func(id string, at time.Time) v1.Volume {
+		r := copies(id, "a")
+		r.CreationTimestamp = metav1.NewTime(at)
+		return r
+	}
 	const never = time.Hour
 	for name, tc := range map[string]struct {
 		before, after evidence      // what is read until that time, and from then on
@@ -35,7 +41,8 @@ func TestSettled(t *testing.T) {
 		"all is there":                          {before: evidence{records: of("v1", "v2")}, at: never},
 		"a record comes":                        {before: evidence{records: of("v1")}, after: evidence{records: of("v1", "v2")}, at: 1500 * time.Millisecond, waits: 2 * time.Second},
 		"a record does not come":                {before: evidence{records: of("v1")}, at: never, want: "StorageOS has listed 2 volumes, and there are records of 1", waits: settling},
-		"more records than volumes":             {before: evidence{records: of("v1", "v2", "v3")}, at: never, want: "StorageOS has listed 2 volumes, and there are records of 3", waits: settling},
+		"another record than was known":         {before: evidence{records: of("v1", "v2", "v3")}, at: never, want: "there are other records than the controller knew of", waits: settling},
+		"new ones come all the time":            {before: evidence{records: append(of("v1", "v2"), made("v3", time.Now()))}, at: never},
 		"a PersistentVolume's does not":         {before: evidence{records: of("v1", "v2"), pvs: []corev1.PersistentVolume{persistentVolume("v3")}}, at: never, want: "the PersistentVolume p-v3 has no record", waits: settling},
 		"a PersistentVolume's comes":            {before: evidence{records: of("v1"), pvs: []corev1.PersistentVolume{persistentVolume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
 		"all is recorded a moment later":        {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, behind: true, waits: time.Second},
@@ -55,6 +62,7 @@ func TestSettled(t *testing.T) {
 						is.records[i].Annotations = map[string]string{v1.AnnotationClusterID: "c1"}
 					}
 					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2}
+					is.beat.Records = record.SumOf(of("v1", "v2"), is.beat.Completed)
 					if tc.behind && time.Since(begun) < tc.at {
 						is.beat.Recorded = time.Time{}
 					}

@@ -48,7 +48,7 @@ func (r *Reconciler) listingNoted(l *source.Listing, err error, now time.Time) {
 		is = *was
 	}
 	if err == nil {
-		is = Listing{Heartbeat: record.Heartbeat{Completed: now, Cluster: l.Cluster, Volumes: r.view.Count()}}
+		is = Listing{Heartbeat: record.Heartbeat{Completed: now, Cluster: l.Cluster, Volumes: r.view.Count(), Records: r.caches.RecordSum(now)}}
 	} else {
 		is.Failing = source.OneLine(err)
 	}

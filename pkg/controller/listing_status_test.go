@@ -33,8 +33,11 @@ func TestListing(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	r.listingNoted(&source.Listing{}, nil, end.Add(time.Hour))
-	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end.Add(time.Hour), Held: 1, Volumes: 50, Recorded: end.Add(time.Hour)}}); got != want {
+	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end.Add(time.Hour), Held: 1, Volumes: 50, Records: r.caches.RecordSum(end.Add(time.Hour)), Recorded: end.Add(time.Hour)}}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+	if sum := r.Listing().Records; sum == 0 || sum == r.caches.RecordSum(end) {
+		t.Errorf("the sum of the records, which were made just now: %d", sum)
 	}
 	r.leading.Store(false)
 	if got := r.Listing(); got != (Listing{}) {

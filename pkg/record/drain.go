@@ -172,18 +172,3 @@ func Lag(h Heartbeat, now time.Time) string {
 	}
 	return ""
 }
-
-// Tally is why numbers tell that records are not all there, or are of more volumes than were
-// listed; "" if they agree. Each of the records describes another volume. What has been listed
-// just now is recorded in a moment, and a record that somebody has deleted is made again.
-// Where there are other doubts the numbers differ for their reasons.
-func Tally(records []v1.Volume, h Heartbeat) string {
-	if len(records) == h.Volumes {
-		return ""
-	}
-	volumes := "volumes"
-	if h.Volumes == 1 {
-		volumes = "volume"
-	}
-	return fmt.Sprintf("StorageOS has listed %d %s, and there are records of %d", h.Volumes, volumes, len(records))
-}

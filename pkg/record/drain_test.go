@@ -184,20 +184,6 @@ func TestLag(t *testing.T) {
 	}
 }
 
-// Numbers tell that a record is not there.
-func TestTally(t *testing.T) {
-	t.Parallel()
-	for listed, want := range map[int]string{
-		2: "",
-		3: "StorageOS has listed 3 volumes, and there are records of 2", // one was deleted by hand
-		1: "StorageOS has listed 1 volume, and there are records of 2",  // one may stand for another that is not there
-	} {
-		if got := Tally(make([]v1.Volume, 2), Heartbeat{Volumes: listed}); got != want {
-			t.Errorf("%d volumes: %q, want %q", listed, got, want)
-		}
-	}
-}
-
 // A node is known by what its CSINode says and by the name that records have.
 func TestNodeIDs(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ const (
 	// Versions before 0.2.0 write none of these.
 	annotationUnwritten = "api.storageos.com/unwritten"
 	annotationVolumes   = "api.storageos.com/volumes"
+	annotationRecords   = "api.storageos.com/records"
 	annotationRecorded  = "api.storageos.com/recorded"
 	// unnamed is the holder while StorageOS refuses to tell its cluster: a Lease has no
 	// empty one.
@@ -34,6 +35,7 @@ type Heartbeat struct {
 	Invalid   int       // what cannot be recorded
 	Unwritten int       // volumes and PersistentVolumes of which what is known could not be written
 	Volumes   int       // volumes that the last complete listing has shown
+	Records   Sum       // the records that there were then, as the controller knew
 	// Recorded is the end of a complete listing: what it has shown, or something newer, is in
 	// the records, but for those that the numbers above count. The zero time: of none.
 	Recorded time.Time
@@ -47,6 +49,7 @@ func (h Heartbeat) Write(lease *coordinationv1.Lease) {
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationInvalid, strconv.Itoa(h.Invalid))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationUnwritten, strconv.Itoa(h.Unwritten))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationVolumes, strconv.Itoa(h.Volumes))
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationRecords, strconv.FormatUint(uint64(h.Records), 10))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationRecorded, h.Recorded.UTC().Format(metav1.RFC3339Micro))
 }
 
@@ -68,7 +71,11 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a number", name, HeartbeatName, lease.Annotations[name])
 		}
 	}
-	var err error
+	sum, err := strconv.ParseUint(lease.Annotations[annotationRecords], 10, 64)
+	if err != nil {
+		return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a sum", annotationRecords, HeartbeatName, lease.Annotations[annotationRecords])
+	}
+	h.Records = Sum(sum)
 	if h.Recorded, err = time.Parse(time.RFC3339Nano, lease.Annotations[annotationRecorded]); err != nil {
 		return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a time", annotationRecorded, HeartbeatName, lease.Annotations[annotationRecorded])
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // Record is what the cache has under a name, nil if nothing.
@@ -45,6 +46,17 @@ func (c *Caches) PVIDs() []string { return c.pvIndex.allIDs() }
 
 // RecordCount is how many records there are.
 func (c *Caches) RecordCount() int { return int(c.counts.all.Load()) }
+
+// RecordSum is the sum of the records that name volumes, for the listing that was completed then.
+func (c *Caches) RecordSum(completed time.Time) record.Sum {
+	var s record.Sum
+	for _, obj := range c.Records.GetStore().List() {
+		if r := obj.(*state.Record); len(r.IDs()) > 0 {
+			s.Add(r.UID, r.Created, completed)
+		}
+	}
+	return s
+}
 
 // NamesCluster tells whether some record names a StorageOS cluster.
 func (c *Caches) NamesCluster() bool { return c.counts.named.Load() > 0 }

@@ -19,7 +19,7 @@ type Record struct {
 	Name            string
 	UID             types.UID
 	ResourceVersion string
-	created         int64 // Unix seconds
+	Created         int64 // Unix seconds
 	Terminating     bool
 	Plain           bool // its outline tells what a write has to know
 
@@ -128,7 +128,7 @@ func NewRecord(obj *v1.Volume) *Record {
 		Name:            obj.Name,
 		UID:             obj.UID,
 		ResourceVersion: obj.ResourceVersion,
-		created:         obj.CreationTimestamp.Unix(),
+		Created:         obj.CreationTimestamp.Unix(),
 		Terminating:     obj.DeletionTimestamp != nil,
 		LabelID:         obj.Labels[v1.LabelVolumeID],
 		StatusID:        obj.Status.VolumeID,
@@ -153,4 +153,4 @@ func ChooseRecord(all []*Record) (counts *Record, copies []*Record) {
 	return all[0], all[1:]
 }
 
-func (r *Record) rank() record.Rank { return record.Rank{Created: r.created, Name: r.Name} }
+func (r *Record) rank() record.Rank { return record.Rank{Created: r.Created, Name: r.Name} }

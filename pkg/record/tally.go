@@ -1,0 +1,58 @@
+package record
+
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// young is how old a record must be when a listing ends to be in its sum: of one that was made
+// later the controller may not have been told yet.
+const young = 10 * time.Second
+
+// Sum is of the records that describe volumes and were made well before a listing ended. With one
+// more, one less, or another in the place of one it is another. Those that come later do not
+// change it, so that it can be compared while volumes are made all the time.
+type Sum uint64
+
+// Add adds a record that was made at that time, in Unix seconds, if it is in the sum of the
+// listing that was completed then.
+func (s *Sum) Add(uid types.UID, created int64, completed time.Time) {
+	if created <= completed.Add(-young).Unix() {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(uid)) // never fails
+		*s += Sum(h.Sum64())
+	}
+}
+
+// SumOf is the sum of records for the listing that was completed then.
+func SumOf(records []v1.Volume, completed time.Time) Sum {
+	var s Sum
+	for i := range records {
+		s.Add(records[i].UID, records[i].CreationTimestamp.Unix(), completed)
+	}
+	return s
+}
+
+// Tally is why it seems that not all records are there, "" if they are. Each of them describes
+// another volume. The controller's watch may not have told it that one has gone, and then nothing
+// but their sum does: what has come meanwhile can make good the number. What has been listed just
+// now is recorded in a moment, and a record that somebody has deleted is made again. Where there
+// are other doubts the numbers differ for their reasons.
+func Tally(records []v1.Volume, h Heartbeat) string {
+	switch {
+	case len(records) < h.Volumes:
+		volumes := "volumes"
+		if h.Volumes == 1 {
+			volumes = "volume"
+		}
+		return fmt.Sprintf("StorageOS has listed %d %s, and there are records of %d", h.Volumes, volumes, len(records))
+	case SumOf(records, h.Completed) != h.Records:
+		return "there are other records than the controller knew of when StorageOS was last listed"
+	}
+	return ""
+}
