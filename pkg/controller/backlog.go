@@ -51,6 +51,16 @@ func (b *backlog) note(id string, look uint64, is policy.Standing, completed tim
 	}
 }
 
+// lost takes note that a record has gone: unless its volume has gone too, what was recorded once
+// is so no more.
+func (b *backlog) lost(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if was, known := b.right[id]; known {
+		b.right[id] = lastRight{0, was.look}
+	}
+}
+
 // oldest is the time as of which every record is right, but for those that count otherwise: of
 // a complete listing, or the zero time if that of none is.
 func (b *backlog) oldest(completed time.Time, otherwise func(id string) bool) time.Time {

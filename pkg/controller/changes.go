@@ -51,6 +51,11 @@ func (r *Reconciler) recordChanged(old, obj *state.Record) {
 			r.enqueue(rec.IDs())
 		}
 	}
+	if obj == nil && r.leading.Load() {
+		for _, id := range old.IDs() {
+			r.backlog.lost(id)
+		}
+	}
 }
 
 // enqueue hands IDs to the workers. Until one of them has decided, nobody knows whether the

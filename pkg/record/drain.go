@@ -166,7 +166,7 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 func Lag(h Heartbeat, now time.Time) string {
 	switch age := now.Sub(h.Recorded); {
 	case h.Recorded.IsZero():
-		return "what was first listed is not all recorded yet"
+		return "what was listed is not all recorded yet, or not any more"
 	case age > Fresh:
 		return fmt.Sprintf("what was listed in the last %v is not all recorded yet", age.Round(time.Second))
 	}

@@ -37,7 +37,8 @@ type Heartbeat struct {
 	Volumes   int       // volumes that the last complete listing has shown
 	Records   Sum       // the records that there were then, as the controller knew
 	// Recorded is the end of a complete listing: what it has shown, or something newer, is in
-	// the records, but for those that the numbers above count. The zero time: of none.
+	// the records, but for those that the numbers above count. The zero time: of none, as long as
+	// what was listed first is not in them, or one has gone that is to be made again.
 	Recorded time.Time
 }
 
