@@ -19,21 +19,25 @@ const young = 10 * time.Second
 // change it, so that it can be compared while volumes are made all the time.
 type Sum uint64
 
-// Add adds a record that was made at that time, in Unix seconds, if it is in the sum of the
-// listing that was completed then.
-func (s *Sum) Add(uid types.UID, created int64, completed time.Time) {
-	if created <= completed.Add(-young).Unix() {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(uid)) // never fails
-		*s += Sum(h.Sum64())
-	}
+// SumOfOne is the sum of one record.
+func SumOfOne(uid types.UID) Sum {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(uid)) // never fails
+	return Sum(h.Sum64())
+}
+
+// TooYoung tells whether a record that was made at that time, in Unix seconds, is not in the sum of
+// the listing that was completed then.
+func TooYoung(created int64, completed time.Time) bool {
+	return created > completed.Add(-young).Unix()
 }
 
 // SumOf is the sum of records for the listing that was completed then.
-func SumOf(records []v1.Volume, completed time.Time) Sum {
-	var s Sum
+func SumOf(records []v1.Volume, completed time.Time) (s Sum) {
 	for i := range records {
-		s.Add(records[i].UID, records[i].CreationTimestamp.Unix(), completed)
+		if !TooYoung(records[i].CreationTimestamp.Unix(), completed) {
+			s += SumOfOne(records[i].UID)
+		}
 	}
 	return s
 }

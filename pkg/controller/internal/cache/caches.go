@@ -33,6 +33,7 @@ type Caches struct {
 	recordHandled cache.ResourceEventHandlerRegistration
 	unreadable    unreadable
 	counts        recordCount
+	sum           recordSum
 	changed       Changed
 
 	heard       atomic.Int64 // when the watch of records last told something, Unix nanoseconds
@@ -119,6 +120,7 @@ func (c *Caches) RecordChanged(old, obj *state.Record) {
 	c.recordIndex.change(old, obj)
 	c.heard.Store(time.Now().UnixNano())
 	c.counts.change(old, obj)
+	c.sum.change(old, obj, time.Now())
 	c.changed.Record(old, obj)
 }
 

@@ -48,15 +48,7 @@ func (c *Caches) PVIDs() []string { return c.pvIndex.allIDs() }
 func (c *Caches) RecordCount() int { return int(c.counts.all.Load()) }
 
 // RecordSum is the sum of the records that name volumes, for the listing that was completed then.
-func (c *Caches) RecordSum(completed time.Time) record.Sum {
-	var s record.Sum
-	for _, obj := range c.Records.GetStore().List() {
-		if r := obj.(*state.Record); len(r.IDs()) > 0 {
-			s.Add(r.UID, r.Created, completed)
-		}
-	}
-	return s
-}
+func (c *Caches) RecordSum(completed time.Time) record.Sum { return c.sum.of(completed) }
 
 // NamesCluster tells whether some record names a StorageOS cluster.
 func (c *Caches) NamesCluster() bool { return c.counts.named.Load() > 0 }

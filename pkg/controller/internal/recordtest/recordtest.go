@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -41,7 +42,7 @@ func Volume(t testing.TB) (*storageos.Volume, record.Content) {
 // Written is the record of a volume as the controller leaves it.
 func Written(c record.Content, cluster string, pv *state.PV) *v1.Volume {
 	r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
-		Name: pv.Name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.Now(),
+		Name: pv.Name, UID: uuid.NewUUID(), ResourceVersion: "1234568", CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour)),
 	}}
 	c.Apply(r)
 	metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, cluster)

@@ -45,6 +45,9 @@ func (r *Record) GetObjectMeta() metav1.Object {
 // Key is its key in the cache.
 func (r *Record) Key() string { return r.Name }
 
+// NamesVolume tells whether it names a volume, in its label or in its status.
+func (r *Record) NamesVolume() bool { return r.LabelID != "" || r.StatusID != "" }
+
 // Same tells whether two states of one record are the same to a reconcile.
 func (r *Record) Same(q *Record) bool {
 	a, b := *r, *q
