@@ -226,6 +226,24 @@ func TestHistoryEarlyAttachment(t *testing.T) {
 	}
 }
 
+// A volume that no list has shown yet is attached, and StorageOS shows it a moment later.
+func TestHistoryEarlyAttachmentOfNew(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
+		h.setPV(nil, boundPV("x", "x"))
+		h.readEarly()
+		h.leader.attachmentChanged("x")
+		h.readEarly()
+		h.api.Lists["one"][3] = "x 1 online n2"
+		h.sleep(time.Second)
+		h.readEarly()
+		if is := h.records.records["x"].Status.Master.NodeID; is != "n2" {
+			t.Errorf("the record says %s", is)
+		}
+	})
+}
+
 // A volume that was read is not asked for when its record is to be written: the answer is
 // kept. If a list that was asked for earlier has taken its place, it is asked for again.
 func TestHistoryEarlyContent(t *testing.T) {

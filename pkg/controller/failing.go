@@ -23,6 +23,9 @@ func (f *failing) note(id string, err error) {
 		if delete(f.times, id); n >= fewFailures {
 			f.many--
 		}
+		if len(f.times) == 0 {
+			f.times = nil // all may have been in it
+		}
 	case f.times == nil:
 		f.times = map[string]int{id: 1}
 	default:

@@ -174,6 +174,30 @@ func TestHistoryAltered(t *testing.T) {
 	}
 }
 
+// What takes the mark of an absence away again, a policy or a webhook, is not written against
+// either, and the record is not believed for longer than a minute. When it ends, the mark comes.
+func TestHistoryUnmarked(t *testing.T) {
+	t.Parallel()
+	told(t, 5, nil, func(h *history) {
+		h.records.deleted = func(r *v1.Volume) { t.Errorf("record %s was deleted", r.Name) }
+		h.records.drops = func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationAbsentSince) }
+		h.api.Hidden = map[string]bool{"v0": true}
+		writes := h.records.writes + h.records.dropped
+		h.listings(24) // two minutes
+		if n := h.records.writes + h.records.dropped - writes; n > 8 {
+			t.Errorf("%d writes in two minutes", n)
+		}
+		if l := h.leader.Listing(); l.Held != 1 && l.Completed.Sub(l.Recorded) < time.Minute {
+			t.Errorf("it is believed: %+v", l)
+		}
+		h.records.drops = nil
+		h.listings(14)
+		if h.records.records["v0"].Annotations[v1.AnnotationAbsentSince] == "" {
+			t.Error("there is no mark in the end")
+		}
+	})
+}
+
 // shouldSay is what the status of a record should say of a volume.
 func (h *history) shouldSay(t *testing.T, id string) *v1.VolumeStatus {
 	t.Helper()

@@ -8,9 +8,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // failuresInARow are so many writes after which Kubernetes is said to take none.
@@ -19,9 +22,24 @@ const failuresInARow = 100
 // errNoWrites is why a volume is not asked for: it is tried again like one whose write failed.
 var errNoWrites = errors.New("no writes are taken by Kubernetes")
 
-// errAltered is as if the API server did not take a record: what it has stored, as a policy or
-// a webhook may have it do, is not how the volume is.
-var errAltered = errors.New("other copies are stored than were written")
+// errAltered and errUnmarked are as if the API server did not take a record: what it has stored,
+// as a policy or a webhook may have it do, is not how the volume is.
+var (
+	errAltered  = errors.New("other copies are stored than were written")
+	errUnmarked = errors.New("the mark of its absence is not stored")
+)
+
+// altered tells what of a write is not in the record that came of it, nil if all that others rely
+// on is. The content is nil if it was not written, the mark empty if there is to be none.
+func altered(c *record.Content, mark state.Mark, after *v1.Volume) error {
+	switch {
+	case c != nil && !record.SameCopies(&c.Status, &after.Status):
+		return errAltered
+	case mark != "" && after.Annotations[v1.AnnotationAbsentSince] == "":
+		return errUnmarked
+	}
+	return nil
+}
 
 // tried takes note of whether Kubernetes takes writes. What it refuses is about one volume,
 // and so is a conflict, but not if every write has one.

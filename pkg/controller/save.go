@@ -75,10 +75,10 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 		r.awaitName(id, res.Awaits, holder, o, kept)
 		return nil
 	}
-	if err == nil && c != nil && after != nil && !record.SameCopies(&c.Status, &after.Status) {
-		err = errAltered
+	if err == nil && after != nil {
+		err = altered(c, d.Want.Mark, after)
 	}
-	if writer.Refused(err) || errors.Is(err, errAltered) {
+	if writer.Refused(err) || errors.Is(err, errAltered) || errors.Is(err, errUnmarked) {
 		r.refuse(ctx, id, o, err)
 		return nil
 	}

@@ -71,11 +71,15 @@ func (v *View) readEarly(id string, is early) bool {
 	return listed == nil && was == nil || v.digest(id, was) != is.Digest
 }
 
-// ListedContent is the content that a list has shown of a volume last, 0 if none has.
+// ListedContent is the content that a list has shown of a volume last or, if none has, that it
+// has shown when it was read; 0 if it was not.
 func (v *View) ListedContent(id string) uint64 {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if e := v.volumes[id]; e != nil {
+	if is := v.volumes[id]; is != nil {
+		return is.Content
+	}
+	if e := v.early[id]; e != nil {
 		return e.Content
 	}
 	return 0
