@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,9 +15,11 @@ import (
 
 // The patience with what is on its way: what a first listing has shown of few volumes, or a volume
 // that was listed a moment ago, is recorded in about a second, and the next listing tells of a
-// record that was made again because somebody has deleted it.
+// record that was made again because somebody has deleted it. A volume that was deleted a moment
+// ago is proven gone after the grace, by default, and a listing or two.
 const (
 	settling    = 10 * time.Second
+	proving     = 25 * time.Second
 	settlePause = time.Second
 )
 
@@ -29,27 +34,33 @@ type evidence struct {
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
-	if len(lasting) > 0 {
-		return lasting, passing
+	reasons := []string{record.Waiting(e.records)}
+	if len(lasting) == 0 { // for which the numbers may differ
+		reasons = append(reasons, record.Lag(e.beat, now), record.Tally(e.records, e.beat))
 	}
-	for _, why := range []string{record.Lag(e.beat, now), record.Tally(e.records, e.beat)} {
-		if why != "" {
-			passing = append(passing, why)
-		}
-	}
-	return nil, passing
+	return lasting, append(passing, slices.DeleteFunc(reasons, func(why string) bool { return why == "" })...)
 }
 
 // settled reads, and does so again while nothing but what may be over in a moment is in doubt.
+// Who has to wait is told what for.
 func (c *cli) settled(ctx context.Context, read func() (evidence, error)) (evidence, []string, error) {
+	patience, told := settling, false
 	for begun := time.Now(); ; {
 		e, err := read()
 		if err != nil {
 			return evidence{}, nil, err
 		}
 		lasting, passing := e.doubts(c.clock.now())
-		if len(lasting) > 0 || len(passing) == 0 || time.Since(begun) >= settling {
+		if record.Waiting(e.records) != "" {
+			patience = proving
+		}
+		took := time.Since(begun)
+		if len(lasting) > 0 || len(passing) == 0 || took >= patience {
 			return e, append(lasting, passing...), nil
+		}
+		if took > 0 && !told {
+			told = true
+			fmt.Fprintf(c.ErrOut, "Waiting for up to %v: %s.\n", patience, strings.Join(passing, "; "))
 		}
 		select {
 		case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -35,6 +36,7 @@ func TestSettled(t *testing.T) {
 		at            time.Duration // since the beginning
 		age           time.Duration // of the listing
 		behind        bool          // before that time not all is recorded
+		waiting       bool          // before that time the records wait for the proof that their volumes are gone
 		want          string        // the doubts
 		waits         time.Duration
 	}{
@@ -46,6 +48,8 @@ func TestSettled(t *testing.T) {
 		"a PersistentVolume's does not":         {before: evidence{records: of("v1", "v2"), pvs: []corev1.PersistentVolume{persistentVolume("v3")}}, at: never, want: "the PersistentVolume p-v3 has no record", waits: settling},
 		"a PersistentVolume's comes":            {before: evidence{records: of("v1"), pvs: []corev1.PersistentVolume{persistentVolume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
 		"all is recorded a moment later":        {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, behind: true, waits: time.Second},
+		"their volumes are not listed":          {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, want: "2 records wait", waits: proving},
+		"they are listed again":                 {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: 20 * time.Second, waiting: true, waits: 20 * time.Second},
 		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 		"with another doubt numbers say little": {before: evidence{records: of("v1")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 	} {
@@ -53,13 +57,17 @@ func TestSettled(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				_, doubts, err := (&cli{}).settled(t.Context(), func() (evidence, error) {
+				streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+				_, doubts, err := (&cli{IOStreams: streams}).settled(t.Context(), func() (evidence, error) {
 					is := tc.before
 					if time.Since(begun) >= tc.at {
 						is = tc.after
 					}
 					for i := range is.records {
 						is.records[i].Annotations = map[string]string{v1.AnnotationClusterID: "c1"}
+						if tc.waiting && time.Since(begun) < tc.at {
+							is.records[i].Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
+						}
 					}
 					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2}
 					is.beat.Records = record.SumOf(of("v1", "v2"), is.beat.Completed)
@@ -73,6 +81,9 @@ func TestSettled(t *testing.T) {
 				}
 				if waits := time.Since(begun); waits != tc.waits {
 					t.Errorf("it took %v, want %v", waits, tc.waits)
+				}
+				if told := stderr.String(); strings.Count(told, "Waiting for up to") != min(1, int(tc.waits/(settlePause+1))) || stdout.Len() > 0 {
+					t.Errorf("it took %v, and that is what was told: %q, %q", tc.waits, told, stdout)
 				}
 			})
 		})

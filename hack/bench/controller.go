@@ -140,11 +140,15 @@ func hasLabels(m *dto.Metric, want map[string]string) bool {
 	return n == len(want)
 }
 
+// hangs is after how long a listing is taken to be worked off no more. The first of 100,000
+// volumes makes as many records.
+const hangs = 30 * time.Minute
+
 // polls waits for some more listings that are worked off.
 func (c *controller) polls(ctx context.Context, n int) error {
 	const name = "storageos_sync_volume_duration_seconds"
 	first := -1.0
-	return c.until(ctx, fmt.Sprintf("%d listings are worked off", n), 10*time.Minute, 200*time.Millisecond, func() (bool, error) {
+	return c.until(ctx, fmt.Sprintf("%d listings are worked off", n), hangs, 200*time.Millisecond, func() (bool, error) {
 		now, err := c.metric(name)
 		if err == nil && first < 0 {
 			first = now

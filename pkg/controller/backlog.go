@@ -2,7 +2,6 @@ package controller
 
 import (
 	"sync"
-	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 )
@@ -17,7 +16,7 @@ type backlog struct {
 
 // lastRight is as of when a record was last right.
 type lastRight struct {
-	completed int64  // end of the last complete listing then, Unix nanoseconds; 0: there was none
+	completed uptime // when the last complete listing then had begun; 0: there was none
 	look      uint64 // the latest that did not find it right
 }
 
@@ -29,10 +28,10 @@ func (b *backlog) look() uint64 {
 	return b.looks
 }
 
-// note takes note of how the record of a volume stands by a look at it, when a complete listing
-// has last ended at that time. What was wrong once is so until a later look finds it right,
+// note takes note of how the record of a volume stands by a look at it, when the last complete
+// listing had begun at that time. What was wrong once is so until a later look finds it right,
 // whatever is known meanwhile.
-func (b *backlog) note(id string, look uint64, is policy.Standing, completed time.Time) {
+func (b *backlog) note(id string, look uint64, is policy.Standing, completed uptime) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was, known := b.right[id]
@@ -45,9 +44,9 @@ func (b *backlog) note(id string, look uint64, is policy.Standing, completed tim
 	case known:
 		b.right[id] = lastRight{was.completed, look}
 	case b.right == nil:
-		b.right = map[string]lastRight{id: {nanoseconds(completed), look}}
+		b.right = map[string]lastRight{id: {completed, look}}
 	default:
-		b.right[id] = lastRight{nanoseconds(completed), look}
+		b.right[id] = lastRight{completed, look}
 	}
 }
 
@@ -61,27 +60,20 @@ func (b *backlog) lost(id string) {
 	}
 }
 
-// oldest is the time as of which every record is right, but for those that count otherwise: of
-// a complete listing, or the zero time if that of none is.
-func (b *backlog) oldest(completed time.Time, otherwise func(id string) bool) time.Time {
+// oldest is the time as of which every record is right, but for those that count otherwise: the
+// begin of a complete listing, that of the last one or an earlier one. Nobody knows when in a
+// listing a volume was looked up. 0 if it is that of none.
+func (b *backlog) oldest(completed uptime, otherwise func(id string) bool) uptime {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, right := range b.right {
 		switch {
 		case otherwise(id):
 		case right.completed == 0:
-			return time.Time{}
-		case right.completed < nanoseconds(completed):
-			completed = time.Unix(0, right.completed)
+			return 0
+		default:
+			completed = min(completed, right.completed)
 		}
 	}
 	return completed
-}
-
-// nanoseconds is 0 for the zero time.
-func nanoseconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
 }

@@ -10,16 +10,16 @@ import (
 // All is recorded as of the oldest of what is behind.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
-	at := func(minutes int) time.Time { return time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute) }
+	at := func(minutes int) uptime { return uptime(minutes) * uptime(time.Minute) }
 	var b backlog
 	var failing map[string]bool
-	none := time.Time{}
+	const none uptime = 0
 	for n, step := range []struct {
 		id        string
 		is        policy.Standing
-		completed time.Time // when a complete listing ended last
-		otherwise string    // an ID that counts otherwise
-		want      time.Time // all is recorded as of then
+		completed uptime // when the last complete listing had begun
+		otherwise string // an ID that counts otherwise
+		want      uptime // all is recorded as of then
 	}{
 		{id: "a", completed: at(1), want: at(1)},
 		{id: "a", is: policy.Behind, completed: at(2), want: at(2)},
@@ -35,7 +35,7 @@ func TestBacklog(t *testing.T) {
 	} {
 		failing = map[string]bool{step.otherwise: true}
 		b.note(step.id, uint64(n), step.is, step.completed)
-		if got := b.oldest(step.completed, func(id string) bool { return failing[id] }); !got.Equal(step.want) {
+		if got := b.oldest(step.completed, func(id string) bool { return failing[id] }); got != step.want {
 			t.Errorf("step %d: %v, want %v", n, got, step.want)
 		}
 	}
@@ -48,14 +48,14 @@ func TestBacklog(t *testing.T) {
 func TestBacklogEarlierLook(t *testing.T) {
 	t.Parallel()
 	var b backlog
-	b.note("a", 1, policy.Behind, time.Unix(1, 0))
-	b.note("a", 3, policy.Behind, time.Unix(2, 0))
-	b.note("a", 2, policy.Right, time.Unix(2, 0))
-	b.note("a", 2, policy.Behind, time.Unix(2, 0))
-	if want := (lastRight{time.Unix(1, 0).UnixNano(), 3}); b.right["a"] != want {
+	b.note("a", 1, policy.Behind, 1)
+	b.note("a", 3, policy.Behind, 2)
+	b.note("a", 2, policy.Right, 2)
+	b.note("a", 2, policy.Behind, 2)
+	if want := (lastRight{1, 3}); b.right["a"] != want {
 		t.Errorf("%+v, want %+v", b.right["a"], want)
 	}
-	if b.note("a", 3, policy.Right, time.Unix(2, 0)); b.right != nil {
+	if b.note("a", 3, policy.Right, 2); b.right != nil {
 		t.Errorf("remembered: %v", b.right)
 	}
 	if first := b.look(); b.look() <= first {

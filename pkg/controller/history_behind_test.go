@@ -83,7 +83,7 @@ func TestHistoryBehind(t *testing.T) {
 				h.poll(h.leader)
 			},
 			behind: 17 * DefaultSettings().PollInterval,
-			heals:  func(h *history) { h.listings(4) },
+			heals:  func(h *history) { h.listings(5) },
 		},
 		"a record that somebody makes say something else again and again": {
 			tell: func(h *history) {
@@ -92,7 +92,36 @@ func TestHistoryBehind(t *testing.T) {
 				h.poll(h.leader)
 			},
 			behind: 18 * DefaultSettings().PollInterval,
-			heals:  func(h *history) { h.records.after = nil; h.listings(4) },
+			heals:  func(h *history) { h.records.after = nil; h.listings(5) },
+		},
+		"the same, something else each time": {
+			tell: func(h *history) {
+				n := 0
+				h.undoing(func(r *v1.Volume) { n++; r.Status.Master.NodeID = fmt.Sprint("elsewhere-", n) })
+				h.listings(18)
+				h.poll(h.leader)
+			},
+			behind: 18 * DefaultSettings().PollInterval,
+			heals:  func(h *history) { h.records.after = nil; h.listings(5) },
+		},
+		"a cluster that something stamps on it, another each time": {
+			tell: func(h *history) {
+				n := 0
+				h.records.drops = func(r *v1.Volume) { n++; r.Annotations[v1.AnnotationClusterID] = fmt.Sprint("c", n) }
+				h.changedPV("v0", func(pv *state.PV) { pv.ClaimName = "other" })
+				h.listings(18)
+				h.poll(h.leader)
+			},
+			behind: 18 * DefaultSettings().PollInterval,
+			heals:  func(h *history) { h.records.drops = nil; h.listings(5) },
+		},
+		"a listing that takes minutes": {
+			tell: func(h *history) {
+				h.api.Slow = map[string]time.Duration{"volumes one": 3 * time.Minute}
+				h.poll(h.leader)
+			},
+			behind: 3 * time.Minute,
+			heals:  func(h *history) { h.api.Slow = nil; h.polls(2) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

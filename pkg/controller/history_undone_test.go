@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ func (h *history) undoing(is undo) (writes *int) {
 // else waits for that. When that ends, the record is right within two polls.
 func TestHistoryUndoneAtOnce(t *testing.T) {
 	t.Parallel()
+	var n atomic.Int64
+	other := func() string { return fmt.Sprint(n.Add(1)) }
 	for name, is := range map[string]undo{
 		"the label":   func(r *v1.Volume) { delete(r.Labels, v1.LabelVolumeID) },
 		"the cluster": func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationClusterID) },
@@ -42,6 +45,8 @@ func TestHistoryUndoneAtOnce(t *testing.T) {
 		"the claim":   func(r *v1.Volume) { r.Status.PersistentVolume = nil },
 		"its health":  func(r *v1.Volume) { r.Status.Health = v1.HealthOffline },
 		"the master":  func(r *v1.Volume) { r.Status.Master.NodeID = "elsewhere" },
+		"its health, to something else each time": func(r *v1.Volume) { r.Status.Ready = other() },
+		"the cluster, to another each time":       func(r *v1.Volume) { r.Annotations[v1.AnnotationClusterID] = other() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,7 +62,7 @@ func TestHistoryUndoneAtOnce(t *testing.T) {
 				if got := *stateIn(h, "v0"); got != want {
 					t.Errorf("two polls later it says\n%+v, want\n%+v", got, want)
 				}
-				h.listings(2)
+				h.listings(3)
 				if tr := h.leader.tracker.all["v0"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered: %+v", tr)
 				}
@@ -120,7 +125,7 @@ func TestHistoryListedWhileUndone(t *testing.T) {
 		h.round()
 		h.leader.queue.Add("v0") // something else about it
 		h.work(h.leader, 10)
-		h.sleep(2 * policy.FirstUndone)
+		h.sleep(2 * time.Second)
 		h.work(h.leader, 10)
 		if got := h.records.records["v0"].Spec.SizeBytes; got != 3 {
 			t.Errorf("its record says %d bytes, want 3", got)
@@ -174,4 +179,25 @@ func TestHistoryProgressIsNotUndone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Progress that something keeps from being stored is written as often as any.
+func TestHistoryProgressDropped(t *testing.T) {
+	t.Parallel()
+	told(t, 1, nil, func(h *history) {
+		h.records.drops = func(r *v1.Volume) {
+			for i := range r.Status.Replicas {
+				r.Status.Replicas[i].SyncProgress = nil
+			}
+		}
+		const minutes = 5
+		writes := h.attempts()
+		for left := range int(minutes * time.Minute / h.settings.PollInterval) {
+			h.api.Lists["one"] = []string{fmt.Sprint("v0 1 online n1 ", 100-left)}
+			h.listings(1)
+		}
+		if n, most := h.attempts()-writes, 1+int(minutes*time.Minute/h.settings.ProgressInterval); n > most {
+			t.Errorf("%d writes in %d minutes, want no more than %d", n, minutes, most)
+		}
+	})
 }

@@ -11,9 +11,17 @@ import (
 // whether records can be believed.
 type Listing struct {
 	record.Heartbeat
+	// Begun is when the last complete one had begun.
+	Begun time.Time
 	// Failing says why the last one was not complete, "" if it was.
 	Failing string
+
+	begunUp uptime // the last complete one
 }
+
+// uptime is for how long this process had run when something was so: a clock that somebody sets
+// does not change the order of two of them. 0: it never was.
+type uptime time.Duration
 
 // Listing tells of the listings up to now. A process that does not lead knows
 // nothing.
@@ -28,17 +36,20 @@ func (r *Reconciler) Listing() Listing {
 	unwritten := r.failing.often()
 	is.Unwritten = len(unwritten)
 	is.Held, is.Invalid = r.tracker.concerned(func(counts func(id string) bool) {
-		is.Recorded = r.backlog.oldest(is.Completed, func(id string) bool { return unwritten[id] || counts(id) })
+		right := r.backlog.oldest(is.begunUp, func(id string) bool { return unwritten[id] || counts(id) })
+		if right != 0 {
+			is.Recorded = is.Begun.Add(time.Duration(right - is.begunUp))
+		}
 	})
 	return is
 }
 
-// completed is when the last complete listing ended, the zero time before the first.
-func (r *Reconciler) completed() time.Time {
+// completed is when the last complete listing had begun, 0 before the first has ended.
+func (r *Reconciler) completed() uptime {
 	if l := r.listed.Load(); l != nil {
-		return l.Completed
+		return l.begunUp
 	}
-	return time.Time{}
+	return 0
 }
 
 // listingNoted remembers how a listing has ended. Err is why it was not complete.
@@ -48,7 +59,10 @@ func (r *Reconciler) listingNoted(l *source.Listing, err error, now time.Time) {
 		is = *was
 	}
 	if err == nil {
-		is = Listing{Heartbeat: record.Heartbeat{Completed: now, Cluster: l.Cluster, Volumes: r.view.Count(), Records: r.caches.RecordSum(now)}}
+		is = Listing{
+			Heartbeat: record.Heartbeat{Completed: now, Cluster: l.Cluster, Volumes: r.view.Count(), Records: r.caches.RecordSum(now)},
+			Begun:     l.Begun, begunUp: max(uptime(l.Begun.Sub(r.made)), 1),
+		}
 	} else {
 		is.Failing = source.OneLine(err)
 	}

@@ -14,7 +14,7 @@ import (
 func TestListing(t *testing.T) {
 	t.Parallel()
 	r := keepAll(t, 50)
-	end := time.Now()
+	end := r.made.Add(time.Hour)
 	if got := r.Listing(); got != (Listing{}) {
 		t.Errorf("before it leads: %+v", got)
 	}
@@ -23,17 +23,22 @@ func TestListing(t *testing.T) {
 	if got := r.Listing(); got != (Listing{Failing: "broken"}) {
 		t.Errorf("before a complete one: %+v", got)
 	}
-	r.listingNoted(&source.Listing{Cluster: "c"}, nil, end)
+	begun := end.Add(-time.Minute)
+	r.listingNoted(&source.Listing{Begun: begun, Cluster: "c"}, nil, end)
 	r.listingNoted(&source.Listing{Cluster: "other"}, errBroken, end.Add(time.Minute))
 	r.tracker.update("v1", end, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t.Gauges.Held = "why"
 		return t
 	})
-	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end, Cluster: "c", Held: 1, Volumes: 50, Records: r.caches.RecordSum(end), Recorded: end}, Failing: "broken"}); got != want {
+	listing := func(h record.Heartbeat, failing string) Listing {
+		h.Held, h.Volumes, h.Records = 1, 50, r.caches.RecordSum(h.Completed)
+		return Listing{Heartbeat: h, Begun: h.Recorded, Failing: failing, begunUp: uptime(h.Recorded.Sub(r.made))}
+	}
+	if got, want := r.Listing(), listing(record.Heartbeat{Completed: end, Cluster: "c", Recorded: begun}, "broken"); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	r.listingNoted(&source.Listing{}, nil, end.Add(time.Hour))
-	if got, want := r.Listing(), (Listing{Heartbeat: record.Heartbeat{Completed: end.Add(time.Hour), Held: 1, Volumes: 50, Records: r.caches.RecordSum(end.Add(time.Hour)), Recorded: end.Add(time.Hour)}}); got != want {
+	r.listingNoted(&source.Listing{Begun: end}, nil, end.Add(time.Hour))
+	if got, want := r.Listing(), listing(record.Heartbeat{Completed: end.Add(time.Hour), Recorded: end}, ""); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if r.Listing().Records == 0 {

@@ -72,6 +72,7 @@ type Reconciler struct {
 	metrics  *metrics.Metrics
 	onWrite  func(verb, record string)
 	logger   klog.Logger // Start's
+	made     time.Time   // when it was
 
 	caches   *cache.Caches
 	view     *source.View
@@ -133,6 +134,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		metrics:  o.Metrics,
 		onWrite:  o.OnWrite,
 		logger:   klog.Background(),
+		made:     time.Now(),
 		cycles:   newCycles(o.Metrics.SyncDuration.Observe),
 		proofs:   newProofs(o.Settings.Workers),
 		reads:    newReads(o.Settings.Workers),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -25,6 +26,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	var c *record.Content
 	var lacks error // why, unless the next listing brings the ID back
 	if d.Content {
+		if kept.JSON == nil && r.listsAnew(id, &o, &d) {
+			return nil
+		}
 		if c, kept, lacks = r.content(ctx, id, o, kept); c == nil {
 			d.WithoutContent(&o) // what Kubernetes tells does not wait for it
 		}
@@ -67,7 +71,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	if err != nil || after != nil {
 		r.tried(err)
 	}
-	r.replaced(id, was, after, o.Now)
+	if err == nil || apierrors.IsConflict(err) {
+		r.lastWrote(id, o, d, was, after)
+	}
 	if err != nil && was != nil {
 		r.unanswered(id, o.Now, was, after, d.Want.Health, err)
 	}
@@ -91,8 +97,14 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	if was == nil || was.ResourceVersion != after.ResourceVersion {
 		r.metrics.SaveDuration.Observe(time.Since(begun))
 	}
-	r.saved(id, o, d, was, after)
+	r.saved(id, o, d, c, was, after)
 	return r.failed(ctx, metrics.StageSave, lacks)
+}
+
+// listsAnew lets the next listing bring the content of a record that an API server shows as an
+// older CRD has left it, though it was written. There may be many.
+func (r *Reconciler) listsAnew(id string, o *policy.Observation, d *policy.Decision) bool {
+	return d.Undone && !o.Record.Summary.Complete() && o.Source.LastComplete && len(r.view.DecodeAgain([]string{id})) == 0
 }
 
 // content is what the record should say of the volume: out of the listing that
@@ -101,10 +113,6 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 // will show it.
 func (r *Reconciler) content(ctx context.Context, id string, o policy.Observation, kept source.Payload) (*record.Content, source.Payload, error) {
 	if kept.JSON == nil {
-		// A record that an API server shows as an older CRD has left it, though it was written.
-		if o.Undone() && !o.Record.Summary.Complete() && o.Source.LastComplete && len(r.view.DecodeAgain([]string{id})) == 0 {
-			return nil, kept, nil // the next listing decodes it
-		}
 		if !r.mayTry(id) {
 			return nil, kept, errNoWrites
 		}
@@ -130,15 +138,15 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 }
 
 // saved remembers and says what a save has changed.
-func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
+func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, c *record.Content, was *state.Record, after *v1.Volume) {
 	is := state.NewRecord(after)
 	var events []policy.Event
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(after))
+		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(c))
 		if was != nil && was.ResourceVersion == is.ResourceVersion {
 			// Nothing was stored: no event brings the ID back. What was seen of it meanwhile counts.
 			if !d.Lacking && (d.Content || is.Summary.Content == d.Want.Content) {
-				r.backlog.note(id, o.Look, policy.Right, time.Time{})
+				r.backlog.note(id, o.Look, policy.Right, 0)
 			}
 		}
 		return t
@@ -156,9 +164,10 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	r.completion.wrote(id, was != nil && is.Summary != was.Summary)
 }
 
-// syncing tells whether a record says how far a replica's sync has come.
-func syncing(r *v1.Volume) bool {
-	return slices.ContainsFunc(r.Status.Replicas, func(r v1.Replica) bool { return r.SyncProgress != nil })
+// syncing tells whether what was written, nil if it is not of StorageOS, says how far a replica's
+// sync has come. Something may keep that from being stored.
+func syncing(c *record.Content) bool {
+	return c != nil && slices.ContainsFunc(c.Status.Replicas, func(r v1.Replica) bool { return r.SyncProgress != nil })
 }
 
 // wrote counts a write of a record and hands it on.

@@ -1,28 +1,20 @@
 package controller
 
 import (
-	"time"
-
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// replaced takes note of what a record said before it was written, be it by half. If only
-// sync progress was, it says the same and there is nothing to undo.
-func (r *Reconciler) replaced(id string, was *state.Record, after *v1.Volume, now time.Time) {
-	if was == nil || after == nil || was.ResourceVersion == after.ResourceVersion {
+// lastWrote takes note of what was written of a record, be it half of it because somebody was
+// faster with the other half. If only sync progress was, the record says what it said and there
+// is nothing to undo.
+func (r *Reconciler) lastWrote(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
+	if d.Wanted == 0 || was == nil || after == nil || was.ResourceVersion == after.ResourceVersion {
 		return
 	}
-	is := policy.Before{Said: was.Said(), At: now, Pause: policy.FirstUndone}
-	if state.NewRecord(after).Said() == is.Said {
-		return
-	}
-	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		if t.Before.Said == is.Said {
-			is.Pause = min(2*t.Before.Pause, longestRetryPolls*r.settings.PollInterval)
-		}
-		t.Before = is
+	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		t.LastWrite = t.LastWrite.Then(d.Wanted, o.Now, longestRetryPolls*r.settings.PollInterval)
 		return t
 	})
 	r.recheck.add(id) // it is forgotten then, or later

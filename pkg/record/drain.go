@@ -122,10 +122,8 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 	var doubts []string
 	doubt := func(format string, args ...any) { doubts = append(doubts, fmt.Sprintf(format, args...)) }
 	doubtMany := func(n int, one, many string) {
-		if n == 1 {
-			doubt("1 %s", one)
-		} else if n > 1 {
-			doubt("%d %s", n, many)
+		if n > 0 {
+			doubt("%s", count(n, one, many))
 		}
 	}
 	switch age := now.Sub(h.Completed); {
@@ -142,13 +140,10 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 	if h.Cluster == "" {
 		doubt("StorageOS does not tell which cluster was listed")
 	}
-	others, absent, going := 0, 0, 0
+	others, going := 0, 0
 	for i := range records {
 		if records[i].Annotations[v1.AnnotationClusterID] != h.Cluster {
 			others++
-		}
-		if records[i].Annotations[v1.AnnotationAbsentSince] != "" {
-			absent++
 		}
 		if records[i].DeletionTimestamp != nil {
 			going++
@@ -157,8 +152,30 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 	doubtMany(others, fmt.Sprintf("record is not of the cluster that was listed, %q", h.Cluster),
 		fmt.Sprintf("records are not of the cluster that was listed, %q", h.Cluster))
 	doubtMany(going, "record is being deleted and not kept true any more", "records are being deleted and not kept true any more")
-	doubtMany(absent, "record waits: StorageOS does not list its volume", "records wait: StorageOS does not list their volumes")
 	return doubts
+}
+
+// count is a number of something in words.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Waiting is how many records wait for the proof that their volumes are gone, "" if none does.
+// After the grace they go, or are held.
+func Waiting(records []v1.Volume) string {
+	absent := 0
+	for i := range records {
+		if records[i].Annotations[v1.AnnotationAbsentSince] != "" {
+			absent++
+		}
+	}
+	if absent == 0 {
+		return ""
+	}
+	return count(absent, "record waits: StorageOS does not list its volume", "records wait: StorageOS does not list their volumes")
 }
 
 // Lag is what is not recorded that was listed longer ago than is Fresh, "" if all is. After a
@@ -167,6 +184,8 @@ func Lag(h Heartbeat, now time.Time) string {
 	switch age := now.Sub(h.Recorded); {
 	case h.Recorded.IsZero():
 		return "what was listed is not all recorded yet, or not any more"
+	case age < -apart:
+		return fmt.Sprintf("the clock here is %v behind the controller's", (-age).Round(time.Second))
 	case age > Fresh:
 		return fmt.Sprintf("what was listed in the last %v is not all recorded yet", age.Round(time.Second))
 	}

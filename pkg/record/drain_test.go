@@ -154,7 +154,6 @@ func TestDoubts(t *testing.T) {
 		"unwritten":                      {func(h *Heartbeat, _ *v1.Volume) { h.Unwritten = 2 }, "2 records could not be written"},
 		"held":                           {func(h *Heartbeat, _ *v1.Volume) { h.Held = 3 }, "3 records are held"},
 		"invalid":                        {func(h *Heartbeat, _ *v1.Volume) { h.Invalid = 2 }, "2 volumes or PersistentVolumes cannot be recorded"},
-		"absent":                         {func(_ *Heartbeat, r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }, "1 record waits"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,6 +167,22 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
+// Whose volumes are not listed is counted.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	absent := vol("v", "a online", nil, "")
+	absent.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
+	there := vol("w", "a online", nil, "")
+	for want, records := range map[string][]v1.Volume{
+		"": {there}, "1 record waits: StorageOS does not list its volume": {there, absent},
+		"2 records wait: StorageOS does not list their volumes": {absent, there, absent},
+	} {
+		if got := Waiting(records); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // What was listed a minute ago has to be recorded.
 func TestLag(t *testing.T) {
 	t.Parallel()
@@ -176,6 +191,8 @@ func TestLag(t *testing.T) {
 		now:                              "",
 		now.Add(-Fresh):                  "",
 		now.Add(-Fresh - 20*time.Second): "what was listed in the last 1m20s is not all recorded yet",
+		now.Add(5 * time.Second):         "",
+		now.Add(6 * time.Second):         "the clock here is 6s behind the controller's",
 		{}:                               "what was listed is not all recorded yet, or not any more",
 	} {
 		if got := Lag(Heartbeat{Recorded: recorded}, now); got != want {

@@ -36,7 +36,7 @@ type Heartbeat struct {
 	Unwritten int       // volumes and PersistentVolumes of which what is known could not be written
 	Volumes   int       // volumes that the last complete listing has shown
 	Records   Sum       // the records that there were then, as the controller knew
-	// Recorded is the end of a complete listing: what it has shown, or something newer, is in
+	// Recorded is the begin of a complete listing: what it has shown, or something newer, is in
 	// the records, but for those that the numbers above count. The zero time: of none, as long as
 	// what was listed first is not in them, or one has gone that is to be made again.
 	Recorded time.Time

@@ -50,11 +50,7 @@ func SumOf(records []v1.Volume, completed time.Time) (s Sum) {
 func Tally(records []v1.Volume, h Heartbeat) string {
 	switch {
 	case len(records) < h.Volumes:
-		volumes := "volumes"
-		if h.Volumes == 1 {
-			volumes = "volume"
-		}
-		return fmt.Sprintf("StorageOS has listed %d %s, and there are records of %d", h.Volumes, volumes, len(records))
+		return fmt.Sprintf("StorageOS has listed %s, and there are records of %d", count(h.Volumes, "volume", "volumes"), len(records))
 	case SumOf(records, h.Completed) != h.Records:
 		return "there are other records than the controller knew of when StorageOS was last listed"
 	}

@@ -10,6 +10,7 @@ import (
 	typedcoordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -26,17 +27,17 @@ const (
 // heartbeat writes the Lease that says until when records are known to be true.
 type heartbeat struct {
 	leases  typedcoordinationv1.LeaseInterface
-	listing func() record.Heartbeat
+	listing func() controller.Listing
 
-	wrote record.Heartbeat // what it said
-	at    time.Time        // when it was written
-	said  map[string]bool  // kinds of failure that were logged since it was last written
+	wrote controller.Listing // what it said
+	at    time.Time          // when it was written
+	said  map[string]bool    // kinds of failure that were logged since it was last written
 }
 
 func (s *server) heartbeat() *heartbeat {
 	return &heartbeat{
 		leases:  s.kube.CoordinationV1().Leases(s.namespace),
-		listing: func() record.Heartbeat { return s.reconciler.Listing().Heartbeat },
+		listing: s.reconciler.Listing,
 	}
 }
 
@@ -46,7 +47,7 @@ func (h *heartbeat) run(ctx context.Context) {
 	for {
 		pause := heartbeatLook
 		if l := h.listing(); h.due(l, time.Now()) {
-			if err := h.write(ctx, l); err != nil {
+			if err := h.write(ctx, l.Heartbeat); err != nil {
 				h.log(ctx, err)
 				pause = heartbeatRetry
 			} else {
@@ -63,17 +64,18 @@ func (h *heartbeat) run(ctx context.Context) {
 
 // due tells whether the Lease is to be written: not before a listing was complete. That a record
 // is behind makes no difference at once, as it says for which time nothing is.
-func (h *heartbeat) due(l record.Heartbeat, now time.Time) bool {
+func (h *heartbeat) due(l controller.Listing, now time.Time) bool {
 	switch {
 	case l.Completed.IsZero():
 		return false
 	case h.at.IsZero() || now.Sub(h.at) >= heartbeatPause:
 		return true
-	case !h.wrote.Recorded.Equal(h.wrote.Completed) && l.Recorded.Equal(l.Completed):
+	case !h.wrote.Recorded.Equal(h.wrote.Begun) && l.Recorded.Equal(l.Begun):
 		return true // nothing is behind any more
 	default:
-		l.Completed, l.Recorded = h.wrote.Completed, h.wrote.Recorded
-		return l != h.wrote
+		is := l.Heartbeat
+		is.Completed, is.Recorded = h.wrote.Completed, h.wrote.Recorded
+		return is != h.wrote.Heartbeat
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/ktesting"
 
+	"github.com/storageos/volume-sync-controller/pkg/controller"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -36,8 +37,8 @@ func TestHeartbeat(t *testing.T) {
 		logger := ktesting.NewLogger(t, ktesting.NewConfig(ktesting.BufferLogs(true)))
 		ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), logger))
 		defer cancel()
-		var now record.Heartbeat
-		h := &heartbeat{leases: api, listing: func() record.Heartbeat {
+		var now controller.Listing
+		h := &heartbeat{leases: api, listing: func() controller.Listing {
 			mu.Lock()
 			defer mu.Unlock()
 			return now
@@ -78,10 +79,10 @@ func TestHeartbeat(t *testing.T) {
 			t.Errorf("%d requests before a listing was complete", n)
 		}
 		first := time.Now()
-		set(func() { now = record.Heartbeat{Completed: first} })
+		set(func() { now.Completed = first })
 		step(heartbeatLook)
 		is("a cluster that does not tell its name", "unnamed", first, "0", "0")
-		set(func() { now = record.Heartbeat{Completed: first.Add(time.Second), Cluster: "c1"} })
+		set(func() { now.Completed, now.Cluster = first.Add(time.Second), "c1" })
 		step(heartbeatLook)
 		is("another cluster", "c1", first.Add(time.Second), "0", "0")
 		before := writes()
@@ -90,22 +91,30 @@ func TestHeartbeat(t *testing.T) {
 		if n := writes() - before; n != 0 {
 			t.Errorf("%d writes though only time has passed", n)
 		}
-		set(func() { now.Completed, now.Recorded = first.Add(4*time.Second), first })
+		set(func() {
+			now.Completed, now.Begun, now.Recorded = first.Add(4*time.Second), first.Add(3*time.Second), first
+		})
 		step(heartbeatPause)
 		if n := writes() - before; n != 1 {
 			t.Errorf("%d writes in the pause, though something is behind", n)
 		}
-		set(func() { now.Completed, now.Recorded = first.Add(5*time.Second), first.Add(5*time.Second) })
+		set(func() {
+			now.Completed, now.Begun, now.Recorded = first.Add(5*time.Second), first.Add(4*time.Second), first.Add(4*time.Second)
+		})
 		step(10 * time.Second)
 		if n := writes() - before; n != 2 {
 			t.Errorf("%d writes when nothing is behind any more", n-1)
 		}
-		set(func() { now.Completed, now.Recorded = first.Add(10*time.Second), first.Add(5*time.Second) })
+		set(func() {
+			now.Completed, now.Begun, now.Recorded = first.Add(10*time.Second), first.Add(9*time.Second), first.Add(4*time.Second)
+		})
 		step(10 * time.Second)
 		if n := writes() - before; n != 2 {
 			t.Errorf("%d writes when something comes to be behind", n-2)
 		}
-		set(func() { now.Completed, now.Recorded = first.Add(5*time.Second), first.Add(5*time.Second) })
+		set(func() {
+			now.Completed, now.Begun, now.Recorded = first.Add(5*time.Second), first.Add(4*time.Second), first.Add(4*time.Second)
+		})
 		set(func() { now.Held, now.Invalid = 3, 2 })
 		step(heartbeatLook)
 		is("something is held", "c1", first.Add(5*time.Second), "3", "2")

@@ -48,7 +48,16 @@ func (c *Caches) PVIDs() []string { return c.pvIndex.allIDs() }
 func (c *Caches) RecordCount() int { return int(c.counts.all.Load()) }
 
 // RecordSum is the sum of the records that name volumes, for the listing that was completed then.
-func (c *Caches) RecordSum(completed time.Time) record.Sum { return c.sum.of(completed) }
+func (c *Caches) RecordSum(completed time.Time) record.Sum { return c.sum.of(completed, c.records) }
+
+func (c *Caches) records() []*state.Record {
+	stored := c.Records.GetStore().List()
+	all := make([]*state.Record, len(stored))
+	for i, rec := range stored {
+		all[i] = rec.(*state.Record)
+	}
+	return all
+}
 
 // NamesCluster tells whether some record names a StorageOS cluster.
 func (c *Caches) NamesCluster() bool { return c.counts.named.Load() > 0 }

@@ -13,9 +13,10 @@ import (
 // recordSum keeps the sum of the records that name volumes, so that nobody has to go through all
 // of them at each listing.
 type recordSum struct {
-	mu  sync.Mutex
-	all record.Sum
-	new map[types.UID]int64 // when those were made that a listing may end too soon after
+	mu   sync.Mutex
+	all  record.Sum
+	new  map[types.UID]int64 // when those were made that a listing may end too soon after
+	last time.Time           // the latest time that it was asked for
 }
 
 // change takes note that a record has taken the place of another.
@@ -30,19 +31,33 @@ func (s *recordSum) change(old, obj *state.Record, now time.Time) {
 		return
 	}
 	s.all += record.SumOfOne(obj.UID)
-	if record.TooYoung(obj.Created, now) {
-		if s.new == nil {
-			s.new = map[types.UID]int64{}
-		}
-		s.new[obj.UID] = obj.Created
-	}
+	s.remember(obj, now)
 }
 
-// of is the sum for a listing that was completed then, which is not before any change or any
-// listing of before.
-func (s *recordSum) of(completed time.Time) record.Sum {
+// remember keeps when a record was made if that is too young. The caller holds the lock.
+func (s *recordSum) remember(rec *state.Record, now time.Time) {
+	if !record.TooYoung(rec.Created, now) {
+		return
+	}
+	if s.new == nil {
+		s.new = map[types.UID]int64{}
+	}
+	s.new[rec.UID] = rec.Created
+}
+
+// of is the sum for a listing that was completed then, which is not before any change. If the
+// clock was set back, records that were old are young again: then all are gone through.
+func (s *recordSum) of(completed time.Time, records func() []*state.Record) record.Sum {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if completed.Round(0).Before(s.last) {
+		for _, rec := range records() {
+			if rec.NamesVolume() {
+				s.remember(rec, completed)
+			}
+		}
+	}
+	s.last = completed.Round(0) // of the clock that people read
 	sum := s.all
 	for uid, created := range s.new {
 		if record.TooYoung(created, completed) {

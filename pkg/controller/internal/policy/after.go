@@ -12,7 +12,7 @@ import (
 
 // Saved follows from a save that was answered, and tells what there is to be said. Was is the
 // record before it, nil if there was none, is the record after it, and cached what the cache
-// has of that one. Syncing tells that it says how far a replica's sync has come.
+// has of that one. Syncing tells that it was to say how far a replica's sync has come.
 func (t Memory) Saved(o Observation, d Decision, was, is, cached *state.Record, syncing bool) (Memory, []Event) {
 	quiet, said := t.Quiet != 0, t.Unanswered
 	t.Unanswered = Unanswered{}

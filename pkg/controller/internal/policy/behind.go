@@ -17,7 +17,7 @@ func (d *Decision) stand(o *Observation) {
 	t := &d.Memory
 	unmarked := o.Source.Presence == Absent && o.Record != nil && d.Want.Mark == ""
 	switch {
-	case d.differs, t.Unanswered.Was != nil, t.Before.Again(), t.Gauges.Invalid, unmarked && !d.unsure:
+	case d.differs, t.Unanswered.Was != nil, t.LastWrite.undone(), t.Gauges.Invalid, unmarked && !d.unsure:
 		d.Standing = Behind
 	case d.unsure:
 		d.Standing = Unsure

@@ -25,7 +25,7 @@ func TestStanding(t *testing.T) {
 	}
 	changed := other(func(r *state.Record) { r.Summary.Content = 6 })
 	again := func(pause time.Duration) Memory {
-		return Memory{Before: Before{Said: changed.Said(), At: noon, Pause: pause}}
+		return Memory{LastWrite: LastWrite{Wanted: wanted(), At: noon, Pause: pause}}
 	}
 	for name, tc := range map[string]struct {
 		o    Observation
@@ -37,9 +37,9 @@ func TestStanding(t *testing.T) {
 		"it says something else":                           {Observation{Source: seen(noon), Record: changed}, Behind},
 		"it names another cluster":                         {Observation{Source: seen(noon), Record: other(func(r *state.Record) { r.ClusterID = state.Intern("other") })}, Behind},
 		"it lacks only progress":                           {Observation{Source: seen(noon), Record: other(func(r *state.Record) { r.Progress = 5 })}, Right},
-		"it was written a moment ago":                      {Observation{Source: seen(noon), Record: recordOf(rightState()), Memory: again(FirstUndone)}, Right},
-		"that was undone, and waits for its turn":          {Observation{Source: seen(noon), Record: changed, Memory: again(FirstUndone)}, Behind},
-		"it was written again, as it is undone":            {Observation{Source: seen(noon), Record: recordOf(rightState()), Memory: again(2 * FirstUndone)}, Behind},
+		"it was written a moment ago":                      {Observation{Source: seen(noon), Record: recordOf(rightState()), Memory: again(0)}, Right},
+		"that was undone, and waits for its turn":          {Observation{Source: seen(noon), Record: changed, Memory: again(firstUndone)}, Behind},
+		"it was written again, as it is undone":            {Observation{Source: seen(noon), Record: recordOf(rightState()), Memory: again(firstUndone)}, Behind},
 		"nobody knows what it says":                        {Observation{Source: seen(noon), Record: recordOf(rightState()), Memory: offlineBefore("7")}, Behind},
 		"it is refused, which counts":                      {Observation{Source: seen(noon), Record: changed, Memory: Memory{Refused: Refusal{Content: 7, At: noon}}}, Behind},
 		"it is being deleted, which anybody sees":          {Observation{Source: seen(noon), Record: other(func(r *state.Record) { r.Terminating, r.Summary.Content = true, 6 })}, Unsure},

@@ -41,6 +41,9 @@ type Decision struct {
 
 	Standing Standing // of the record
 
+	Wanted uint64 // hash of what a record should say that does not
+	Undone bool   // our last write was to make it say that
+
 	differs bool // it does not say what it should, all of it
 	unsure  bool // what that is depends on what the next listing shows, or on who deletes the record
 

@@ -25,7 +25,7 @@ type Memory struct {
 	Unanswered   Unanswered
 	Applied      Applied
 	Written      *state.Record // as our last write has left it, while the cache is behind
-	Before       Before
+	LastWrite    LastWrite
 	Gauges       Gauges
 }
 

@@ -2,43 +2,64 @@ package policy
 
 import "time"
 
-// Before is what a record said before our last write. Somebody may make it say so again as
-// soon as it is written: another program, a policy. It is then written again after a pause
-// that doubles, and not at the pace of the API server. It is forgotten when that has passed
-// and nobody has done so.
-type Before struct {
-	Said  uint64 // see record.said
-	At    time.Time
-	Pause time.Duration
+// LastWrite is what our last write was to make of a record. Somebody may make something else of
+// it as soon as it is written: another program, a policy. It is written again at once, then after
+// a pause that doubles, and not at the pace of the API server. It is forgotten when that has
+// passed and nobody has done so.
+type LastWrite struct {
+	Wanted uint64 // see Decision
+	At     time.Time
+	Pause  time.Duration
 }
 
-// FirstUndone is the first of the pauses; the longest is that of a retry.
-const FirstUndone = time.Second
+// firstUndone is the first of the pauses; the longest is that of a retry. For so long the first
+// write is remembered too.
+const firstUndone = time.Second
 
-// Again tells whether somebody has made a record say so again, and may go on doing it.
-func (b Before) Again() bool { return b.Pause > FirstUndone }
-
-// Undone tells whether a record says again what it said before our last write.
-func (o *Observation) Undone() bool {
-	return o.Record != nil && o.Memory.Before.Said != 0 && o.Record.Said() == o.Memory.Before.Said
+// Then is the next write of a record.
+func (l LastWrite) Then(wanted uint64, now time.Time, longest time.Duration) LastWrite {
+	next := LastWrite{Wanted: wanted, At: now}
+	if l.Wanted == wanted {
+		next.Pause = min(max(2*l.Pause, firstUndone), longest)
+	}
+	return next
 }
 
-// pace lets a record that says again what it said before our last write wait for its turn.
+// undone tells whether somebody has undone a write, and may go on doing it.
+func (l LastWrite) undone() bool { return l.Pause > 0 }
+
+// wants is a hash of what a record should say, never 0. Since when its volume is absent is no
+// part of it: who takes that out is given another time.
+func (d *Decision) wants(o *Observation) uint64 {
+	want, cluster := d.Want, ""
+	if want.Mark != "" {
+		want.Mark = "set"
+	}
+	if o.Source.Presence == Present {
+		cluster = o.Source.Cluster
+	}
+	return want.Hash(cluster)
+}
+
+// pace lets a record wait for its turn that is to say again what our last write was to make it
+// say.
 func (d *Decision) pace(o *Observation) {
-	b := o.Memory.Before
-	if b == (Before{}) {
+	if d.Verdict == Save && d.differs && o.Record != nil {
+		d.Wanted = d.wants(o)
+	}
+	last := o.Memory.LastWrite
+	if last == (LastWrite{}) {
 		return
 	}
-	left := b.At.Add(b.Pause).Sub(o.Now)
-	undone := d.Verdict == Save && o.Undone()
+	d.Undone = d.Wanted == last.Wanted
 	switch {
-	case left > 0:
+	case last.At.Add(max(last.Pause, firstUndone)).After(o.Now):
 		d.NextListing = true
-		if undone {
-			d.Verdict, d.Content = Keep, false
-			d.later(left)
-		}
-	case !undone:
-		d.Memory.Before = Before{}
+	case !d.Undone:
+		d.Memory.LastWrite = LastWrite{}
+	}
+	if left := last.At.Add(last.Pause).Sub(o.Now); d.Undone && left > 0 {
+		d.Verdict, d.Content = Keep, false
+		d.later(left)
 	}
 }

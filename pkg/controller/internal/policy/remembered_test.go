@@ -372,18 +372,62 @@ func TestWithoutMark(t *testing.T) {
 	}
 }
 
-// What somebody undoes is written again when its pause is over.
+// wanted is what our last write was to make of a record that should say what is right.
+func wanted() uint64 {
+	d := Decision{Want: rightState()}
+	return d.wants(&Observation{Source: seen(noon)})
+}
+
+// What somebody undoes is written again when its pause is over, and something else at once.
 func TestPace(t *testing.T) {
 	t.Parallel()
-	summary := rightState()
-	summary.Content = 6
-	is := recordOf(summary)
-	for left, want := range map[time.Duration]Verdict{time.Second: Keep, 0: Save} {
-		s := defaultRules()
-		m := Memory{Before: Before{Said: is.Said(), At: ago(time.Minute), Pause: time.Minute + left}}
-		d := s.Decide(Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: is, Memory: m})
-		if d.Verdict != want || d.After != left {
-			t.Errorf("%v left: verdict %v, again after %v; want %v", left, d.Verdict, d.After, want)
+	undone, last := rightState(), func(wanted uint64, before, pause time.Duration) LastWrite {
+		return LastWrite{Wanted: wanted, At: ago(before), Pause: pause}
+	}
+	undone.Content = 6
+	for name, tc := range map[string]struct {
+		is         state.Summary
+		last       LastWrite
+		want       Verdict
+		after      time.Duration
+		remembered bool
+	}{
+		"for the first time":                 {undone, last(wanted(), 0, 0), Save, 0, true},
+		"before its pause is over":           {undone, last(wanted(), time.Minute, time.Minute+time.Second), Keep, time.Second, true},
+		"after it":                           {undone, last(wanted(), time.Minute, time.Minute), Save, 0, true},
+		"it is to say something else":        {undone, last(wanted()+1, 0, time.Minute), Save, 0, true},
+		"the same, when the pause is over":   {undone, last(wanted()+1, time.Minute, time.Minute), Save, 0, false},
+		"nobody has":                         {rightState(), last(wanted(), 0, 0), Keep, 0, true},
+		"nobody has for long":                {rightState(), last(wanted(), time.Minute, time.Minute), Keep, 0, false},
+		"nobody has for a second, the first": {rightState(), last(wanted(), firstUndone, 0), Keep, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := defaultRules()
+			d := s.Decide(Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: recordOf(tc.is), Memory: Memory{LastWrite: tc.last}})
+			if d.Verdict != tc.want || d.After != tc.after || (d.Memory.LastWrite != LastWrite{}) != tc.remembered {
+				t.Errorf("verdict %v, again after %v, %+v; want %v, %v, remembered %t", d.Verdict, d.After, d.Memory.LastWrite, tc.want, tc.after, tc.remembered)
+			}
+		})
+	}
+}
+
+// What somebody undoes again and again is written less and less often, and what is written of
+// something else is not.
+func TestLastWriteThen(t *testing.T) {
+	t.Parallel()
+	const longest = 5 * time.Second
+	var last LastWrite
+	for n, step := range []struct {
+		wanted uint64
+		pause  time.Duration
+	}{
+		{1, 0}, {1, firstUndone}, {1, 2 * firstUndone}, {1, 4 * firstUndone}, {1, longest}, {1, longest}, {2, 0}, {2, firstUndone}, {1, 0},
+	} {
+		at := noon.Add(time.Duration(n) * time.Minute)
+		last = last.Then(step.wanted, at, longest)
+		if want := (LastWrite{step.wanted, at, step.pause}); last != want {
+			t.Errorf("write %d: %+v, want %+v", n, last, want)
 		}
 	}
 }

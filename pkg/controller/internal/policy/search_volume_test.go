@@ -306,7 +306,7 @@ func (w oneVolume) canonical() oneVolume {
 }
 
 func (p *process) canonical() {
-	p.mem.missing, p.mem.Reported, p.mem.Before = Onset{}, "", Before{} // only what is said
+	p.mem.missing, p.mem.Reported, p.mem.LastWrite = Onset{}, "", LastWrite{} // only what is said
 	p.mem.Progressed, p.completeBegun = time.Time{}, time.Time{}
 	u := &p.mem.unreferenced
 	*u = Onset{at: u.at, outlived: u.outlived, unlisted: u.unlisted}

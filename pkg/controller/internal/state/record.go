@@ -1,7 +1,6 @@
 package state
 
 import (
-	"hash/maphash"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -113,14 +112,6 @@ func (r *Record) Identity(lists func(id string) bool) string {
 // volume. Where it did so before this process saw that, there has been an event.
 func (r *Record) SaysUnclaimed() bool {
 	return r != nil && r.Summary.Bound.Value().Reason == record.ReasonUnclaimed
-}
-
-// Said is a hash of all by which it is decided whether a record is written.
-func (r *Record) Said() uint64 {
-	return max(maphash.Comparable(hashSeed, struct {
-		Summary
-		cluster Interned[string]
-	}{r.Summary, r.ClusterID}), 1)
 }
 
 // NewRecord takes down what the cache keeps of a record.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"hash/maphash"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -141,6 +142,14 @@ func (s Summary) Apply(r *v1.Volume, now time.Time) {
 	} else {
 		metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationAbsentSince, string(s.Mark))
 	}
+}
+
+// Hash is one of all that a record says, and of the cluster that it names, never 0.
+func (s Summary) Hash(cluster string) uint64 {
+	return max(maphash.Comparable(hashSeed, struct {
+		Summary
+		cluster string
+	}{s, cluster}), 1)
 }
 
 // Status is the summary as a record has it, nil if there is no PersistentVolume.
