@@ -134,10 +134,10 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 // decideInTurn decides for a worker. One of too many absences is marked in its turn.
 func (r *Reconciler) decideInTurn(id string) (policy.Observation, policy.Decision) {
 	o, d := r.decide(id, false)
+	r.schedule(id, o, d)
 	if o.MarksInMass(d) && !r.mayMark(id) {
 		d.WithoutMark(&o)
 	}
-	r.schedule(id, o, d)
 	return o, d
 }
 

@@ -12,5 +12,4 @@ func (d *Decision) WithoutMark(o *Observation) {
 	d.Want.Mark, d.Want.Present, d.Want.Health = has.Mark, has.Present, has.Health
 	d.Verdict = Keep
 	d.compare(o)
-	d.pace(o)
 }

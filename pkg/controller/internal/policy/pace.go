@@ -30,22 +30,19 @@ func (l LastWrite) undone() bool { return l.Pause > 0 }
 
 // wants is a hash of what a record should say, never 0. Since when its volume is absent is no
 // part of it: who takes that out is given another time.
-func (d *Decision) wants(o *Observation) uint64 {
-	want, cluster := d.Want, ""
+func (d *Decision) wants() uint64 {
+	want := d.Want
 	if want.Mark != "" {
 		want.Mark = "set"
 	}
-	if o.Source.Presence == Present {
-		cluster = o.Source.Cluster
-	}
-	return want.Hash(cluster)
+	return want.Hash()
 }
 
 // pace lets a record wait for its turn that is to say again what our last write was to make it
 // say.
 func (d *Decision) pace(o *Observation) {
 	if d.Verdict == Save && d.differs && o.Record != nil {
-		d.Wanted = d.wants(o)
+		d.Wanted = d.wants()
 	}
 	last := o.Memory.LastWrite
 	if last == (LastWrite{}) {

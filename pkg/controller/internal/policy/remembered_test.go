@@ -375,7 +375,7 @@ func TestWithoutMark(t *testing.T) {
 // wanted is what our last write was to make of a record that should say what is right.
 func wanted() uint64 {
 	d := Decision{Want: rightState()}
-	return d.wants(&Observation{Source: seen(noon)})
+	return d.wants()
 }
 
 // What somebody undoes is written again when its pause is over, and something else at once.
