@@ -50,11 +50,13 @@ func TestHistoryEarlyReads(t *testing.T) {
 			h.api.Lists["one"][0] = "v0 2"
 			h.changedPV("v0", func(pv *state.PV) { pv.SizeBytes = 2 })
 		}, "v0", 1},
-		"it is bound to another claim":            {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.ClaimName = "other" }) }, "v0", 0},
-		"it is released":                          {func(h *history) { h.release() }, "v0", 0},
-		"it goes":                                 {func(h *history) { h.setPV(h.pvs["v0"], nil) }, "v0", 0},
-		"it is terminating, and has grown":        {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.Terminating, pv.SizeBytes = true, 2 }) }, "v0", 0},
-		"it is new, and of another driver":        {func(h *history) { h.setPV(nil, &state.PV{PVSummary: state.PVSummary{Name: "x"}, UID: "x"}) }, "", 0},
+		"it is bound to another claim":     {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.ClaimName = "other" }) }, "v0", 0},
+		"it is released":                   {func(h *history) { h.release() }, "v0", 0},
+		"it goes":                          {func(h *history) { h.setPV(h.pvs["v0"], nil) }, "v0", 0},
+		"it is terminating, and has grown": {func(h *history) { h.changedPV("v0", func(pv *state.PV) { pv.Terminating, pv.SizeBytes = true, 2 }) }, "v0", 0},
+		"it is new, and of another driver": {func(h *history) {
+			h.setPV(nil, &state.PV{PVSummary: state.PVSummary{Name: "x"}, UID: state.UIDOf("x")})
+		}, "", 0},
 		"nobody leads":                            {func(h *history) { made(h); h.leader.leading.Store(false); h.setPV(nil, boundPV("x", "x")) }, "x", 0},
 		"a volume is attached":                    {func(h *history) { h.api.Lists["one"][0] = "v0 1 online n2"; h.leader.attachmentChanged("v0") }, "v0", 1},
 		"one whose PersistentVolume nobody knows": {func(h *history) { h.leader.attachmentChanged("x") }, "x", 0},

@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // onClaims counts what is said on claims, by namespace, name, UID and reason.
@@ -48,9 +50,9 @@ func TestHistoryClaimEvents(t *testing.T) {
 			got := onClaims{}
 			events := told(t, 3, func(s *Settings) { s.ClaimEvents = !tc.off }, func(h *history) {
 				pv := *h.pvs["v0"]
-				pv.ClaimUID = "c0"
+				pv.ClaimUID = state.UIDOf("c0")
 				if tc.uid == "" {
-					pv.ClaimUID = ""
+					pv.ClaimUID = state.UID{}
 				}
 				h.setPV(h.pvs["v0"], &pv)
 				h.polls(1)

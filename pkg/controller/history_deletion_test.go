@@ -224,7 +224,7 @@ func TestHistoryEditedWhileAsked(t *testing.T) {
 	}
 	refer := func(namespaceID string) *state.PV {
 		return &state.PV{
-			PVSummary: state.PVSummary{Name: "pv", Phase: state.Intern(corev1.VolumeBound)}, UID: types.UID(namespaceID), NamespaceID: state.Intern(namespaceID), VolumeID: "v0",
+			PVSummary: state.PVSummary{Name: "pv", Phase: state.Intern(corev1.VolumeBound)}, UID: state.UIDOf(types.UID(namespaceID)), NamespaceID: state.Intern(namespaceID), VolumeID: "v0",
 		}
 	}
 	for name, tc := range map[string]struct {

@@ -35,7 +35,7 @@ func (h *history) names() map[string]string {
 
 func boundPV(name, volumeID string) *state.PV {
 	return &state.PV{
-		PVSummary: state.PVSummary{Name: name, Phase: state.Intern(corev1.VolumeBound)}, UID: types.UID("uid-" + name),
+		PVSummary: state.PVSummary{Name: name, Phase: state.Intern(corev1.VolumeBound)}, UID: state.UIDOf(types.UID("uid-" + name)),
 		Created: uint32(time.Now().Unix()), NamespaceID: state.Intern("one"), VolumeID: volumeID,
 	}
 }

@@ -63,7 +63,7 @@ func told(t *testing.T, volumes int, change func(*Settings), tell func(*history)
 					Name: id, Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
 					ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete),
 				},
-				UID: types.UID(id), Created: uint32(time.Now().Unix()), NamespaceID: state.Intern("one"), VolumeID: id,
+				UID: state.UIDOf(types.UID(id)), Created: uint32(time.Now().Unix()), NamespaceID: state.Intern("one"), VolumeID: id,
 			})
 		}
 		h.lead()

@@ -53,7 +53,7 @@ func (m *model) bindVolume(ns, id string, policy corev1.PersistentVolumeReclaimP
 			Name: fmt.Sprintf("pv%d", m.named), Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
 			ReclaimPolicy: state.Intern(policy),
 		},
-		UID: types.UID(fmt.Sprint(m.named)), Created: uint32(time.Now().Unix()),
+		UID: state.UIDOf(types.UID(fmt.Sprint(m.named))), Created: uint32(time.Now().Unix()),
 		NamespaceID: state.Intern(ns), VolumeID: id,
 	})
 }

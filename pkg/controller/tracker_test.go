@@ -22,7 +22,7 @@ func TestBreaker(t *testing.T) {
 	records := map[string]*state.Record{}
 	for _, id := range ids {
 		records[id] = aRecord()
-		records[id].UID = types.UID(id)
+		records[id].UID = state.UIDOf(types.UID(id))
 		ts.recordChanged(nil, records[id])
 	}
 	absent := func(id string, kind policy.AbsenceKind) {
@@ -113,7 +113,7 @@ func TestBreakerDeleting(t *testing.T) {
 			records := map[string]*state.Record{}
 			for _, id := range strings.Split("abcdefghij", "") {
 				records[id] = aRecord()
-				records[id].UID = types.UID(id)
+				records[id].UID = state.UIDOf(types.UID(id))
 				ts.recordChanged(nil, records[id])
 			}
 			decide := func(id string, kind policy.AbsenceKind) {
@@ -165,7 +165,7 @@ func TestBreakerNamespace(t *testing.T) {
 		},
 		"one that was deleted, behind a finalizer": func(ts *tracker) {
 			r := aRecord()
-			r.UID = "z"
+			r.UID = state.UIDOf("z")
 			ts.recordChanged(nil, r)
 			ts.update("z", noon, func(tr policy.Memory, _ *policy.Breaker) policy.Memory {
 				tr.Gauges.Absence, tr.Gauges.Namespace = policy.Unexplained, "ns"

@@ -20,7 +20,7 @@ func defaultRules() policy.Rules {
 // aRecord is a record that says nothing of its volume.
 func aRecord() *state.Record {
 	return &state.Record{
-		Name: "rec", UID: "rec-uid", LabelID: "vol", StatusID: "vol",
+		Name: "rec", UID: state.UIDOf("rec-uid"), LabelID: "vol", StatusID: "vol",
 		NamespaceID: state.Intern("ns"), ClusterID: state.Intern("cluster"), ResourceVersion: "7",
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -15,7 +13,7 @@ import (
 type recordSum struct {
 	mu   sync.Mutex
 	all  record.Sum
-	new  map[types.UID]int64 // when those were made that a listing may end too soon after
+	new  map[state.UID]int64 // when those were made that a listing may end too soon after
 	last time.Time           // the latest time that it was asked for
 }
 
@@ -24,13 +22,13 @@ func (s *recordSum) change(old, obj *state.Record, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old != nil && old.NamesVolume() {
-		s.all -= record.SumOfOne(old.UID)
+		s.all -= record.SumOfOne(old.UID.Text())
 		delete(s.new, old.UID)
 	}
 	if obj == nil || !obj.NamesVolume() {
 		return
 	}
-	s.all += record.SumOfOne(obj.UID)
+	s.all += record.SumOfOne(obj.UID.Text())
 	s.remember(obj, now)
 }
 
@@ -40,7 +38,7 @@ func (s *recordSum) remember(rec *state.Record, now time.Time) {
 		return
 	}
 	if s.new == nil {
-		s.new = map[types.UID]int64{}
+		s.new = map[state.UID]int64{}
 	}
 	s.new[rec.UID] = rec.Created
 }
@@ -61,7 +59,7 @@ func (s *recordSum) of(completed time.Time, records func() []*state.Record) reco
 	sum := s.all
 	for uid, created := range s.new {
 		if record.TooYoung(created, completed) {
-			sum -= record.SumOfOne(uid)
+			sum -= record.SumOfOne(uid.Text())
 		} else {
 			delete(s.new, uid)
 		}

@@ -16,15 +16,13 @@ func (c *Caches) TrimPV(obj any) (any, error) {
 	}
 	p := state.NewPV(pv, c.driver)
 	if !c.claims {
-		p.ClaimUID = "" // nobody asks for it
+		p.ClaimUID = state.UID{} // nobody asks for it
 	}
 	if known, ok, _ := c.PVs.GetStore().GetByKey(pv.Name); ok {
 		q := known.(*state.PV)
 		state.Reuse(q.Name, &p.Name)
-		state.Reuse(string(q.UID), (*string)(&p.UID))
 		state.Reuse(q.VolumeID, &p.VolumeID)
 		state.Reuse(q.ClaimName, &p.ClaimName)
-		state.Reuse(string(q.ClaimUID), (*string)(&p.ClaimUID))
 	}
 	return p, nil
 }
@@ -42,7 +40,6 @@ func (c *Caches) TrimRecord(obj any) (any, error) {
 	if known, ok, _ := c.Records.GetStore().GetByKey(v.Name); ok {
 		q := known.(*state.Record)
 		state.Reuse(q.Name, names...)
-		state.Reuse(string(q.UID), (*string)(&rec.UID))
 		state.Reuse(q.LabelID, ids...)
 		state.Reuse(q.Summary.PV.ClaimName, &rec.Summary.PV.ClaimName)
 	}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -23,7 +21,7 @@ type Breaker struct {
 	// Unexplained deletions within the last hold, from the moment that Kubernetes was
 	// asked for them, the oldest first.
 	Deletions []*deletion
-	Requested map[types.UID]*deletion
+	Requested map[state.UID]*deletion
 }
 
 // NamespaceCount counts the records of one StorageOS namespace.
@@ -38,7 +36,7 @@ type NamespaceCount struct {
 // be known yet.
 type deletion struct {
 	at          time.Time
-	uid         types.UID
+	uid         state.UID
 	namespaceID string
 	cached      bool // the record is still among those that are counted
 }
@@ -55,7 +53,7 @@ const (
 
 // NewBreaker makes a breaker that has counted nothing.
 func NewBreaker(s *Rules) Breaker {
-	return Breaker{rules: s, Namespaces: map[string]NamespaceCount{}, Requested: map[types.UID]*deletion{}}
+	return Breaker{rules: s, Namespaces: map[string]NamespaceCount{}, Requested: map[state.UID]*deletion{}}
 }
 
 // RecordChanged counts the records that there are.

@@ -51,7 +51,7 @@ func TestBreakerDeletingAgain(t *testing.T) {
 	settings := defaultRules()
 	b := NewBreaker(&settings)
 	r, other := recordOf(state.Summary{}), recordOf(state.Summary{})
-	other.UID = "other"
+	other.UID = state.UIDOf("other")
 	b.Deleting(noon, r)
 	b.Deleting(noon.Add(time.Second), other)
 	b.Deleting(noon.Add(settings.MassOrphanHold-time.Second), r)

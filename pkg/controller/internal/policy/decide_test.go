@@ -33,13 +33,13 @@ func pvBound() *state.PV {
 			Name: "pv", Phase: state.Intern(corev1.VolumeBound), ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete),
 			ClaimNamespace: state.Intern("team"), ClaimName: "data",
 		},
-		UID: "pv-uid", NamespaceID: state.Intern("ns"), VolumeID: "vol", Created: uint32(ago(time.Hour).Unix()),
+		UID: state.UIDOf("pv-uid"), NamespaceID: state.Intern("ns"), VolumeID: "vol", Created: uint32(ago(time.Hour).Unix()),
 	}
 }
 
 func recordOf(s state.Summary) *state.Record {
 	return &state.Record{
-		Name: "rec", UID: "rec-uid", LabelID: "vol", StatusID: "vol",
+		Name: "rec", UID: state.UIDOf("rec-uid"), LabelID: "vol", StatusID: "vol",
 		NamespaceID: state.Intern("ns"), ClusterID: state.Intern("cluster"), Summary: s, CopiesHealth: healthy, ResourceVersion: "7",
 	}
 }

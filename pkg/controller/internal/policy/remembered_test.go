@@ -251,7 +251,7 @@ func TestBreakerDeletionsAlone(t *testing.T) {
 	b := NewBreaker(&rules)
 	for _, uid := range []string{"1", "2", "3"} {
 		r := recordOf(rightState())
-		r.Name, r.UID = uid, types.UID(uid)
+		r.Name, r.UID = uid, state.UIDOf(types.UID(uid))
 		b.RecordChanged(nil, r)
 		b.Deleting(noon, r)
 	}

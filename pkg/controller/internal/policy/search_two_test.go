@@ -5,8 +5,6 @@ package policy
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -32,7 +30,7 @@ func (w *twoVolumes) breaker() Breaker {
 		b.Count(w.v[i].leader.mem.Gauges.BreakerInput, 1)
 		if w.deleted[i] > 0 {
 			r := stored(state.Summary{})
-			r.UID = []types.UID{"first", "second"}[i]
+			r.UID = uids[i]
 			b.RecordChanged(nil, &r)
 			b.Deleting(noon.Add(tick-w.deleted[i]), &r)
 			b.RecordChanged(&r, nil)

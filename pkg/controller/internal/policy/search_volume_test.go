@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
@@ -46,7 +45,7 @@ func (k pvKind) pv() *state.PV {
 	}
 	pv := &state.PV{
 		PVSummary: state.PVSummary{Name: "pv", Phase: state.Intern(corev1.VolumeBound), ReclaimPolicy: state.Intern(corev1.PersistentVolumeReclaimDelete)},
-		UID:       "pv-uid", NamespaceID: state.Intern("one"), VolumeID: "vol",
+		UID:       state.UIDOf("pv-uid"), NamespaceID: state.Intern("one"), VolumeID: "vol",
 	}
 	if k == pvIsReleased {
 		pv.Phase = state.Intern(corev1.VolumeReleased)
@@ -134,7 +133,7 @@ func firstHandOver() oneVolume {
 // stored is a record that names no cluster.
 func stored(s state.Summary) state.Record {
 	return state.Record{
-		Name: "rec", UID: "a", ResourceVersion: "9", LabelID: "vol", StatusID: "vol", NamespaceID: state.Intern("one"),
+		Name: "rec", UID: state.UIDOf("a"), ResourceVersion: "9", LabelID: "vol", StatusID: "vol", NamespaceID: state.Intern("one"),
 		Summary: s, CopiesHealth: healthy,
 	}
 }
@@ -178,7 +177,7 @@ func (w *oneVolume) decide(polled bool) (Observation, Decision) {
 
 // copyOf is nil for no record.
 func copyOf(r state.Record) *state.Record {
-	if r.UID == "" {
+	if r.UID == (state.UID{}) {
 		return nil
 	}
 	return &r
@@ -243,9 +242,11 @@ func (w *oneVolume) older(version string) string {
 	return string(version[0] - 1)
 }
 
+var uids = []state.UID{state.UIDOf("a"), state.UIDOf("b"), state.UIDOf("c"), state.UIDOf("d"), state.UIDOf("e"), state.UIDOf("f")}
+
 // unusedUID is one of no record that somebody knows.
-func (w *oneVolume) unusedUID() types.UID {
-	for _, uid := range []types.UID{"a", "b", "c", "d", "e", "f"} {
+func (w *oneVolume) unusedUID() state.UID {
+	for _, uid := range uids {
 		used := w.rec.UID == uid || w.before.UID == uid
 		for _, p := range []*process{&w.leader, &w.former} {
 			used = used || p.cache.UID == uid || p.written.UID == uid || p.was.UID == uid || p.asked.record.UID == uid

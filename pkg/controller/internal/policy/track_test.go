@@ -37,7 +37,7 @@ func TestSettle(t *testing.T) {
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	at := func(uid types.UID, version string) *state.Record {
-		return &state.Record{UID: uid, ResourceVersion: version}
+		return &state.Record{UID: state.UIDOf(uid), ResourceVersion: version}
 	}
 	ours := at("u", "10")
 	for name, tc := range map[string]struct {

@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
@@ -15,7 +14,7 @@ import (
 // keeps only its name.
 type PV struct {
 	PVSummary
-	UID             types.UID
+	UID             UID
 	ResourceVersion string
 	SizeBytes       int64 // its capacity
 
@@ -25,7 +24,7 @@ type PV struct {
 	Terminating bool
 	Unreadable  bool // its handle names no volume, though it is of the driver
 	// ClaimUID is that of the claim it is for, kept only if claims are told of events.
-	ClaimUID types.UID
+	ClaimUID UID
 }
 
 // GetObjectMeta gives client-go's cache the little that it asks for: the key
@@ -61,22 +60,22 @@ func (p *PV) Deletes() bool {
 
 // Ref names the PersistentVolume in an event.
 func (p *PV) Ref() *corev1.ObjectReference {
-	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.Name, UID: p.UID}
+	return &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolume", Name: p.Name, UID: p.UID.Text()}
 }
 
 // Claim names the claim in an event, nil if none is bound: one that has let go may be gone.
 func (p *PV) Claim() *corev1.ObjectReference {
-	if p.ClaimUID == "" || p.Phase.Value() != corev1.VolumeBound {
+	if p.ClaimUID == (UID{}) || p.Phase.Value() != corev1.VolumeBound {
 		return nil
 	}
 	return &corev1.ObjectReference{
-		APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: p.ClaimNamespace.Value(), Name: p.ClaimName, UID: p.ClaimUID,
+		APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: p.ClaimNamespace.Value(), Name: p.ClaimName, UID: p.ClaimUID.Text(),
 	}
 }
 
 // NewPV takes down what the cache keeps of a PersistentVolume.
 func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
-	p := &PV{PVSummary: PVSummary{Name: pv.Name}, UID: pv.UID, ResourceVersion: pv.ResourceVersion}
+	p := &PV{PVSummary: PVSummary{Name: pv.Name}, UID: UIDOf(pv.UID), ResourceVersion: pv.ResourceVersion}
 	if pv.Spec.CSI == nil || pv.Spec.CSI.Driver != driver {
 		return p
 	}
@@ -92,7 +91,7 @@ func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
 	p.ReclaimPolicy = Intern(pv.Spec.PersistentVolumeReclaimPolicy)
 	p.Terminating = pv.DeletionTimestamp != nil
 	if claim := pv.Spec.ClaimRef; claim != nil {
-		p.ClaimNamespace, p.ClaimName, p.ClaimUID = Intern(claim.Namespace), claim.Name, claim.UID
+		p.ClaimNamespace, p.ClaimName, p.ClaimUID = Intern(claim.Namespace), claim.Name, UIDOf(claim.UID)
 	}
 	return p
 }

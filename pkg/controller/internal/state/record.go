@@ -16,7 +16,7 @@ import (
 // says, in few bytes.
 type Record struct {
 	Name            string
-	UID             types.UID
+	UID             UID
 	ResourceVersion string
 	Created         int64 // Unix seconds
 	Terminating     bool
@@ -70,7 +70,7 @@ func (r *Record) Whole() bool {
 
 // Ref names the record in an event.
 func (r *Record) Ref() *corev1.ObjectReference {
-	return RecordRef(r.Name, r.UID)
+	return RecordRef(r.Name, r.UID.Text())
 }
 
 // RecordRef names a record in an event.
@@ -120,7 +120,7 @@ func NewRecord(obj *v1.Volume) *Record {
 	d, spec := DigestContent(c)
 	return &Record{
 		Name:            obj.Name,
-		UID:             obj.UID,
+		UID:             UIDOf(obj.UID),
 		ResourceVersion: obj.ResourceVersion,
 		Created:         obj.CreationTimestamp.Unix(),
 		Terminating:     obj.DeletionTimestamp != nil,

@@ -75,7 +75,7 @@ func (w *Writer) createOne(ctx context.Context, volumeID string, rec *v1.Volume)
 		}
 		return nil, err
 	}
-	w.creations.made(volumeID, creation{created.Name, created.UID})
+	w.creations.made(volumeID, creation{created.Name, state.UIDOf(created.UID)})
 	w.wrote(metrics.VerbCreate, created.Name)
 	klog.FromContext(ctx).V(2).Info("Created record", "record", created.Name)
 	return created, nil

@@ -3,8 +3,6 @@ package writer
 import (
 	"sync"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -19,7 +17,7 @@ type creations struct {
 // creation is a record that was made, or may have been.
 type creation struct {
 	name string
-	uid  types.UID // "" if nobody knows whether it was made
+	uid  state.UID // zero if nobody knows whether it was made
 }
 
 func newCreations() *creations { return &creations{all: map[string]creation{}} }
@@ -66,7 +64,7 @@ func (c *creations) bound(most int, listed func(id string) bool) {
 		return
 	}
 	for id, is := range c.all {
-		if is.uid == "" && !listed(id) {
+		if is.uid == (state.UID{}) && !listed(id) {
 			delete(c.all, id)
 		}
 	}
@@ -83,7 +81,7 @@ func (c *creations) cached(r *state.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, id := range r.IDs() {
-		if is, ok := c.all[id]; ok && (is.uid == r.UID || is.uid == "" && is.name == r.Name) {
+		if is, ok := c.all[id]; ok && (is.uid == r.UID || is.uid == (state.UID{}) && is.name == r.Name) {
 			delete(c.all, id)
 		}
 	}

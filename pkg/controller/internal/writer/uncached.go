@@ -44,7 +44,7 @@ func (w *Writer) uncached(ctx context.Context, id string) (*v1.Volume, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading record %s, which the cache does not have yet: %w", is.name, err)
 	}
-	if rec := state.NewRecord(live); is.uid != "" && rec.UID != is.uid || rec.Identity(w.caches.Lists) != id {
+	if rec := state.NewRecord(live); is.uid != (state.UID{}) && rec.UID != is.uid || rec.Identity(w.caches.Lists) != id {
 		w.creations.forget(id)
 		return nil, nil
 	}

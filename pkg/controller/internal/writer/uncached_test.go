@@ -51,7 +51,7 @@ func TestUncached(t *testing.T) {
 				s.store(r)
 			}
 			s.fail = func(string) error { return tc.fail }
-			remembered := creation{"uncached", tc.uid}
+			remembered := creation{"uncached", state.UIDOf(tc.uid)}
 			w.creations.learn(c.VolumeID, remembered)
 			is, _, err := write(t.Context(), w, c, nil)
 			if is != tc.is || tc.fail != nil && !errors.Is(err, tc.fail) {
@@ -101,7 +101,7 @@ func TestListAnew(t *testing.T) {
 			if tc.cached != "" {
 				was := state.NewRecord(r)
 				if tc.cached == "another" {
-					was.UID = "other"
+					was.UID = state.UIDOf("other")
 				}
 				cache.records[r.Name] = was
 			}
@@ -120,7 +120,7 @@ func TestListAnew(t *testing.T) {
 			if diff := cmp.Diff(tc.calls, withoutPatches); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
-			if is, _ := w.creations.of(c.VolumeID); is.uid != tc.uncached {
+			if is, _ := w.creations.of(c.VolumeID); is.uid.Text() != tc.uncached {
 				t.Errorf("%+v is remembered", is)
 			}
 			s.calls = nil
@@ -140,17 +140,17 @@ func TestCreations(t *testing.T) {
 		want    map[string]creation
 	}{
 		"asked for": {func(c *creations) { c.begun("v", "r") }, map[string]creation{"v": {name: "r"}}},
-		"made":      {func(c *creations) { c.begun("v", "r"); c.made("v", creation{"r", "u"}) }, map[string]creation{"v": {"r", "u"}}},
+		"made":      {func(c *creations) { c.begun("v", "r"); c.made("v", creation{"r", state.UIDOf("u")}) }, map[string]creation{"v": {"r", state.UIDOf("u")}}},
 		"made, and the cache had it before": {func(c *creations) {
 			c.begun("v", "r")
-			c.cached(&state.Record{Name: "r", UID: "u", LabelID: "v"})
-			c.made("v", creation{"r", "u"})
+			c.cached(&state.Record{Name: "r", UID: state.UIDOf("u"), LabelID: "v"})
+			c.made("v", creation{"r", state.UIDOf("u")})
 		}, map[string]creation{}},
 		"made, and the cache has another": {func(c *creations) {
 			c.begun("v", "r")
-			c.made("v", creation{"r", "u"})
-			c.cached(&state.Record{Name: "r", UID: "x", LabelID: "v"})
-		}, map[string]creation{"v": {"r", "u"}}},
+			c.made("v", creation{"r", state.UIDOf("u")})
+			c.cached(&state.Record{Name: "r", UID: state.UIDOf("x"), LabelID: "v"})
+		}, map[string]creation{"v": {"r", state.UIDOf("u")}}},
 		"forgotten": {func(c *creations) { c.begun("v", "r"); c.forget("v") }, map[string]creation{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestBound(t *testing.T) {
 			t.Parallel()
 			w, _, cache := newWriter(t)
 			w.creations.begun("uncertain", "a")
-			w.creations.learn("made", creation{"b", "u"})
+			w.creations.learn("made", creation{"b", state.UIDOf("u")})
 			w.creations.begun("uncertain and listed", "c")
 			cache.lists["uncertain and listed"] = true
 			w.MaxUncertain = most

@@ -192,7 +192,7 @@ func (w *Writer) Read(ctx context.Context, name string) (*state.Record, error) {
 
 // Delete deletes a record as it is known.
 func (w *Writer) Delete(ctx context.Context, known *state.Record) error {
-	uid := known.UID
+	uid := known.UID.Text()
 	err := w.records.StorageOSV1().Volumes().Delete(ctx, known.Name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &uid, ResourceVersion: &known.ResourceVersion},
 	})

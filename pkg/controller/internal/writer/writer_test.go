@@ -127,7 +127,7 @@ func TestCreate(t *testing.T) {
 			if n := w.Uncached(); n != tc.uncached || n != w.Uncached() {
 				t.Errorf("%d are remembered, want %d", n, tc.uncached)
 			}
-			if made, _ := w.creations.of(c.VolumeID); record != "" && made != (creation{record, s.all[record].UID}) {
+			if made, _ := w.creations.of(c.VolumeID); record != "" && made != (creation{record, state.UIDOf(s.all[record].UID)}) {
 				t.Errorf("%+v is remembered", made)
 			}
 		})

@@ -1,0 +1,39 @@
+package state
+
+import (
+	"sync"
+
+	"github.com/google/uuid"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// UID is a types.UID in 16 bytes. Of each volume two are kept, and as texts they would be a
+// tenth of all that is. The zero value is that of none.
+type UID uuid.UUID
+
+// otherTexts are the texts that are no UUIDs. Kubernetes makes none.
+var otherTexts sync.Map // UID to types.UID
+
+// UIDOf is the UID of a text, the same for the same text.
+func UIDOf(text types.UID) UID {
+	if text == "" {
+		return UID{}
+	}
+	if id, err := uuid.Parse(string(text)); err == nil && id.String() == string(text) {
+		return UID(id)
+	}
+	other := UID(uuid.NewSHA1(uuid.Nil, []byte(text)))
+	otherTexts.Store(other, text)
+	return other
+}
+
+// Text is the UID as Kubernetes has it.
+func (u UID) Text() types.UID {
+	if u == (UID{}) {
+		return ""
+	}
+	if text, ok := otherTexts.Load(u); ok {
+		return text.(types.UID)
+	}
+	return types.UID(uuid.UUID(u).String())
+}
