@@ -46,6 +46,9 @@ func (r *Reconciler) recordChanged(old, obj *state.Record) {
 	if old != nil && obj != nil && old.Same(obj) {
 		return
 	}
+	if obj == nil && r.leading.Load() {
+		r.deletedSoon(old)
+	}
 	for _, rec := range []*state.Record{old, obj} {
 		if rec != nil {
 			r.enqueue(rec.IDs())

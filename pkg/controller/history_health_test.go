@@ -424,7 +424,7 @@ func TestHistoryHealthToldOnce(t *testing.T) {
 			t.Parallel()
 			events := told(t, 40, nil, func(h *history) {
 				tc.tell(h)
-				h.polls(6)
+				h.polls(8) // sync progress is remembered for half a minute
 				if tr := h.leader.tracker.all["v0"]; tr != (policy.Memory{}) {
 					t.Errorf("remembered: %+v", tr)
 				}

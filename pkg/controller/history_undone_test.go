@@ -9,6 +9,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/metrics"
 )
 
 // undo is what somebody makes of each record as soon as it is written.
@@ -200,4 +201,173 @@ func TestHistoryProgressDropped(t *testing.T) {
 			t.Errorf("%d writes in %d minutes, want no more than %d", n, minutes, most)
 		}
 	})
+}
+
+const twoCopies = `{"id":"v0","name":"v0","namespaceID":"one","sizeBytes":1,"master":{"health":"online","nodeID":"n1"},"replicas":[{"id":"r","health":"ready","nodeID":"n2"}]}`
+
+// Who gives a replica that does not sync a progress has it taken away as often as any is written.
+func TestHistoryProgressInjected(t *testing.T) {
+	t.Parallel()
+	for name, other := range map[string]int64{"the same": 0, "another each time": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 1, nil, func(h *history) {
+				h.api.Lists["one"][0] = twoCopies
+				h.listings(3)
+				left := int64(7)
+				asked := h.asked("v0")
+				writes := h.undoing(func(r *v1.Volume) {
+					left += other
+					r.Status.Replicas[0].SyncProgress = &v1.SyncProgress{BytesRemaining: left}
+				})
+				h.listings(12) // a minute
+				if n := h.asked("v0") - asked; *writes > 4 || n > 4 {
+					t.Errorf("it was written %d times in a minute, and asked for %d times", *writes, n)
+				}
+				h.records.after = nil
+				h.listings(14)
+				if is := h.records.records["v0"].Status.Replicas[0].SyncProgress; is != nil {
+					t.Errorf("in the end: %+v", is)
+				}
+				if tr := h.leader.tracker.all["v0"]; tr != (policy.Memory{}) {
+					t.Errorf("remembered: %+v", tr)
+				}
+			})
+		})
+	}
+}
+
+// Who deletes each record as soon as it is there has it made less and less often.
+func TestHistoryDeletedAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, on := range map[string]string{"when it is created": metrics.VerbCreate, "when it has its status": metrics.VerbPatch} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				made := 0
+				h.records.after = func(verb string) {
+					if r := h.records.records["v0"]; r != nil && verb == on {
+						made++
+						h.records.store(r, nil)
+					}
+				}
+				h.records.store(h.records.records["v0"], nil)
+				h.listings(12) // a minute
+				if made < 6 || made > 20 {
+					t.Errorf("it was made %d times in a minute", made)
+				}
+				h.records.after = nil
+				h.listings(5)
+				if tr := h.leader.tracker.all["v0"]; h.records.records["v0"] == nil || tr != (policy.Memory{}) {
+					t.Errorf("in the end: record %v, remembered %+v", h.records.records["v0"], tr)
+				}
+			})
+		})
+	}
+}
+
+// What is written against somebody who changes also what is left as the record says it is paced
+// too.
+func TestHistoryUndoneWhereTheRecordDecides(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*Settings)
+		tell   func(*history)
+	}{
+		"it cannot be recorded": {nil, func(h *history) { h.api.Lists["one"][0] = "v0 large" }},
+		"nobody knows whether it is there": {nil, func(h *history) {
+			h.api.Fail = func(string, int) error { return errDown }
+			h.lead()
+		}},
+		"it is absent": {func(s *Settings) { s.DeleteOrphans = false }, func(h *history) { h.api.Lists["one"] = h.api.Lists["one"][1:] }},
+	} {
+		for what, is := range map[string]func(r *v1.Volume, n int){
+			"the claim and the master": func(r *v1.Volume, n int) {
+				r.Status.PersistentVolume, r.Status.Master.NodeID = nil, fmt.Sprint("x", n)
+			},
+			"the claim and the size": func(r *v1.Volume, n int) { r.Status.PersistentVolume, r.Spec.SizeBytes = nil, int64(n) },
+			"the mark and the size": func(r *v1.Volume, n int) {
+				if r.Spec.SizeBytes = int64(n); r.Annotations[v1.AnnotationAbsentSince] != "" {
+					delete(r.Annotations, v1.AnnotationAbsentSince)
+				} else {
+					r.Annotations[v1.AnnotationAbsentSince] = "2001-01-01T00:00:00Z"
+				}
+			},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				t.Parallel()
+				told(t, 20, tc.change, func(h *history) {
+					tc.tell(h)
+					h.listings(2)
+					n := 0
+					writes := h.undoing(func(r *v1.Volume) { n++; is(r, n) })
+					h.listings(12) // a minute
+					if *writes > 20 {
+						t.Errorf("it was written %d times in a minute", *writes)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Somebody undoes each write, and the volume or its claim changes every half a minute: the record
+// is not believed while it is wrong.
+func TestHistoryUndoneWhileItChanges(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(h *history, n int){
+		"the volume": func(h *history, n int) { h.api.Lists["one"][0] = fmt.Sprint("v0 ", 1+n%2, " offline") },
+		"its claim": func(h *history, n int) {
+			h.changedPV("v0", func(pv *state.PV) { pv.ClaimName = fmt.Sprint(n % 2) })
+		},
+	} {
+		for _, later := range []time.Duration{0, 100 * time.Millisecond, 2 * time.Second} {
+			t.Run(fmt.Sprint(name, ", undone after ", later), func(t *testing.T) {
+				t.Parallel()
+				told(t, 3, nil, func(h *history) {
+					h.api.Lists["one"][0] = "v0 1 offline"
+					h.listings(3)
+					wrong := func() bool { return h.records.records["v0"].Status.Master.Health == "online" }
+					var due []time.Time
+					h.records.after = func(string) {
+						if !wrong() {
+							due = append(due, time.Now().Add(later))
+						}
+					}
+					undo := func() {
+						if len(due) > 0 && !time.Now().Before(due[0]) {
+							due = nil
+							h.edit("v0", func(r *v1.Volume) { r.Status.Master.Health = "online" })
+						}
+					}
+					due = []time.Time{time.Now()}
+					believed := 0
+					const step = 100 * time.Millisecond
+					for n := range int(5 * time.Minute / step) {
+						if n%int(30*time.Second/step) == 0 {
+							change(h, n)
+						}
+						if n%int(h.settings.PollInterval/step) == 0 {
+							h.poll(h.leader)
+						}
+						for h.leader.recordsTold < len(h.records.history) || h.leader.pvsTold < len(h.pvTold) || h.leader.queue.Len() > 0 {
+							h.tell(h.leader, 1) // its own write is told, and looked at, before that of somebody else
+							h.work(h.leader, 10)
+							if undo(); later == 0 {
+								break
+							}
+						}
+						undo()
+						if n > int(70*time.Second/step) && wrong() && len(h.doubts()) == 0 {
+							believed++
+						}
+						h.sleep(step)
+					}
+					if believed > 0 {
+						t.Errorf("it was wrong and believed at %d looks", believed)
+					}
+				})
+			})
+		}
+	}
 }

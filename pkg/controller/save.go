@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -97,14 +96,14 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	if was == nil || was.ResourceVersion != after.ResourceVersion {
 		r.metrics.SaveDuration.Observe(time.Since(begun))
 	}
-	r.saved(id, o, d, c, was, after)
+	r.saved(id, o, d, was, after)
 	return r.failed(ctx, metrics.StageSave, lacks)
 }
 
 // listsAnew lets the next listing bring the content of a record that an API server shows as an
 // older CRD has left it, though it was written. There may be many.
 func (r *Reconciler) listsAnew(id string, o *policy.Observation, d *policy.Decision) bool {
-	return d.Undone && !o.Record.Summary.Complete() && o.Source.LastComplete && len(r.view.DecodeAgain([]string{id})) == 0
+	return d.Undone && o.Record != nil && !o.Record.Summary.Complete() && o.Source.LastComplete && len(r.view.DecodeAgain([]string{id})) == 0
 }
 
 // content is what the record should say of the volume: out of the listing that
@@ -138,19 +137,21 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 }
 
 // saved remembers and says what a save has changed.
-func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, c *record.Content, was *state.Record, after *v1.Volume) {
+func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
 	is := state.NewRecord(after)
 	var events []policy.Event
+	stored := was == nil || was.ResourceVersion != is.ResourceVersion
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name), syncing(c))
-		if was != nil && was.ResourceVersion == is.ResourceVersion {
-			// Nothing was stored: no event brings the ID back. What was seen of it meanwhile counts.
-			if !d.Lacking && (d.Content || is.Summary.Content == d.Want.Content) {
-				r.backlog.note(id, o.Look, policy.Right, 0)
-			}
+		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name))
+		if !stored && o.Source.Presence == policy.Present && o.Source.Invalid == "" && !d.Lacking && (d.Content || is.Summary.Content == d.Want.Content) {
+			// No event brings the ID back. What was seen of it meanwhile counts.
+			r.backlog.note(id, o.Look, policy.Right, 0)
 		}
 		return t
 	})
+	if !stored {
+		r.recheck.add(id)
+	}
 	r.sayOf(id, events...)
 	if was != nil && !d.Content && was.Summary.Content != d.Want.Content {
 		// Somebody has written something else into it, which a watch that is quiet does not tell.
@@ -162,12 +163,6 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, c
 		r.recheck.add(id)
 	}
 	r.completion.wrote(id, was != nil && is.Summary != was.Summary)
-}
-
-// syncing tells whether what was written, nil if it is not of StorageOS, says how far a replica's
-// sync has come. Something may keep that from being stored.
-func syncing(c *record.Content) bool {
-	return c != nil && slices.ContainsFunc(c.Status.Replicas, func(r v1.Replica) bool { return r.SyncProgress != nil })
 }
 
 // wrote counts a write of a record and hands it on.

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"time"
+
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
@@ -8,13 +10,30 @@ import (
 
 // lastWrote takes note of what was written of a record, be it half of it because somebody was
 // faster with the other half. If only sync progress was, the record says what it said and there
-// is nothing to undo.
+// is nothing to undo. A new record is not remembered: a first start would remember all.
 func (r *Reconciler) lastWrote(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
-	if d.Wanted == 0 || was == nil || after == nil || was.ResourceVersion == after.ResourceVersion {
+	if d.Wanted != 0 && was != nil && after != nil && was.ResourceVersion != after.ResourceVersion {
+		r.mayBeUndone(id, d.Wanted, o.Now)
+	}
+}
+
+// soon is how young a record is that somebody has deleted so soon that he may do so again.
+const soon = time.Minute
+
+// deletedSoon takes note of such a deletion.
+func (r *Reconciler) deletedSoon(rec *state.Record) {
+	now := time.Now()
+	if now.Add(-soon).Unix() > rec.Created {
 		return
 	}
-	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t.LastWrite = t.LastWrite.Then(d.Wanted, o.Now, longestRetryPolls*r.settings.PollInterval)
+	for _, id := range rec.IDs() {
+		r.mayBeUndone(id, policy.Made, now)
+	}
+}
+
+func (r *Reconciler) mayBeUndone(id string, wanted uint64, now time.Time) {
+	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		t.LastWrite = t.LastWrite.Then(wanted, now, longestRetryPolls*r.settings.PollInterval)
 		return t
 	})
 	r.recheck.add(id) // it is forgotten then, or later

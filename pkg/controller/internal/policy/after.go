@@ -12,8 +12,8 @@ import (
 
 // Saved follows from a save that was answered, and tells what there is to be said. Was is the
 // record before it, nil if there was none, is the record after it, and cached what the cache
-// has of that one. Syncing tells that it was to say how far a replica's sync has come.
-func (t Memory) Saved(o Observation, d Decision, was, is, cached *state.Record, syncing bool) (Memory, []Event) {
+// has of that one.
+func (t Memory) Saved(o Observation, d Decision, was, is, cached *state.Record) (Memory, []Event) {
 	quiet, said := t.Quiet != 0, t.Unanswered
 	t.Unanswered = Unanswered{}
 	if was != nil && !d.Content && said.Health != "" && !was.Whole() {
@@ -30,9 +30,9 @@ func (t Memory) Saved(o Observation, d Decision, was, is, cached *state.Record, 
 		t.Written = is
 	}
 	if d.Content {
-		t.Refused, t.Progressed = Refusal{}, time.Time{}
-		if syncing {
-			t.Progressed = o.Now
+		t.Refused = Refusal{}
+		if was != nil && was.Progress != o.Source.Digest.Progress {
+			t.Progressed = o.Now // or may have been: something may keep it from being stored
 		}
 	}
 	if was == nil || quiet {

@@ -378,13 +378,18 @@ func (d *Decision) compare(o *Observation) {
 
 // decideProgress: sync progress alone causes a write only every so often.
 func (s *Rules) decideProgress(o *Observation, d *Decision) {
+	left := o.Memory.Progressed.Add(s.ProgressInterval).Sub(o.Now)
 	switch {
 	case o.Record == nil || o.Record.Progress == o.Source.Digest.Progress:
+		if left <= 0 {
+			d.Memory.Progressed = time.Time{}
+		} else {
+			d.NextListing = true // it is forgotten then, or later
+		}
 		return
 	case d.Verdict == Save && d.Content:
 		return // it takes the progress along
-	}
-	if left := o.Memory.Progressed.Add(s.ProgressInterval).Sub(o.Now); left > 0 {
+	case left > 0:
 		d.later(left)
 		return
 	}

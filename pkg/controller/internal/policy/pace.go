@@ -1,24 +1,31 @@
 package policy
 
-import "time"
+import (
+	"time"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+)
 
 // LastWrite is what our last write was to make of a record. Somebody may make something else of
 // it as soon as it is written: another program, a policy. It is written again at once, then after
 // a pause that doubles, and not at the pace of the API server. It is forgotten when that has
-// passed and nobody has done so.
+// passed and the record says what it should.
 type LastWrite struct {
-	Wanted uint64 // see Decision
+	Wanted uint64 // see Decision, or Made
 	At     time.Time
 	Pause  time.Duration
 }
+
+// Made stands for all that a record says that was made a moment ago and has gone since.
+const Made = 1
 
 // firstUndone is the first of the pauses; the longest is that of a retry. For so long the first
 // write is remembered too.
 const firstUndone = time.Second
 
-// Then is the next write of a record.
+// Then is the next write of a record. What is written of something else may be undone as well.
 func (l LastWrite) Then(wanted uint64, now time.Time, longest time.Duration) LastWrite {
-	next := LastWrite{Wanted: wanted, At: now}
+	next := LastWrite{Wanted: wanted, At: now, Pause: l.Pause}
 	if l.Wanted == wanted {
 		next.Pause = min(max(2*l.Pause, firstUndone), longest)
 	}
@@ -28,10 +35,17 @@ func (l LastWrite) Then(wanted uint64, now time.Time, longest time.Duration) Las
 // undone tells whether somebody has undone a write, and may go on doing it.
 func (l LastWrite) undone() bool { return l.Pause > 0 }
 
-// wants is a hash of what a record should say, never 0. Since when its volume is absent is no
-// part of it: who takes that out is given another time.
-func (d *Decision) wants() uint64 {
+// wants is a hash of what a record should say. What is left as it says it already is no
+// part of it, as somebody may change that each time, nor is since when its volume is absent:
+// who takes that out is given another time.
+func (d *Decision) wants(o *Observation) uint64 {
 	want := d.Want
+	if d.Lacking || o.Source.Presence != Present || o.Source.Invalid != "" {
+		want.Content, want.Health = 0, state.Health{}
+	}
+	if o.PV == nil {
+		want.PV = state.PVSummary{}
+	}
 	if want.Mark != "" {
 		want.Mark = "set"
 	}
@@ -41,18 +55,18 @@ func (d *Decision) wants() uint64 {
 // pace lets a record wait for its turn that is to say again what our last write was to make it
 // say.
 func (d *Decision) pace(o *Observation) {
-	if d.Verdict == Save && d.differs && o.Record != nil {
-		d.Wanted = d.wants()
+	if d.Verdict == Save && d.differs {
+		d.Wanted = d.wants(o)
 	}
 	last := o.Memory.LastWrite
 	if last == (LastWrite{}) {
 		return
 	}
-	d.Undone = d.Wanted == last.Wanted
+	d.Undone = d.Wanted == last.Wanted || d.Wanted != 0 && o.Record == nil && last.Wanted == Made
 	switch {
 	case last.At.Add(max(last.Pause, firstUndone)).After(o.Now):
 		d.NextListing = true
-	case !d.Undone:
+	case d.Wanted == 0: // it says what it should
 		d.Memory.LastWrite = LastWrite{}
 	}
 	if left := last.At.Add(last.Pause).Sub(o.Now); d.Undone && left > 0 {

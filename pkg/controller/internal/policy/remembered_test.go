@@ -185,22 +185,26 @@ func TestSavedAndProved(t *testing.T) {
 	refused := Memory{Quiet: 7, Refused: Refusal{Content: 7, At: noon}, Progressed: ago(time.Minute), Gauges: Gauges{Held: "why"}}
 	is := recordOf(rightState())
 	was := recordOf(rightState())
+	progressed := seen(noon)
+	progressed.Digest.Progress = was.Progress + 1
 	invalid := func(p Presence, why string) Source { return Source{Presence: p, Invalid: why} }
 	for name, tc := range map[string]struct {
 		source  Source
 		d       Decision
 		invalid bool
 		refused bool
+		now     bool // its progress was written, or may have been
 	}{
 		"its content":                         {source: seen(noon), d: Decision{Content: true}},
+		"its progress with it":                {source: progressed, d: Decision{Content: true}, now: true},
 		"not its content":                     {source: seen(noon), refused: true},
 		"of a volume that cannot be recorded": {source: invalid(Present, "too large"), invalid: true, refused: true},
 		"of one that is gone":                 {source: invalid(Absent, "too large"), refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m, _ := refused.Saved(Observation{Now: noon, Source: tc.source}, tc.d, was, is, nil, false)
-			if m.Gauges.Invalid != tc.invalid || m.Quiet != 0 || (m.Refused != Refusal{}) != tc.refused || m.Progressed.IsZero() == tc.refused {
+			m, _ := refused.Saved(Observation{Now: noon, Source: tc.source}, tc.d, was, is, nil)
+			if m.Gauges.Invalid != tc.invalid || m.Quiet != 0 || (m.Refused != Refusal{}) != tc.refused || m.Progressed.Equal(noon) != tc.now {
 				t.Errorf("%+v", m)
 			}
 		})
@@ -375,7 +379,7 @@ func TestWithoutMark(t *testing.T) {
 // wanted is what our last write was to make of a record that should say what is right.
 func wanted() uint64 {
 	d := Decision{Want: rightState()}
-	return d.wants()
+	return d.wants(&Observation{Source: seen(noon), PV: pvBound()})
 }
 
 // What somebody undoes is written again when its pause is over, and something else at once.
@@ -396,7 +400,7 @@ func TestPace(t *testing.T) {
 		"before its pause is over":           {undone, last(wanted(), time.Minute, time.Minute+time.Second), Keep, time.Second, true},
 		"after it":                           {undone, last(wanted(), time.Minute, time.Minute), Save, 0, true},
 		"it is to say something else":        {undone, last(wanted()+1, 0, time.Minute), Save, 0, true},
-		"the same, when the pause is over":   {undone, last(wanted()+1, time.Minute, time.Minute), Save, 0, false},
+		"the same, when the pause is over":   {undone, last(wanted()+1, time.Minute, time.Minute), Save, 0, true},
 		"nobody has":                         {rightState(), last(wanted(), 0, 0), Keep, 0, true},
 		"nobody has for long":                {rightState(), last(wanted(), time.Minute, time.Minute), Keep, 0, false},
 		"nobody has for a second, the first": {rightState(), last(wanted(), firstUndone, 0), Keep, 0, false},
@@ -412,8 +416,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// What somebody undoes again and again is written less and less often, and what is written of
-// something else is not.
+// What somebody undoes again and again is written less and less often, and who does so may undo
+// something else as well.
 func TestLastWriteThen(t *testing.T) {
 	t.Parallel()
 	const longest = 5 * time.Second
@@ -422,7 +426,7 @@ func TestLastWriteThen(t *testing.T) {
 		wanted uint64
 		pause  time.Duration
 	}{
-		{1, 0}, {1, firstUndone}, {1, 2 * firstUndone}, {1, 4 * firstUndone}, {1, longest}, {1, longest}, {2, 0}, {2, firstUndone}, {1, 0},
+		{2, 0}, {1, 0}, {1, firstUndone}, {2, firstUndone}, {2, 2 * firstUndone}, {2, 4 * firstUndone}, {2, longest}, {2, longest}, {1, longest},
 	} {
 		at := noon.Add(time.Duration(n) * time.Minute)
 		last = last.Then(step.wanted, at, longest)

@@ -62,7 +62,7 @@ func (w oneVolume) save(o Observation, d Decision, to func(string, oneVolume, st
 		was.ResourceVersion = w.older(was.ResourceVersion)
 	}
 	saved := done
-	m, _ := saved.leader.memory().Saved(o, d, was, &after, copyOf(saved.leader.cache), false)
+	m, _ := saved.leader.memory().Saved(o, d, was, &after, copyOf(saved.leader.cache))
 	saved.leader.remember(m)
 	to("a record is written", saved, w.judge.writes(w, rec))
 

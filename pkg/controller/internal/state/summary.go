@@ -144,8 +144,8 @@ func (s Summary) Apply(r *v1.Volume, now time.Time) {
 	}
 }
 
-// Hash is one of all that it says, never 0.
-func (s Summary) Hash() uint64 { return max(maphash.Comparable(hashSeed, s), 1) }
+// Hash is one of all that it says, of which a few first values are kept for others.
+func (s Summary) Hash() uint64 { return max(maphash.Comparable(hashSeed, s), 10) }
 
 // Status is the summary as a record has it, nil if there is no PersistentVolume.
 func (j PVSummary) Status() *v1.PersistentVolumeStatus {
