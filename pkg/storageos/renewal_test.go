@@ -120,7 +120,7 @@ func TestNewSecret(t *testing.T) {
 		sim := simulator.New(simulator.Options{})
 		c := newClient(t, sim, func(cfg *Config) { cfg.RefreshInterval = time.Hour })
 		run(t, c)
-		time.Sleep(10 * time.Second)
+		time.Sleep(10*time.Second + secretPoll/2) // nobody reads half of it
 		sim.SetCredentials("another", "secret")
 		writeSecret(t, c.cfg.SecretPath, "another", "secret")
 		time.Sleep(secretPoll)
