@@ -344,11 +344,11 @@ func TestHistoryUndoneWhileItChanges(t *testing.T) {
 					believed := 0
 					const step = 100 * time.Millisecond
 					for n := range int(5 * time.Minute / step) {
-						if n%int(30*time.Second/step) == 0 {
-							change(h, n)
+						if every := int(30 * time.Second / step); n%every == 0 {
+							change(h, n/every)
 						}
 						if n%int(h.settings.PollInterval/step) == 0 {
-							h.poll(h.leader)
+							_ = h.leader.poller.Poll(h.ctx)
 						}
 						for h.leader.recordsTold < len(h.records.history) || h.leader.pvsTold < len(h.pvTold) || h.leader.queue.Len() > 0 {
 							h.tell(h.leader, 1) // its own write is told, and looked at, before that of somebody else
