@@ -435,3 +435,44 @@ func TestLastWriteThen(t *testing.T) {
 		}
 	}
 }
+
+// What somebody may change each time, as the record is left as it says it, makes no other want.
+func TestWants(t *testing.T) {
+	t.Parallel()
+	of := func(o Observation, lacking bool, change func(*state.Summary)) uint64 {
+		d := Decision{Want: rightState(), Lacking: lacking}
+		d.Want.Mark = "2026-01-02T03:04:05Z"
+		change(&d.Want)
+		return d.wants(&o)
+	}
+	listed := Observation{Source: seen(noon), PV: pvBound()}
+	large := listed
+	large.Source.Invalid = "too large"
+	content := func(s *state.Summary) { s.Content++ }
+	health := func(s *state.Summary) { s.Health = state.NotListed }
+	claim := func(s *state.Summary) { s.PV.ClaimName = "other" }
+	for name, tc := range map[string]struct {
+		o       Observation
+		lacking bool
+		change  func(*state.Summary)
+		same    bool
+	}{
+		"another content":                    {listed, false, content, false},
+		"another content, which is lacking":  {listed, true, content, true},
+		"another health, which is lacking":   {listed, true, health, true},
+		"another content of one too large":   {large, false, content, true},
+		"another content of one not listed":  {Observation{Source: gone(noon), PV: pvBound()}, false, content, true},
+		"another claim":                      {listed, false, claim, false},
+		"another claim, there is none":       {Observation{Source: seen(noon)}, false, claim, true},
+		"absent since another time":          {listed, false, func(s *state.Summary) { s.Mark = "2026-01-02T03:04:06Z" }, true},
+		"not absent":                         {listed, false, func(s *state.Summary) { s.Mark = "" }, false},
+		"another condition, whatever it has": {large, true, func(s *state.Summary) { s.Bound = state.BoundNone }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if same := of(tc.o, tc.lacking, func(*state.Summary) {}) == of(tc.o, tc.lacking, tc.change); same != tc.same {
+				t.Errorf("the same: %t, want %t", same, tc.same)
+			}
+		})
+	}
+}
