@@ -26,11 +26,11 @@ type plugin struct{ path, kubeconfig string }
 // ask asks what would become of a volume whose replica has failed if the node of its master
 // went, once the record says so.
 func (s *story) ask(ctx context.Context, v simulator.Volume) error {
-	ctx, cancel := context.WithTimeout(ctx, noticed)
+	soon, cancel := context.WithTimeout(ctx, noticed)
 	defer cancel()
 	var name, node string
-	err := wait(ctx, func() (bool, error) {
-		list, err := s.records.StorageOSV1().Volumes().List(ctx, metav1.ListOptions{LabelSelector: v1.LabelVolumeID + "=" + v.ID})
+	err := wait(soon, func() (bool, error) {
+		list, err := s.records.StorageOSV1().Volumes().List(soon, metav1.ListOptions{LabelSelector: v1.LabelVolumeID + "=" + v.ID})
 		if err != nil || len(list.Items) != 1 {
 			return false, err
 		}
@@ -43,12 +43,13 @@ func (s *story) ask(ctx context.Context, v simulator.Volume) error {
 	if err != nil {
 		return nil //nolint:nilerr // it has no replica, or has changed again
 	}
+	// It may wait for 25 s, for the proof that a volume is gone which was deleted a moment ago.
 	args := []string{"drain-check", node}
 	cmd := exec.CommandContext(ctx, s.plugin.path, append(args, "--kubeconfig", s.plugin.kubeconfig, "--controller-namespace", "default")...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); cmd.ProcessState == nil {
-		return fmt.Errorf("asking the plugin: %w", err) // that it is not safe is an answer
+	var out, told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &told
+	if err := cmd.Run(); out.Len() == 0 { // that it is not safe is an answer
+		return fmt.Errorf("asking the plugin: %w: %s", err, bytes.TrimSpace(told.Bytes()))
 	}
 	said("on call", "kubectl storageos-volumes "+strings.Join(args, " "), "")
 	for _, line := range answer(out.String(), name) {
