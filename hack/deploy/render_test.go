@@ -223,7 +223,7 @@ func TestValues(t *testing.T) {
 		"endpoint":    {map[string]any{"endpoint": "https://x:443"}, append(container, "args", 0), "-api-endpoint=https://x:443"},
 		"interval":    {map[string]any{"interval": "30s"}, append(container, "args", 1), "-api-poll-interval=30s"},
 		"no deletion": {map[string]any{"deleteOrphans": false}, append(container, "args", 3), "-delete-orphans=false"},
-		"extra args":  {map[string]any{"extraArgs": []any{"-v=4", "-delete-orphans=false"}}, append(container, "args", 4), "-delete-orphans=false"},
+		"extra args":  {map[string]any{"extraArgs": []any{"-v=4", "-workers=3"}}, append(container, "args", 4), "-workers=3"},
 		"secret":      {map[string]any{"secretName": "other"}, append(pod, "volumes", 0, "secret", "secretName"), "other"},
 		"resources":   {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "1Gi"}}}, append(container, "resources", "limits", "memory"), "1Gi"},
 		"node":        {map[string]any{"nodeSelector": map[string]any{"a": "b"}}, append(pod, "nodeSelector", "a"), "b"},

@@ -53,7 +53,8 @@ func TestHelmExtraArgs(t *testing.T) {
 			"extraArgs={-claim-events}":                                 "extraArgs has the flag -claim-events, which the value claimEvents sets: use that",
 			"extraArgs={-delete-orphans},deleteOrphans=false":           "extraArgs has the flag -delete-orphans, which the value deleteOrphans sets: use that",
 			"extraArgs={--enable-leader-election=false}":                "extraArgs has the flag -enable-leader-election, which is always set: leave it out",
-			"extraArgs={-delete-orphans=false,-api-endpointed,-v=2}":    "",
+			"extraArgs={-delete-orphans=false}":                         "extraArgs has the flag -delete-orphans, which the value deleteOrphans sets: use that",
+			"extraArgs={-delete-orphaned,-api-endpointed,-v=2}":         "",
 			"extraArgs={-accept-cluster-id=-api-endpoint,-api-timeout}": "",
 		} {
 			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", set)

@@ -45,8 +45,7 @@ subjects:
 
 {{/* Of a flag that comes twice the last one counts, and another value would do nothing. */}}
 {{- define "checkExtraArgs" -}}
-{{- $values := dict "api-endpoint" "endpoint" "api-poll-interval" "interval" "metrics-addr" "metricsPort" "claim-events" "claimEvents" }}
-{{- if not .Values.deleteOrphans }}{{ $values = set $values "delete-orphans" "deleteOrphans" }}{{ end }}
+{{- $values := dict "api-endpoint" "endpoint" "api-poll-interval" "interval" "metrics-addr" "metricsPort" "claim-events" "claimEvents" "delete-orphans" "deleteOrphans" }}
 {{- range .Values.extraArgs }}
 {{- $flag := regexReplaceAll "(?s)^--?([^=]*).*" . "${1}" }}
 {{- with get $values $flag }}{{ fail (printf "extraArgs has the flag -%s, which the value %s sets: use that" $flag .) }}{{ end }}
