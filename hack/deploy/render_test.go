@@ -211,12 +211,14 @@ func TestChartIsKustomize(t *testing.T) {
 func TestValues(t *testing.T) {
 	container := []any{"spec", "template", "spec", "containers", 0}
 	pod := []any{"spec", "template", "spec"}
+	digest := "sha256:" + strings.Repeat("0f", 32)
 	for name, tc := range map[string]struct {
 		values map[string]any
 		path   []any
 		want   any
 	}{
 		"image":       {map[string]any{"image": map[string]any{"repository": "example/x", "tag": "v9"}}, append(container, "image"), "example/x:v9"},
+		"digest":      {map[string]any{"image": map[string]any{"repository": "example/x", "tag": "v9", "digest": digest}}, append(container, "image"), "example/x@" + digest},
 		"pull":        {map[string]any{"image": map[string]any{"pullPolicy": "Always"}}, append(container, "imagePullPolicy"), "Always"},
 		"pull secret": {map[string]any{"imagePullSecrets": []any{map[string]any{"name": "s"}}}, append(pod, "imagePullSecrets", 0, "name"), "s"},
 		"replicas":    {map[string]any{"replicas": 3}, []any{"spec", "replicas"}, 3.0},
@@ -286,6 +288,9 @@ func TestBadValues(t *testing.T) {
 		"port of its own":   {"extraArgs": []any{"-metrics-addr=:9090"}},
 		"endpoint twice":    {"extraArgs": []any{"--api-endpoint=x"}},
 		"deletion twice":    {"extraArgs": []any{"-delete-orphans"}, "deleteOrphans": false},
+		"deletion unsaid":   {"extraArgs": []any{"-delete-orphans=false"}},
+		"no digest":         {"image": map[string]any{"digest": "0f0f"}},
+		"no resources":      {"resources": nil},
 		"no port":           {"metricsPort": 80},
 		"monitor as before": {"serviceMonitor": true},
 		"no limit":          {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},

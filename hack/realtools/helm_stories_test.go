@@ -12,6 +12,7 @@ const ownImage = "registry.example.com/volume-sync-controller"
 
 // release installs, upgrades, rolls back, uninstalls, and installs again.
 func release(w *world) {
+	digest := "sha256:" + strings.Repeat("0f", 32)
 	if notes := w.run(install + " --dry-run=server --set crds.enabled=false"); !strings.Contains(notes, "! There is no CRD") {
 		w.t.Errorf("the notes do not say that nobody brings the CRD:\n%s", notes)
 	}
@@ -26,7 +27,7 @@ func release(w *world) {
 	w.keeps()
 	w.looks()
 
-	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set securityContext=null " +
+	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set securityContext=null --set image.digest=" + digest + " " +
 		strings.ReplaceAll(documented(w.t, "--set serviceMonitor.labels.release=NAME --set prometheusRule.labels.release=NAME"), "NAME", "stack"))
 	if strings.Contains(changed, "! There is no") || !strings.Contains(changed, "It deletes no record") {
 		w.t.Errorf("the notes of an upgrade warn, or do not say that nothing is deleted:\n%s", changed)
@@ -34,7 +35,7 @@ func release(w *world) {
 	documented(w.t, "--set securityContext=null")
 	w.deployment(3, "spec", "replicas")
 	w.deployment("map[]", "spec", "template", "spec", "securityContext")
-	w.deployment(ownImage+":"+w.version(), "spec", "template", "spec", "containers", 0, "image")
+	w.deployment(ownImage+"@"+digest, "spec", "template", "spec", "containers", 0, "image")
 	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 3)
 	for _, object := range []string{"servicemonitor", "prometheusrule"} {
 		if got := w.get("-n", namespace, object, name).at("metadata", "labels", "release"); got != "stack" {

@@ -23,20 +23,48 @@ func TestHelmValues(t *testing.T) {
 		for value, named := range map[string]string{
 			"resources.limits.memory=banana":   "'/resources/limits/memory': 'banana' does not match",
 			"nodeSelector.disk=1":              "'/nodeSelector/disk': got number, want string",
-			"interval=0s":                      "'/interval'",
+			"interval=0s":                      "interval is 0s: it has to be longer than 0, such as 5s",
+			"interval=0m0.0s":                  "interval is 0m0.0s: it has to be longer than 0, such as 5s",
 			"interval=often":                   "'/interval': 'often' does not match",
 			"extraArgs={delete-orphans}":       "'/extraArgs/0': 'delete-orphans' does not match",
 			"replicaCount=3":                   "'replicaCount' not allowed",
 			"serviceMonitor=true":              "'/serviceMonitor': got boolean, want object",
 			"metricsPort=80":                   "'/metricsPort'",
 			"resources.limits.memory=null":     "'/resources/limits': missing property 'memory'",
+			"resources.limits=null":            "'/resources': missing property 'limits'",
+			"resources=null":                   "missing property 'resources'",
+			"crds=null":                        "missing property 'crds'",
+			"crds.enabled=null":                "'/crds': missing property 'enabled'",
+			"image=null":                       "missing property 'image'",
+			"image.repository=null":            "'/image': missing property 'repository'",
+			"deleteOrphans=null":               "missing property 'deleteOrphans'",
+			"interval=null":                    "missing property 'interval'",
+			"dashboard=null":                   "missing property 'dashboard'",
+			"serviceMonitor.enabled=null":      "'/serviceMonitor': missing property 'enabled'",
+			"image.digest=0f":                  "'/image/digest': '0f' does not match",
 			"image.tag=1":                      "'/image/tag': got number, want string",
 			"prometheusRule.labels.release=7":  "'/prometheusRule/labels/release': got number, want string",
 			"podAnnotations.example\\.com/a=1": "'/podAnnotations/example.com~1a': got number, want string",
 		} {
-			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--set", value)
+			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", value)
 			if err == nil || !strings.Contains(out, named) {
 				t.Errorf("%s with %s: it has to be refused and to say %q: %v\n%s", helm, value, named, err, out)
+			}
+		}
+	}
+}
+
+// What nobody has to have may be null.
+func TestHelmNull(t *testing.T) {
+	t.Parallel()
+	for _, helm := range []string{"helm4", "helm3"} {
+		for _, value := range []string{
+			"imagePullSecrets", "image.tag", "image.digest", "extraArgs", "podLabels", "podAnnotations", "securityContext", "resources.requests", "nodeSelector",
+			"tolerations", "priorityClassName", "serviceMonitor.labels", "prometheusRule.labels", "dashboard.labels",
+		} {
+			if out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", value+"=null",
+				"--set", "serviceMonitor.enabled=true,prometheusRule.enabled=true,dashboard.enabled=true"); err != nil {
+				t.Errorf("%s with %s=null: %v\n%s", helm, value, err, out)
 			}
 		}
 	}

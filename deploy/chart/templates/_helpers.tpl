@@ -40,7 +40,7 @@ subjects:
 
 {{/* The labels of an object that somebody looks for by labels of his own. */}}
 {{- define "labelsAnd" -}}
-{{- merge (include "objectLabels" .root | fromYaml) .labels | toYaml }}
+{{- merge (include "objectLabels" .root | fromYaml) (.labels | default dict) | toYaml }}
 {{- end }}
 
 {{/* Of a flag that comes twice the last one counts, and another value would do nothing. */}}
@@ -51,4 +51,15 @@ subjects:
 {{- with get $values $flag }}{{ fail (printf "extraArgs has the flag -%s, which the value %s sets: use that" $flag .) }}{{ end }}
 {{- if eq $flag "enable-leader-election" }}{{ fail "extraArgs has the flag -enable-leader-election, which is always set: leave it out" }}{{ end }}
 {{- end }}
+{{- end }}
+
+{{/* A digest names one image, whatever its tag. */}}
+{{- define "image" -}}
+{{ .Values.image.repository }}
+{{- with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* Of an interval of 0 the schema could say only that 'not' failed. */}}
+{{- define "checkInterval" -}}
+{{- if not (regexMatch "[1-9]" .Values.interval) }}{{ fail (printf "interval is %s: it has to be longer than 0, such as 5s" .Values.interval) }}{{ end }}
 {{- end }}
