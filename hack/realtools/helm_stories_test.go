@@ -44,7 +44,7 @@ func release(w *world) {
 	}
 	w.same()
 
-	w.run(documented(w.t, "helm rollback storageos-volume-sync --namespace storageos"))
+	w.run(strings.Replace(documented(w.t, "helm rollback storageos-volume-sync NUMBER --namespace storageos"), "NUMBER", "1", 1))
 	w.deployment(2, "spec", "replicas")
 	w.deployment(nil, "spec", "template", "spec", "containers", 0, "args", 3)
 	w.deployment(65532, "spec", "template", "spec", "securityContext", "runAsUser")
@@ -146,6 +146,7 @@ func overKustomize(w *world) {
 	w.deployment(3, "spec", "replicas")
 	w.same()
 	w.keeps()
+	w.laterUpgrades()
 
 	w.uninstalled()
 	w.run(applyCRD)
@@ -160,7 +161,47 @@ func overKustomize(w *world) {
 	w.run("kubectl delete --ignore-not-found -k " + w.overlay()) // what only the overlay has
 }
 
-// overOlderChart upgrades a chart of before 0.2.0, whose CRD was in crds, where Helm makes it
+// laterUpgrades changes what kubectl has applied before, and changes again: Helm 4 took only the
+// fields that differed, and others have an owner besides.
+func (w *world) laterUpgrades() {
+	w.t.Helper()
+	container := []any{"spec", "template", "spec", "containers", 0}
+	rehearse := documented(w.t, upgrade+" "+rehearsed)
+	if w.helm == "helm4" {
+		w.refused(rehearse, "conflict with \"kubectl-client-side-apply\"")
+		w.deployment(nil, append(container, "args", 3)...)
+	}
+	w.run(rehearse + " " + documented(w.t, "--force-conflicts"))
+	w.deployment("-delete-orphans=false", append(container, "args", 3)...)
+	w.deployment(3, "spec", "replicas")
+	w.same()
+
+	w.run("kubectl --namespace storageos set resources deployment storageos-volume-sync --limits=memory=300Mi")
+	if w.helm == "helm4" {
+		w.refused(upgrade+" --set resources.limits.memory=512Mi", "conflict with \"kubectl-set\"")
+	}
+	w.run(upgrade + " --reset-then-reuse-values --set resources.limits.memory=512Mi --force-conflicts")
+	w.deployment("512Mi", append(container, "resources", "limits", "memory")...)
+	w.deployment("-delete-orphans=false", append(container, "args", 3)...)
+
+	// Who applies deploy over it sets back what was set.
+	w.run(applyRest)
+	w.deployment(2, "spec", "replicas")
+	w.run("kubectl delete clusterrole storageos-volume-sync") // which comes again, too
+	w.run(documented(w.t, upgrade+" --reset-then-reuse-values") + " --force-conflicts")
+	w.deployment(3, "spec", "replicas")
+	w.deployment("-delete-orphans=false", append(container, "args", 3)...)
+	w.same()
+
+	// Back to the first release that succeeded: the one before may have failed.
+	w.run(documented(w.t, "helm history storageos-volume-sync --namespace storageos"))
+	w.run(strings.Replace(documented(w.t, "helm rollback storageos-volume-sync NUMBER --namespace storageos"), "NUMBER", "1", 1) + " --force-conflicts")
+	w.deployment(nil, append(container, "args", 3)...)
+	w.deployment(3, "spec", "replicas")
+	w.keeps()
+}
+
+// overOlderChart upgrades a chart whose CRD was in crds, where Helm makes it
 // and looks at it no more.
 func overOlderChart(w *world) {
 	older := filepath.Join(w.path, "chart")
