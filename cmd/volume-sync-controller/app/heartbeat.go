@@ -72,6 +72,8 @@ func (h *heartbeat) due(l controller.Listing, now time.Time) bool {
 		return true
 	case !h.wrote.Recorded.Equal(h.wrote.Begun) && l.Recorded.Equal(l.Begun):
 		return true // nothing is behind any more
+	case l.Completed.Sub(h.wrote.Completed) >= record.Fresh:
+		return true // nobody has believed it
 	default:
 		is := l.Heartbeat
 		is.Completed, is.Recorded = h.wrote.Completed, h.wrote.Recorded

@@ -124,6 +124,10 @@ func TestHeartbeat(t *testing.T) {
 		if n := writes() - before; n != 5 {
 			t.Errorf("%d writes in 5 times the pause", n)
 		}
+		set(func() { now.Completed, now.Begun, now.Recorded = time.Now(), time.Now(), time.Now() })
+		again := time.Now()
+		step(2 * heartbeatLook)
+		is("a listing is complete after minutes without", "c1", again, "3", "2")
 
 		l, err := api.Get(ctx, record.HeartbeatName, metav1.GetOptions{})
 		if err != nil {
@@ -139,12 +143,12 @@ func TestHeartbeat(t *testing.T) {
 		step(heartbeatPause)
 		set(func() { fails = nil })
 		step(heartbeatRetry)
-		is("a hand has edited it", "c1", first.Add(5*time.Second), "3", "2")
+		is("a hand has edited it", "c1", again, "3", "2")
 		if err := api.Delete(ctx, record.HeartbeatName, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		step(heartbeatPause)
-		is("a hand has deleted it", "c1", first.Add(5*time.Second), "3", "2")
+		is("a hand has deleted it", "c1", again, "3", "2")
 
 		logged := len(logger.GetSink().(ktesting.Underlier).GetBuffer().Data())
 		for _, err := range []error{errBroken, apierrors.NewForbidden(leases, record.HeartbeatName, nil)} {
