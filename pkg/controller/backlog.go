@@ -29,8 +29,8 @@ func (b *backlog) look() uint64 {
 }
 
 // note takes note of how the record of a volume stands by a look at it, when the last complete
-// listing had begun at that time. What is of the past is right as of none. What was wrong once is so until a later look finds it right,
-// whatever is known meanwhile.
+// listing had begun at that time. What is of the past is right as of none. What was wrong once is
+// so until a later look finds it right, whatever is known meanwhile.
 func (b *backlog) note(id string, look uint64, is policy.Standing, completed uptime) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
