@@ -11,6 +11,7 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // early has volumes read between two listings because Kubernetes tells something of them.
@@ -18,7 +19,7 @@ import (
 //	what Kubernetes tells                  expected of the volume
 //	a PersistentVolume is new              that it is there
 //	a PersistentVolume has grown           that it is as large
-//	an attachment comes, changes, goes     that it is another than was listed
+//	an attachment comes, is done, goes     that it is attached or not, and another than was listed
 //	a PersistentVolume is let go or goes   nothing: the volume can only go, which a listing shows
 type early struct {
 	kube   kubernetes.Interface
@@ -56,7 +57,7 @@ func (r *Reconciler) readEarly(old, obj *state.PV) {
 	switch {
 	case old == nil || old.UID != obj.UID:
 	case obj.SizeBytes > old.SizeBytes:
-		read.SizeBytes = obj.SizeBytes
+		read.Shows = func(v *storageos.Volume, _ uint64) bool { return v.SizeBytes >= uint64(obj.SizeBytes) }
 	default:
 		return
 	}
@@ -64,16 +65,20 @@ func (r *Reconciler) readEarly(old, obj *state.PV) {
 }
 
 // attachmentChanged reads the volume that is being attached or detached.
-func (r *Reconciler) attachmentChanged(name string) {
+func (r *Reconciler) attachmentChanged(name string, attached bool) {
 	pv := r.caches.PV(name)
 	if !mayRead(pv) {
 		return
 	}
-	read := source.EarlyRead{NamespaceID: pv.NamespaceID.Value(), ID: pv.VolumeID, Reason: metrics.EarlyAttachment}
 	// Two or three events tell of one attachment: each expects another content than before
 	// the first of them, and not than the one that was read since.
-	read.Not = r.view.ListedContent(pv.VolumeID)
-	r.early.reader.Ask(read)
+	listed := r.view.ListedContent(pv.VolumeID)
+	r.early.reader.Ask(source.EarlyRead{
+		NamespaceID: pv.NamespaceID.Value(), ID: pv.VolumeID, Reason: metrics.EarlyAttachment,
+		Shows: func(v *storageos.Volume, content uint64) bool {
+			return content != listed && (v.AttachedOn != "") == attached
+		},
+	})
 }
 
 // mayRead tells whether the volume of a PersistentVolume is worth reading.
@@ -82,7 +87,7 @@ func mayRead(pv *state.PV) bool {
 }
 
 // run reads until ctx ends.
-func (e *early) run(ctx context.Context, attachmentChanged func(pv string)) {
+func (e *early) run(ctx context.Context, attachmentChanged func(pv string, attached bool)) {
 	if e == nil {
 		return
 	}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -19,6 +20,11 @@ func (h *history) readEarly() {
 	h.work(h.leader, 1000)
 	h.tell(h.leader, -1)
 	h.work(h.leader, 1000)
+}
+
+// attachedOn is a volume in a list that is attached on a node, "" for none.
+func attachedOn(id, node string) string {
+	return fmt.Sprintf(`{"id":%q,"name":%q,"namespaceID":"one","sizeBytes":1,"attachedOn":%q,"master":{"health":"online","nodeID":"n1"}}`, id, id, node)
 }
 
 func (h *history) asked(id string) int {
@@ -57,10 +63,13 @@ func TestHistoryEarlyReads(t *testing.T) {
 		"it is new, and of another driver": {func(h *history) {
 			h.setPV(nil, &state.PV{PVSummary: state.PVSummary{Name: "x"}, UID: state.UIDOf("x")})
 		}, "", 0},
-		"nobody leads":                            {func(h *history) { made(h); h.leader.leading.Store(false); h.setPV(nil, boundPV("x", "x")) }, "x", 0},
-		"a volume is attached":                    {func(h *history) { h.api.Lists["one"][0] = "v0 1 online n2"; h.leader.attachmentChanged("v0") }, "v0", 1},
-		"one whose PersistentVolume nobody knows": {func(h *history) { h.leader.attachmentChanged("x") }, "x", 0},
-		"a volume of a released one is detached":  {func(h *history) { h.release(); h.tell(h.leader, -1); h.leader.attachmentChanged("v0") }, "v0", 0},
+		"nobody leads": {func(h *history) { made(h); h.leader.leading.Store(false); h.setPV(nil, boundPV("x", "x")) }, "x", 0},
+		"a volume is attached": {func(h *history) {
+			h.api.Lists["one"][0] = attachedOn("v0", "n2")
+			h.leader.attachmentChanged("v0", true)
+		}, "v0", 1},
+		"one whose PersistentVolume nobody knows": {func(h *history) { h.leader.attachmentChanged("x", true) }, "x", 0},
+		"a volume of a released one is detached":  {func(h *history) { h.release(); h.tell(h.leader, -1); h.leader.attachmentChanged("v0", false) }, "v0", 0},
 		"the last listing was not complete": {func(h *history) {
 			h.api.Fail = always(errDown)
 			h.round()
@@ -103,14 +112,14 @@ func TestHistoryEarlyRecord(t *testing.T) {
 		},
 		"it is attached": func(h *history) {
 			h.api.Lists["one"][0] = "v0 7 online n1"
-			h.leader.attachmentChanged("v0")
+			h.leader.attachmentChanged("v0", true)
 		},
 		"it was taken for absent": func(h *history) {
 			h.api.Hidden = map[string]bool{"v0": true}
 			h.polls(2)
 			h.api.Hidden = nil
 			h.api.Lists["one"][0] = "v0 7"
-			h.leader.attachmentChanged("v0")
+			h.leader.attachmentChanged("v0", true)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +188,7 @@ func TestHistoryEarlyBesideAListing(t *testing.T) {
 						h.api.Before = nil
 						h.api.Lists["one"] = append([]string{tc.read}, rest...)
 						h.sleep(1)
-						h.leader.attachmentChanged("v0")
+						h.leader.attachmentChanged("v0", true)
 						h.readEarly()
 					}
 				}
@@ -207,14 +216,14 @@ func TestHistoryEarlyAttachment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 3, nil, func(h *history) {
-				attached := func() { h.api.Lists["one"][0] = "v0 1 online n2" }
+				attached := func() { h.api.Lists["one"][0] = attachedOn("v0", "n2") }
 				if tc.early {
 					attached()
 				}
-				h.leader.attachmentChanged("v0")
+				h.leader.attachmentChanged("v0", true)
 				h.readEarly()
 				attached()
-				h.leader.attachmentChanged("v0")
+				h.leader.attachmentChanged("v0", true)
 				h.readEarly()
 				for range 4 {
 					h.sleep(time.Second)
@@ -228,6 +237,28 @@ func TestHistoryEarlyAttachment(t *testing.T) {
 	}
 }
 
+// A volume is attached and at once detached, and StorageOS shows that a moment later: what it
+// showed of the attachment meanwhile is not what is expected now.
+func TestHistoryEarlyDetachedSoon(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		h.api.Lists["one"][0] = attachedOn("v0", "n2")
+		h.leader.attachmentChanged("v0", true)
+		h.readEarly()
+		if on := h.records.records["v0"].Status.AttachedOn; on != "n2" {
+			t.Fatalf("it is attached on %q", on)
+		}
+		h.leader.attachmentChanged("v0", false)
+		h.readEarly()
+		h.api.Lists["one"][0] = attachedOn("v0", "")
+		h.sleep(time.Second)
+		h.readEarly()
+		if on := h.records.records["v0"].Status.AttachedOn; on != "" {
+			t.Errorf("it is attached on %q, want on none", on)
+		}
+	})
+}
+
 // A volume that no list has shown yet is attached, and StorageOS shows it a moment later.
 func TestHistoryEarlyAttachmentOfNew(t *testing.T) {
 	t.Parallel()
@@ -235,12 +266,12 @@ func TestHistoryEarlyAttachmentOfNew(t *testing.T) {
 		h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
 		h.setPV(nil, boundPV("x", "x"))
 		h.readEarly()
-		h.leader.attachmentChanged("x")
+		h.leader.attachmentChanged("x", true)
 		h.readEarly()
-		h.api.Lists["one"][3] = "x 1 online n2"
+		h.api.Lists["one"][3] = attachedOn("x", "n2")
 		h.sleep(time.Second)
 		h.readEarly()
-		if is := h.records.records["x"].Status.Master.NodeID; is != "n2" {
+		if is := h.records.records["x"].Status.AttachedOn; is != "n2" {
 			t.Errorf("the record says %s", is)
 		}
 	})
@@ -252,7 +283,7 @@ func TestHistoryEarlyContent(t *testing.T) {
 	t.Parallel()
 	told(t, 3, nil, func(h *history) {
 		h.api.Lists["one"][0] = "v0 7"
-		h.leader.attachmentChanged("v0")
+		h.leader.attachmentChanged("v0", true)
 		h.readEarly()
 		if n := h.asked("v0"); n != 1 {
 			t.Errorf("it was asked for %d times, want once", n)
@@ -275,7 +306,7 @@ func TestHistoryEarlyUndecided(t *testing.T) {
 				h.records.deleted = func(*v1.Volume) { deleted = time.Now() }
 				h.api.Hidden = map[string]bool{"v0": true}
 				h.polls(3) // less than the grace
-				h.leader.attachmentChanged("v0")
+				h.leader.attachmentChanged("v0", true)
 				h.leader.early.reader.ReadDue(h.ctx)
 				read := time.Now()
 				h.work(h.leader, work)
@@ -299,7 +330,7 @@ func TestHistoryNoEarlyReads(t *testing.T) {
 		h.tell(h.leader, -1)
 		h.work(h.leader, 1000)
 		h.leader.early.listingBegun()
-		h.leader.early.run(h.ctx, func(string) {})
+		h.leader.early.run(h.ctx, func(string, bool) {})
 		if n := h.asked("x"); n > 0 || h.records.records["x"] != nil {
 			t.Errorf("it was asked for %d times", n)
 		}

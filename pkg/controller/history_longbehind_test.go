@@ -98,7 +98,7 @@ func TestHistoryBehindForLong(t *testing.T) {
 		}},
 		"it is read early": {stuck, func(h *history, believed func()) {
 			h.api.Lists["one"][0] = "v0 2 offline"
-			h.leader.attachmentChanged("v0")
+			h.leader.attachmentChanged("v0", true)
 			h.leader.early.reader.ReadDue(h.ctx)
 			believed()
 		}},

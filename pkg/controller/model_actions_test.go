@@ -242,7 +242,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			volumes := slices.Clone(m.api.Lists[ns])
 			volumes[i] = fmt.Sprintf("%s %s online %s", id, size, rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "node"))
 			m.setVolumes(ns, volumes)
-			m.leader.attachmentChanged(pv.Name)
+			m.leader.attachmentChanged(pv.Name, rapid.Bool().Draw(t, "attached"))
 		},
 		"a PersistentVolume grows": func(t *rapid.T) {
 			old := m.somePV()

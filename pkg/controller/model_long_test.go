@@ -313,7 +313,7 @@ func (m *model) interruptingActions() map[string]func(*rapid.T) {
 					m.setVolumes(ns, volumes)
 				}
 				m.tell(by, -1)
-				by.attachmentChanged(pv.Name)
+				by.attachmentChanged(pv.Name, true)
 				by.early.reader.ReadDue(m.ctx) // nothing happens meanwhile
 				time.Sleep(time.Millisecond)
 			}

@@ -20,9 +20,9 @@ import (
 const attachmentsRetry = time.Minute
 
 // WatchAttachments calls changed with the name of each PersistentVolume that is being
-// attached or detached, or has been, until ctx ends. Nothing waits for it, and all goes on
+// attached or detached, or has been, and which of the two it is, until ctx ends. Nothing waits for it, and all goes on
 // without the right to see VolumeAttachments: a listing tells what they tell, later.
-func (c *Caches) WatchAttachments(ctx context.Context, kube kubernetes.Interface, changed func(pv string)) {
+func (c *Caches) WatchAttachments(ctx context.Context, kube kubernetes.Interface, changed func(pv string, attached bool)) {
 	logger, said := klog.FromContext(ctx), false
 	for ctx.Err() == nil {
 		err := c.watchAttachments(ctx, kube, changed)
@@ -38,7 +38,7 @@ func (c *Caches) WatchAttachments(ctx context.Context, kube kubernetes.Interface
 }
 
 // watchAttachments returns when there is no right to see VolumeAttachments, or ctx has ended.
-func (c *Caches) watchAttachments(ctx context.Context, kube kubernetes.Interface, changed func(pv string)) error {
+func (c *Caches) watchAttachments(ctx context.Context, kube kubernetes.Interface, changed func(pv string, attached bool)) error {
 	ctx, stop := context.WithCancelCause(klog.NewContext(ctx, logr.Discard())) // what matters is said here
 	defer stop(nil)
 	informer := storageinformers.NewVolumeAttachmentInformer(kube, 0, cache.Indexers{})
@@ -78,28 +78,28 @@ func (c *Caches) trimAttachment(obj any) (any, error) {
 
 // attachmentHandler calls one function for all that says something of a volume. What was
 // there when the watch began is no news.
-func attachmentHandler(changed func(pv string)) cache.ResourceEventHandler {
-	of := func(obj any) {
+func attachmentHandler(changed func(pv string, attached bool)) cache.ResourceEventHandler {
+	of := func(obj any, attached bool) {
 		if a, ok := obj.(*state.Attachment); ok && a.PVName != "" {
-			changed(a.PVName)
+			changed(a.PVName, attached)
 		}
 	}
 	return cache.ResourceEventHandlerDetailedFuncs{
 		AddFunc: func(obj any, initial bool) {
 			if !initial {
-				of(obj)
+				of(obj, true)
 			}
 		},
 		UpdateFunc: func(old, obj any) {
-			if old.(*state.Attachment).Attached != obj.(*state.Attachment).Attached {
-				of(obj)
+			if is := obj.(*state.Attachment).Attached; is != old.(*state.Attachment).Attached {
+				of(obj, is)
 			}
 		},
 		DeleteFunc: func(obj any) {
 			if missed, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 				obj = missed.Obj
 			}
-			of(obj)
+			of(obj, false)
 		},
 	}
 }

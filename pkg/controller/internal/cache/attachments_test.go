@@ -41,7 +41,7 @@ func attachment(name, attacher, pv string, attached bool) *storagev1.VolumeAttac
 }
 
 // watched watches the attachments of a client while tell lasts, and returns of which
-// PersistentVolumes it was told, and what was logged.
+// PersistentVolumes it was told, with a sign for what they are, and what was logged.
 func watched(t *testing.T, client *fake.Clientset, tell func()) (told []string, log string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -54,10 +54,10 @@ func watched(t *testing.T, client *fake.Clientset, tell func()) (told []string, 
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		caches.WatchAttachments(ctx, client, func(pv string) {
+		caches.WatchAttachments(ctx, client, func(pv string, attached bool) {
 			mu.Lock()
 			defer mu.Unlock()
-			told = append(told, pv)
+			told = append(told, pv+map[bool]string{true: "+", false: "-"}[attached])
 		})
 	})
 	synctest.Wait()
@@ -77,16 +77,16 @@ func TestWatchAttachments(t *testing.T) {
 		want []string
 	}{
 		"nothing":                     {func(*testing.T, *fake.Clientset) {}, nil},
-		"one comes":                   {func(t *testing.T, c *fake.Clientset) { create(t, c, attachment("b", driver, "pv-b", false)) }, []string{"pv-b"}},
+		"one comes":                   {func(t *testing.T, c *fake.Clientset) { create(t, c, attachment("b", driver, "pv-b", false)) }, []string{"pv-b+"}},
 		"one of another driver":       {func(t *testing.T, c *fake.Clientset) { create(t, c, attachment("b", "other", "pv-b", false)) }, nil},
 		"one of no PersistentVolume":  {func(t *testing.T, c *fake.Clientset) { create(t, c, attachment("b", driver, "", false)) }, nil},
-		"one becomes attached":        {func(t *testing.T, c *fake.Clientset) { update(t, c, attachment("a", driver, "pv-a", true)) }, []string{"pv-a"}},
+		"one becomes attached":        {func(t *testing.T, c *fake.Clientset) { update(t, c, attachment("a", driver, "pv-a", true)) }, []string{"pv-a+"}},
 		"one is as it was, and newer": {func(t *testing.T, c *fake.Clientset) { update(t, c, attachment("a", driver, "pv-a", false)) }, nil},
 		"one goes": {func(t *testing.T, c *fake.Clientset) {
 			if err := c.StorageV1().VolumeAttachments().Delete(t.Context(), "a", metav1.DeleteOptions{}); err != nil {
 				t.Error(err)
 			}
-		}, []string{"pv-a"}},
+		}, []string{"pv-a-"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -143,7 +143,7 @@ func TestWatchAttachmentsForbidden(t *testing.T) {
 			time.Sleep(time.Minute)
 			create(t, client, attachment("b", driver, "pv-b", false))
 		})
-		if !slices.Equal(told, []string{"pv-b"}) {
+		if !slices.Equal(told, []string{"pv-b+"}) {
 			t.Errorf("told of %v", told)
 		}
 		if strings.Count(log, "\n") != 1 || !strings.Contains(log, "no right to look at VolumeAttachments") {

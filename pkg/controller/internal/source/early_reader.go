@@ -28,13 +28,9 @@ var earlyAgain = []time.Duration{time.Second, 2 * time.Second}
 type EarlyRead struct {
 	NamespaceID, ID string
 	Reason          string // of the metric
-	SizeBytes       int64  // it has grown to
-	Not             uint64 // its content is another than this; 0: any will do
-}
-
-// shows tells whether a volume shows what is expected.
-func (e EarlyRead) shows(v *storageos.Volume, content uint64) bool {
-	return v.SizeBytes >= uint64(max(e.SizeBytes, 0)) && content != e.Not
+	// Shows tells whether a volume, whose content is this, shows what is expected of it; if it
+	// does not, it is read again. Nil: whatever it shows will do.
+	Shows func(v *storageos.Volume, content uint64) bool
 }
 
 // EarlyReader reads single volumes between two listings. What it reads is shown by the view
@@ -207,7 +203,7 @@ func (e *EarlyReader) tell(ctx context.Context, of *Listing, w *waitingRead, a e
 	if e.view.readEarly(w.ID, early{begun: a.Begun, namespaceID: w.NamespaceID, Digest: digest, of: of}) {
 		e.found(w.ID, a.Payload)
 	}
-	return !w.shows(a.volume, digest.Content)
+	return w.Shows != nil && !w.Shows(a.volume, digest.Content)
 }
 
 // later lets a volume be read again, unless that was done often enough, or somebody has asked

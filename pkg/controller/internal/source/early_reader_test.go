@@ -15,6 +15,7 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 	"github.com/storageos/volume-sync-controller/pkg/metrics"
+	"github.com/storageos/volume-sync-controller/pkg/storageos"
 )
 
 // reading is an early reader at work, beside a poller that polls when it is told to.
@@ -88,6 +89,11 @@ func (r *reading) becomes(volumes ...string) {
 	r.api.Lists["one"] = volumes
 }
 
+// other expects another content.
+func other(than uint64) func(*storageos.Volume, uint64) bool {
+	return func(_ *storageos.Volume, content uint64) bool { return content != than }
+}
+
 // What is asked for is read, between two answers of the cluster, and again a second and three
 // seconds later if it does not show what is expected.
 func TestEarlyReader(t *testing.T) {
@@ -129,7 +135,7 @@ func TestEarlyReader(t *testing.T) {
 		},
 		"it is to grow, and does": {
 			func(r *reading) {
-				r.Ask(EarlyRead{NamespaceID: "one", ID: "a", Reason: metrics.EarlyPersistentVolume, SizeBytes: 5})
+				r.Ask(EarlyRead{NamespaceID: "one", ID: "a", Reason: metrics.EarlyPersistentVolume, Shows: func(v *storageos.Volume, _ uint64) bool { return v.SizeBytes >= 5 }})
 				time.Sleep(2 * second)
 				r.becomes("a 5")
 			},
@@ -137,7 +143,7 @@ func TestEarlyReader(t *testing.T) {
 		},
 		"it is to become another, and does": {
 			func(r *reading) {
-				r.Ask(EarlyRead{NamespaceID: "one", ID: "a", Reason: metrics.EarlyAttachment, Not: r.View.Look("a").Digest.Content})
+				r.Ask(EarlyRead{NamespaceID: "one", ID: "a", Reason: metrics.EarlyAttachment, Shows: other(r.View.Look("a").Digest.Content)})
 				time.Sleep(second / 2)
 				r.becomes("a 5")
 			},
@@ -145,9 +151,9 @@ func TestEarlyReader(t *testing.T) {
 		},
 		"it is to become another, and is at once": {
 			func(r *reading) {
-				not := r.View.Look("a").Digest.Content
+				shows := other(r.View.Look("a").Digest.Content)
 				r.becomes("a 5")
-				r.Ask(EarlyRead{NamespaceID: "one", ID: "a", Reason: metrics.EarlyAttachment, Not: not})
+				r.Ask(EarlyRead{NamespaceID: "one", ID: "a", Reason: metrics.EarlyAttachment, Shows: shows})
 			},
 			[]string{"a"}, []time.Duration{0}, map[string]int{"cluster": 2, "volume a": 1},
 		},
