@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -138,16 +139,19 @@ var (
 	leases                        = schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
 )
 
+// call is answered, unless nobody asks any more. Whoever goes while the answer is on its way
+// does not get it; a write is done all the same.
 func (c *candidate) call(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	answer := c.answer
 	c.mu.Unlock()
 	if answer != nil {
-		if err := answer(c.name, name); err != nil {
-			return err
-		}
+		return answer(c.name, name)
 	}
-	return ctx.Err()
+	return nil
 }
 
 func (c *candidate) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
@@ -162,7 +166,7 @@ func (c *candidate) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord
 	c.seen = c.version
 	record := *c.record
 	raw, err := json.Marshal(record)
-	return &record, append(raw, strconv.Itoa(c.version)...), err
+	return &record, append(raw, strconv.Itoa(c.version)...), errors.Join(err, ctx.Err())
 }
 
 func (c *candidate) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
@@ -175,7 +179,7 @@ func (c *candidate) Create(ctx context.Context, r resourcelock.LeaderElectionRec
 		return apierrors.NewAlreadyExists(leases, component)
 	}
 	c.put(r)
-	return nil
+	return ctx.Err()
 }
 
 func (c *candidate) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
@@ -188,7 +192,7 @@ func (c *candidate) Update(ctx context.Context, r resourcelock.LeaderElectionRec
 		return apierrors.NewConflict(leases, component, nil)
 	}
 	c.put(r)
-	return nil
+	return ctx.Err()
 }
 
 func (c *candidate) put(r resourcelock.LeaderElectionRecord) {

@@ -123,7 +123,7 @@ func (l *fencedLock) Create(ctx context.Context, r resourcelock.LeaderElectionRe
 		return errLeaseLost
 	}
 	begun := time.Now()
-	return l.wrote(ctx, begun, l.Interface.Create(ctx, r))
+	return l.wrote(ctx, begun, l.Interface.Create(answered(ctx), r))
 }
 
 func (l *fencedLock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
@@ -133,9 +133,21 @@ func (l *fencedLock) Update(ctx context.Context, r resourcelock.LeaderElectionRe
 	case r.HolderIdentity != l.Identity():
 		return l.giveBack(ctx, r)
 	}
+	l.mu.Lock()
+	held := l.held
+	l.mu.Unlock()
+	asking := ctx
+	if !held {
+		asking = answered(ctx)
+	}
 	begun := time.Now()
-	return l.wrote(ctx, begun, l.Interface.Update(ctx, r))
+	return l.wrote(ctx, begun, l.Interface.Update(asking, r))
 }
+
+// answered is for taking the lease: who is asked to stop meanwhile waits for the answer, for no
+// longer than the client does. Without it nobody would know that the lease is ours, nor give it
+// back, and others would wait until it runs out.
+func answered(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 // wrote draws the conclusions from a write of the lease for ourselves.
 func (l *fencedLock) wrote(ctx context.Context, begun time.Time, err error) error {
