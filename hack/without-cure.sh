@@ -19,6 +19,10 @@ case $1 in
 4) find=(./hack/integration -run 'TestPerturb/(references|runs)/a_name' -perturb-one-in 4) ;;
 9) find=(./hack/integration -run 'TestPerturb/(references|runs)/a_volume_changes($|.*Lease)' -perturb-one-in 2) ;;
 esac
+if [[ ${find[0]} == ./hack/integration && ! -x $root/bin/devcluster ]]; then
+	echo "without-cure: bin/devcluster is not there: make devcluster builds it" >&2
+	exit 2
+fi
 
 dir=$(mktemp -d)
 trap 'git -C "$root" worktree remove --force "$dir/without"; rmdir "$dir"' EXIT
@@ -30,6 +34,11 @@ if go test -count=1 -timeout 0 "${find[@]}" >"$dir/without/found" 2>&1; then
 	echo "without-cure: fault $1 was not found" >&2
 	exit 1
 fi
-grep -E -A14 'rule [0-9]|_test\.go:[0-9]+: .*(not within|after it has read)' "$dir/without/found" | head -60
-grep -E '^ *--- FAIL' "$dir/without/found" | head -20
+shown=$(grep -E -A14 'rule [0-9]|_test\.go:[0-9]+: .*(not within|after it has read)' "$dir/without/found") || {
+	echo "without-cure: the test failed, but for another reason than a rule; the end of what it said:" >&2
+	tail -20 "$dir/without/found" >&2
+	exit 1
+}
+sed -n 1,60p <<<"$shown"
+grep -E '^ *--- FAIL' "$dir/without/found" | sed -n 1,20p
 echo "without-cure: fault $1 was found"
