@@ -38,7 +38,8 @@ type drainedEntry struct {
 
 type copyEntry struct {
 	Role   string `json:"role"`
-	Node   string `json:"node"` // its host name, or the ID of StorageOS if nobody knows one
+	Node   string `json:"node"` // as it is called in Kubernetes
+	NodeID string `json:"nodeID"`
 	Health string `json:"health"`
 }
 
@@ -66,12 +67,12 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 		}
 		f.Nodes = append(f.Nodes, drainedNode{name, append([]string{}, ids...)})
 	}
-	counts := map[record.Outcome]int{}
+	counts, called := map[record.Outcome]int{}, namesOfNodes(csi)
 	for _, v := range record.Drain(records, gone) {
 		counts[v.Outcome]++
 		claim := record.ClaimOf(v.Record)
 		f.Volumes = append(f.Volumes, drainedEntry{
-			v.Outcome, v.Record.Name, identity(v.Record), claim.Namespace, claim.Name, v.Attached, entries(v.Gone), entries(v.Left),
+			v.Outcome, v.Record.Name, identity(v.Record), claim.Namespace, claim.Name, v.Attached, entries(v.Gone, called), entries(v.Left, called),
 		})
 	}
 	f.conclude(names, counts, len(records))
@@ -154,15 +155,12 @@ func unrecorded(records []v1.Volume, pvs []corev1.PersistentVolume) []string {
 	return []string{fmt.Sprintf("%d PersistentVolumes have no record, %s among them", len(without), without[0])}
 }
 
-func entries(copies []record.Copy) []copyEntry {
+func entries(copies []record.Copy, called nodeNames) []copyEntry {
 	all := []copyEntry{}
 	for _, c := range copies {
-		e := copyEntry{"replica", c.Host, c.Health}
+		e := copyEntry{"replica", called.name(c.NodeID, c.Host), c.NodeID, c.Health}
 		if c.Master {
 			e.Role = "master"
-		}
-		if e.Node == "" {
-			e.Node = c.NodeID
 		}
 		all = append(all, e)
 	}

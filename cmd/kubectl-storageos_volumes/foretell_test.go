@@ -75,9 +75,9 @@ func TestForetoldTable(t *testing.T) {
 	if err := d.show(f); err != nil {
 		t.Fatal(err)
 	}
-	want := `OUTCOME    NAMESPACE   CLAIM   VOLUME   GOES             STAYS                    ATTACHED-THERE   VOLUME-ID
-Offline    team        data    r-v2     master host-b    -                        yes              v2
-Degraded                       r-v1     replica host-b   master host-a (online)                    v1
+	want := `OUTCOME    NAMESPACE   CLAIM   VOLUME   GOES               STAYS                    ATTACHED-THERE   VOLUME-ID
+Offline    team        data    r-v2     master worker-2    -                        yes              v2
+Degraded                       r-v1     replica worker-2   master host-a (online)                    v1
 ` + f.Summary + "\n"
 	if diff := cmp.Diff(want, stdout.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -37,7 +37,10 @@ func newList(c *cli) *cobra.Command {
 		Short: "List records of volumes",
 		Long: `List records of volumes. NAME is that of a record, of a PersistentVolume or of a
 claim (also NAMESPACE/NAME), or a volume's ID. With --namespace, only volumes that claims in that
-namespace use.`,
+namespace use.
+
+With -o json, yaml, jsonpath and the like the records are the .items of a List, also if there is
+but one: a name may be that of several.`,
 		Example: `  # All volumes
   kubectl storageos-volumes list
 
@@ -60,28 +63,29 @@ namespace use.`,
 	cmd.Flags().StringVar(&l.node, "node", "", "Only volumes that are attached on, or have a copy on, this node")
 	cmd.Flags().StringVarP(&l.selector, "selector", "l", "", "Only records with these labels")
 	cmd.ValidArgsFunction = l.complete
+	must(cmd.RegisterFlagCompletionFunc("node", l.completeNodes))
 	must(cmd.RegisterFlagCompletionFunc("health", cobra.FixedCompletions(healths, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
 }
 
-// complete completes the names of records.
-func (l *list) complete(cmd *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
-	_, client, err := l.clients()
+// complete completes the names of records, and claims where there is a beginning of one.
+func (l *list) complete(cmd *cobra.Command, given []string, begin string) ([]string, cobra.ShellCompDirective) {
+	kube, client, err := l.clients()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	records, err := listRecords(cmd.Context(), client, "")
+	records, err := l.completeRecords(cmd.Context(), kube, client, "")
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var names []string
 	for _, r := range records {
-		if strings.HasPrefix(r.Name, begin) {
-			names = append(names, r.Name)
+		names = append(names, r.Name)
+		if claim := record.ClaimOf(&r); claim.Name != "" && begin != "" {
+			names = append(names, claim.Namespace+"/"+claim.Name)
 		}
 	}
-	slices.Sort(names)
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return completions(names, given, begin), cobra.ShellCompDirectiveNoFileComp
 }
 
 func (l *list) run(ctx context.Context) error {

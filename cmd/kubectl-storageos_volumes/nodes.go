@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -86,10 +87,7 @@ func (n *nodes) run(ctx context.Context) error {
 // nodeEntries are the nodes under the names that Kubernetes has for them, with those that
 // have no volume.
 func nodeEntries(known []record.Node, csi map[string]string) []nodeEntry {
-	names := map[string]string{}
-	for name, id := range csi {
-		names[id] = name
-	}
+	names := namesOfNodes(csi)
 	for id := range names {
 		if !slices.ContainsFunc(known, func(n record.Node) bool { return n.ID == id }) {
 			known = append(known, record.Node{ID: id, Health: v1.HealthUnknown})
@@ -98,29 +96,55 @@ func nodeEntries(known []record.Node, csi map[string]string) []nodeEntry {
 	found := []nodeEntry{}
 	for _, n := range known {
 		found = append(found, nodeEntry{
-			cmp.Or(names[n.ID], n.Host, n.ID), n.ID, n.Masters, n.Replicas, n.Attached, n.Degraded, n.LastCopies, n.Health,
+			names.name(n.ID, n.Host), n.ID, n.Masters, n.Replicas, n.Attached, n.Degraded, n.LastCopies, n.Health,
 		})
 	}
 	slices.SortFunc(found, func(a, b nodeEntry) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.NodeID, b.NodeID)) })
 	return found
 }
 
-// completeNodes completes the names of nodes.
+// nodeNames are the names of nodes in Kubernetes, by their IDs in StorageOS.
+type nodeNames map[string]string
+
+func namesOfNodes(csi map[string]string) nodeNames {
+	names := nodeNames{}
+	for name, id := range csi {
+		names[id] = name
+	}
+	return names
+}
+
+// name is what a node is called: its host name, or its ID, if no CSINode names it.
+func (n nodeNames) name(id, host string) string { return cmp.Or(n[id], host, id) }
+
+// completeNodes completes the names of nodes: those that CSINodes name, and those by which
+// records alone know a node.
 func (c *cli) completeNodes(cmd *cobra.Command, given []string, begin string) ([]string, cobra.ShellCompDirective) {
-	kube, _, err := c.clients()
+	kube, client, err := c.clients()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	records, err := listRecords(cmd.Context(), client, "")
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	csi, err := c.csiNodes(cmd.Context(), kube)
-	if err != nil {
+	if err != nil && !apierrors.IsForbidden(err) {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var names []string
-	for name := range csi {
-		if len(name) >= len(begin) && name[:len(begin)] == begin && !slices.Contains(given, name) {
-			names = append(names, name)
+	for _, n := range nodeEntries(record.Nodes(records), csi) {
+		if n.Name != n.NodeID {
+			names = append(names, n.Name)
 		}
 	}
+	return completions(names, given, begin), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completions are the names, each once, that begin like this and were not given yet.
+func completions(names, given []string, begin string) []string {
 	slices.Sort(names)
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		return !strings.HasPrefix(name, begin) || slices.Contains(given, name)
+	})
 }

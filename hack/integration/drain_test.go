@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -118,6 +119,18 @@ func TestDrainCheck(t *testing.T) {
 		}
 		return nil
 	})
+
+	for _, tc := range [][]string{
+		append(slices.Sorted(maps.Keys(nodes)), "drain-check", ""),
+		{"worker-1", "worker-2", "worker-3", "worker-4", "drain-check", "worker-0", "wor"},
+		{"worker-3", "list", "--node", "worker-3"},
+	} {
+		at := slices.IndexFunc(tc, func(arg string) bool { return arg == "drain-check" || arg == "list" })
+		want := strings.Join(tc[:at], "\n") + "\n:4\n"
+		if out, _ := e.plugin(path, 0, append([]string{"__complete"}, tc[at:]...)...); out != want {
+			t.Errorf("%v: completed by %q, want %q", tc[at:], out, want)
+		}
+	}
 
 	check := func(names ...string) foretold {
 		t.Helper()

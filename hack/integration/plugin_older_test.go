@@ -45,6 +45,9 @@ func TestPluginOlderCRD(t *testing.T) {
 	if all, _ := e.plugin(path, 0, "list", "-n", "team"); len(firsts(all)) != volumes-unclaimed {
 		t.Errorf("of one team:\n%s", all)
 	}
+	if claims, _ := e.plugin(path, 0, "__complete", "list", "team/c"); strings.Count(claims, "team/claim-of-") != volumes-unclaimed {
+		t.Errorf("claims, completed: %q", claims)
+	}
 	orphans := []string{"orphans", "--grace", "0s", "--controller-namespace", "default"}
 	e.lose(filled[1 : 1+lost]...)
 	e.eventually("deletions are held", 20*time.Second, func() error {
