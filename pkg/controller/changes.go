@@ -47,14 +47,14 @@ func (r *Reconciler) recordChanged(old, obj *state.Record) {
 		return
 	}
 	if obj == nil && r.leading.Load() {
-		r.deletedSoon(old)
+		r.deletedSoon(old) // before a worker makes it again
 	}
 	for _, rec := range []*state.Record{old, obj} {
 		if rec != nil {
 			r.enqueue(rec.IDs())
 		}
 	}
-	if obj == nil && r.leading.Load() {
+	if obj == nil && r.leading.Load() { // after it is enqueued, which puts it on the backlog
 		for _, id := range old.IDs() {
 			r.backlog.lost(id)
 		}
