@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/component-base/cli"
 	kubectl "k8s.io/kubectl/pkg/cmd"
+	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -75,9 +76,7 @@ func runKubectl(args []string) {
 	os.Args = append([]string{"kubectl"}, args...)
 	cmd := kubectl.NewDefaultKubectlCommand()
 	cmd.SetArgs(args)
-	if err := cli.RunNoErrOutput(cmd); err != nil {
-		os.Exit(1)
-	}
+	kubectlutil.CheckErr(cli.RunNoErrOutput(cmd)) // kubectl says itself what is wrong, and ends
 }
 
 func exit(err error) {

@@ -54,18 +54,25 @@ func TestDescribe(t *testing.T) {
 		return e.want(v.ID, func(r *v1.Volume) bool { return boundReason(r) == "Unclaimed" })
 	})
 
-	describe := exec.Command(os.Getenv("DEVCLUSTER"), "kubectl", "describe", "volumes.api.storageos.com", "pvc-2f1d")
-	describe.Env = append(os.Environ(), "DEVCLUSTER_DIR="+filepath.Dir(e.kubeconfig))
-	out, err := describe.CombinedOutput()
+	describe := func(args ...string) (string, error) {
+		cmd := exec.Command(os.Getenv("DEVCLUSTER"), append([]string{"kubectl", "describe", "volumes.api.storageos.com"}, args...)...)
+		cmd.Env = append(os.Environ(), "DEVCLUSTER_DIR="+filepath.Dir(e.kubeconfig))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := describe("pvc-2f1d")
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := describe("--nothing"); err == nil || !strings.Contains(out, "unknown flag: --nothing") {
+		t.Errorf("kubectl does not say what is wrong: %v: %s", err, out)
 	}
 	r, err := e.record(v.ID)
 	e.must(err)
 	got := strings.NewReplacer(
 		node1, "NODE-1", node2, "NODE-2", ns, "NAMESPACE", e.sim.ClusterID(), "CLUSTER",
 		string(r.UID), "UID", r.CreationTimestamp.UTC().Format(time.RFC3339), "NOW",
-	).Replace(stampLines(string(out)))
+	).Replace(stampLines(out))
 	want, err := os.ReadFile("testdata/describe.txt")
 	e.must(err)
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
