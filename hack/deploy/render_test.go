@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -171,7 +172,8 @@ func TestChartIsKustomize(t *testing.T) {
 		values     map[string]any
 		objects    int
 	}{
-		"alone": {nil, nil, 13},
+		"alone":        {nil, nil, 13},
+		"on OpenShift": {[]string{"openshift"}, map[string]any{"openshift": true}, 13},
 		"with everything": {
 			[]string{"claim-events", "service-monitor", "prometheus-rule", "dashboard"},
 			map[string]any{"claimEvents": true, "serviceMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled}, 18,
@@ -234,8 +236,12 @@ func TestValues(t *testing.T) {
 		"port":        {map[string]any{"metricsPort": 9090}, append(container, "ports", 0, "containerPort"), 9090.0},
 		"port's flag": {map[string]any{"metricsPort": 9090}, append(container, "args", 3), "-metrics-addr=:9090"},
 		"label":       {map[string]any{"podLabels": map[string]any{"team": "a"}}, []any{"spec", "template", "metadata", "labels", "team"}, "a"},
-		"its own label stays": {map[string]any{"podLabels": map[string]any{"app.kubernetes.io/name": "a"}},
-			[]any{"spec", "template", "metadata", "labels", "app.kubernetes.io/name"}, "storageos-volume-sync"},
+		"label of the chart": {map[string]any{"podLabels": map[string]any{"app.kubernetes.io/part-of": "a"}},
+			[]any{"spec", "template", "metadata", "labels", "app.kubernetes.io/part-of"}, "a"},
+		"a dependency":     {map[string]any{"enabled": true}, []any{"spec", "replicas"}, 2.0},
+		"registry":         {map[string]any{"image": map[string]any{"repository": "localhost:5000/a/b-c__d"}}, append(container, "image"), "localhost:5000/a/b-c__d:v0.1.0"},
+		"bytes":            {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "268435456"}}}, append(container, "resources", "limits", "memory"), "268435456"},
+		"fraction":         {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "0.5Gi"}}}, append(container, "resources", "limits", "memory"), "0.5Gi"},
 		"annotation":       {map[string]any{"podAnnotations": map[string]any{"a": "b"}}, []any{"spec", "template", "metadata", "annotations", "a"}, "b"},
 		"no user":          {map[string]any{"securityContext": nil}, append(pod, "securityContext"), nil},
 		"another user":     {map[string]any{"securityContext": map[string]any{"runAsUser": 7}}, append(pod, "securityContext", "runAsUser"), 7.0},
@@ -256,14 +262,30 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// Whoever packs the chart may add the digest of what it was made of to its version, as Flux does.
+func TestVersionWithBuild(t *testing.T) {
+	c := chart(t)
+	c.Metadata.Version = "0.1.0+" + strings.Repeat("0f", 32)
+	manifests, err := rendered(c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]{0,61}[A-Za-z0-9]$`)
+	for _, o := range objects(t, manifests) {
+		if is := fmt.Sprint(o.at("metadata", "labels", "helm.sh/chart")); !label.MatchString(is) {
+			t.Errorf("%s has the label %s", o.name(), is)
+		}
+	}
+}
+
 // Who looks for objects by labels of his own finds them.
 func TestValuesLabels(t *testing.T) {
-	labelled := map[string]any{"enabled": true, "labels": map[string]any{"release": "stack"}}
+	labelled := map[string]any{"enabled": true, "labels": map[string]any{"release": "stack", "app.kubernetes.io/part-of": "monitoring"}}
 	all := mustRender(t, map[string]any{"serviceMonitor": labelled, "prometheusRule": labelled, "dashboard": labelled})
 	for _, name := range []string{
 		"ServiceMonitor storageos/storageos-volume-sync", "PrometheusRule storageos/storageos-volume-sync", "ConfigMap storageos/storageos-volume-sync-dashboard",
 	} {
-		for label, want := range map[string]string{"release": "stack", "app.kubernetes.io/name": "storageos-volume-sync"} {
+		for label, want := range map[string]string{"release": "stack", "app.kubernetes.io/part-of": "monitoring", "app.kubernetes.io/name": "storageos-volume-sync"} {
 			if got := all[name].at("metadata", "labels", label); got != want {
 				t.Errorf("label %s of %s is %v, want %s", label, name, got, want)
 			}
@@ -277,26 +299,37 @@ func TestValuesLabels(t *testing.T) {
 // A value that does not exist, or that makes no sense, is refused.
 func TestBadValues(t *testing.T) {
 	for name, values := range map[string]map[string]any{
-		"unknown":           {"replicaCount": 3},
-		"no replicas":       {"replicas": 0},
-		"no interval":       {"interval": "often"},
-		"interval 0":        {"interval": "0s"},
-		"interval 0.0":      {"interval": "0m0.0s"},
-		"no quantity":       {"resources": map[string]any{"limits": map[string]any{"memory": "banana"}}},
-		"node of a number":  {"nodeSelector": map[string]any{"disk": 1}},
-		"no label":          {"podLabels": map[string]any{"a b": "c"}},
-		"port of its own":   {"extraArgs": []any{"-metrics-addr=:9090"}},
-		"endpoint twice":    {"extraArgs": []any{"--api-endpoint=x"}},
-		"deletion twice":    {"extraArgs": []any{"-delete-orphans"}, "deleteOrphans": false},
-		"deletion unsaid":   {"extraArgs": []any{"-delete-orphans=false"}},
-		"no digest":         {"image": map[string]any{"digest": "0f0f"}},
-		"no resources":      {"resources": nil},
-		"no port":           {"metricsPort": 80},
-		"monitor as before": {"serviceMonitor": true},
-		"no limit":          {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},
-		"no endpoint":       {"endpoint": ""},
-		"not a flag":        {"extraArgs": []any{"delete-orphans"}},
-		"image as one":      {"image": "example/x:v9"},
+		"unknown":            {"replicaCount": 3},
+		"no replicas":        {"replicas": 0},
+		"no interval":        {"interval": "often"},
+		"interval 0":         {"interval": "0s"},
+		"interval 0.0":       {"interval": "0m0.0s"},
+		"no quantity":        {"resources": map[string]any{"limits": map[string]any{"memory": "banana"}}},
+		"node of a number":   {"nodeSelector": map[string]any{"disk": 1}},
+		"no label":           {"podLabels": map[string]any{"a b": "c"}},
+		"label that selects": {"podLabels": map[string]any{"app.kubernetes.io/name": "a"}},
+		"tag in the name":    {"image": map[string]any{"repository": "example/x:v1"}},
+		"digest in it":       {"image": map[string]any{"repository": "example/x@sha256:0f"}},
+		"no name":            {"image": map[string]any{"repository": "Example/X Y"}},
+		"comment in a tag":   {"image": map[string]any{"tag": "v1 #x"}},
+		"field in a tag":     {"image": map[string]any{"tag": "v1\n        command: [sh]"}},
+		"millibytes":         {"resources": map[string]any{"limits": map[string]any{"memory": "256m"}}},
+		"no bytes":           {"resources": map[string]any{"limits": map[string]any{"memory": "0"}}},
+		"few bytes":          {"resources": map[string]any{"limits": map[string]any{"memory": 256}}},
+		"another namespace":  {"extraArgs": []any{"-namespace=x"}},
+		"not a dependency":   {"enabled": false},
+		"port of its own":    {"extraArgs": []any{"-metrics-addr=:9090"}},
+		"endpoint twice":     {"extraArgs": []any{"--api-endpoint=x"}},
+		"deletion twice":     {"extraArgs": []any{"-delete-orphans"}, "deleteOrphans": false},
+		"deletion unsaid":    {"extraArgs": []any{"-delete-orphans=false"}},
+		"no digest":          {"image": map[string]any{"digest": "0f0f"}},
+		"no resources":       {"resources": nil},
+		"no port":            {"metricsPort": 80},
+		"monitor as before":  {"serviceMonitor": true},
+		"no limit":           {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},
+		"no endpoint":        {"endpoint": ""},
+		"not a flag":         {"extraArgs": []any{"delete-orphans"}},
+		"image as one":       {"image": "example/x:v9"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if out, err := rendered(chart(t), values); err == nil {

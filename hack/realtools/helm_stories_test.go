@@ -27,14 +27,14 @@ func release(w *world) {
 	w.keeps()
 	w.looks()
 
-	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set securityContext=null --set image.digest=" + digest + " " +
+	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set priorityClassName=null --set resources.requests=null " +
+		documented(w.t, "--set openshift=true") + " --set image.digest=" + digest + " " +
 		strings.ReplaceAll(documented(w.t, "--set serviceMonitor.labels.release=NAME --set prometheusRule.labels.release=NAME"), "NAME", "stack"))
 	if strings.Contains(changed, "! There is no") || !strings.Contains(changed, "It deletes no record") {
 		w.t.Errorf("the notes of an upgrade warn, or do not say that nothing is deleted:\n%s", changed)
 	}
-	documented(w.t, "--set securityContext=null")
 	w.deployment(3, "spec", "replicas")
-	w.deployment("map[]", "spec", "template", "spec", "securityContext")
+	w.deployment("map[runAsNonRoot:true seccompProfile:map[type:RuntimeDefault]]", "spec", "template", "spec", "securityContext")
 	w.deployment(ownImage+"@"+digest, "spec", "template", "spec", "containers", 0, "image")
 	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 3)
 	for _, object := range []string{"servicemonitor", "prometheusrule"} {
@@ -43,6 +43,19 @@ func release(w *world) {
 		}
 	}
 	w.same()
+
+	w.run(upgrade + " --reuse-values")
+	w.deployment(3, "spec", "replicas")
+	w.run("kubectl -n storageos create secret generic older --from-literal=apiUsername=x --from-literal=apiPassword=x")
+	for secret, says := range map[string]string{
+		"older":    "! The Secret older has not the keys username and password",
+		"mistyped": "! There is no Secret mistyped",
+	} {
+		if notes := w.run(upgrade + " --dry-run=server --set secretName=" + secret); !strings.Contains(notes, says) {
+			w.t.Errorf("the notes do not say %q:\n%s", says, notes)
+		}
+	}
+	w.run("kubectl -n storageos delete secret older")
 
 	w.run(strings.Replace(documented(w.t, "helm rollback storageos-volume-sync NUMBER --namespace storageos"), "NUMBER", "1", 1))
 	w.deployment(2, "spec", "replicas")
@@ -195,6 +208,19 @@ func (w *world) laterUpgrades() {
 
 	// Back to the first release that succeeded: the one before may have failed.
 	w.run(documented(w.t, "helm history storageos-volume-sync --namespace storageos"))
+	w.run(upgrade + " --reuse-values")
+	w.deployment(3, "spec", "replicas")
+	w.run("kubectl -n storageos create secret generic older --from-literal=apiUsername=x --from-literal=apiPassword=x")
+	for secret, says := range map[string]string{
+		"older":    "! The Secret older has not the keys username and password",
+		"mistyped": "! There is no Secret mistyped",
+	} {
+		if notes := w.run(upgrade + " --dry-run=server --set secretName=" + secret); !strings.Contains(notes, says) {
+			w.t.Errorf("the notes do not say %q:\n%s", says, notes)
+		}
+	}
+	w.run("kubectl -n storageos delete secret older")
+
 	w.run(strings.Replace(documented(w.t, "helm rollback storageos-volume-sync NUMBER --namespace storageos"), "NUMBER", "1", 1) + " --force-conflicts")
 	w.deployment(nil, append(container, "args", 3)...)
 	w.deployment(3, "spec", "replicas")

@@ -16,7 +16,7 @@ app.kubernetes.io/part-of: storageos
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "_" }}
 {{- end }}
 
 {{/* The binding of a Role or ClusterRole to the service account. */}}
@@ -38,9 +38,16 @@ subjects:
 {{- $text }}
 {{- end }}
 
-{{/* The labels of an object that somebody looks for by labels of his own. */}}
+{{/* The labels of an object that somebody looks for by labels of his own, which count. */}}
 {{- define "labelsAnd" -}}
-{{- merge (include "objectLabels" .root | fromYaml) (.labels | default dict) | toYaml }}
+{{- mergeOverwrite (include "objectLabels" .root | fromYaml) (.labels | default dict) | toYaml }}
+{{- end }}
+
+{{/* What the Pods may. OpenShift chooses the user and the group itself, and refuses others. */}}
+{{- define "securityContext" -}}
+{{- with .Values.securityContext }}
+{{- if $.Values.openshift }}{{ omit . "runAsUser" "runAsGroup" "fsGroup" | toYaml }}{{ else }}{{ toYaml . }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* Of a flag that comes twice the last one counts, and another value would do nothing. */}}
@@ -50,6 +57,7 @@ subjects:
 {{- $flag := regexReplaceAll "(?s)^--?([^=]*).*" . "${1}" }}
 {{- with get $values $flag }}{{ fail (printf "extraArgs has the flag -%s, which the value %s sets: use that" $flag .) }}{{ end }}
 {{- if eq $flag "enable-leader-election" }}{{ fail "extraArgs has the flag -enable-leader-election, which is always set: leave it out" }}{{ end }}
+{{- if eq $flag "namespace" }}{{ fail "extraArgs has the flag -namespace: the Lease is in the namespace of the release, where the rights are" }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -57,6 +65,11 @@ subjects:
 {{- define "image" -}}
 {{ .Values.image.repository }}
 {{- with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* What a chart that has this one as a dependency may say of it; alone it would do nothing. */}}
+{{- define "checkEnabled" -}}
+{{- if eq (toString .Values.enabled) "false" }}{{ fail "enabled is for the condition of a dependency, and does nothing here: helm uninstall, or replicas" }}{{ end }}
 {{- end }}
 
 {{/* Of an interval of 0 the schema could say only that 'not' failed. */}}
