@@ -132,6 +132,22 @@ func TestElection(t *testing.T) {
 			},
 			times: times{end: 3 * s}, phases: []phase{standby},
 		},
+		"one that is asked to stop while it takes a lease that nobody holds gives it back": {
+			before: func(l *lease) {
+				l.take("")
+				l.answers(func(_, call string) error {
+					if call == "update" {
+						time.Sleep(3 * s)
+					}
+					return nil
+				})
+			},
+			script: func(p *process, _ *lease) {
+				time.Sleep(s)
+				p.stop()
+			},
+			times: times{end: 6 * s}, phases: []phase{standby},
+		},
 		"a leader that is asked to stop works to the end, then gives the lease back": {
 			work: untilTold(20 * s), // longer than the lease: it is still renewed
 			script: func(p *process, l *lease) {

@@ -161,6 +161,11 @@ func TestEarlyReader(t *testing.T) {
 			func(r *reading) { r.ask("c"); time.Sleep(second / 2); r.ask("c") },
 			nil, []time.Duration{0, second / 2, 3 * second / 2, 7 * second / 2}, map[string]int{"cluster": 8, "volume c": 4},
 		},
+		"another is asked for while it is waited for": {
+			func(r *reading) { r.ask("c", "d"); time.Sleep(second / 2); r.ask("d") },
+			nil, []time.Duration{0, 0, second / 2, second, 3 * second / 2, 3 * second, 7 * second / 2},
+			map[string]int{"cluster": 12, "volume c": 3, "volume d": 4},
+		},
 		"two at once": {
 			func(r *reading) { r.becomes("a 2", "b 2"); r.ask("a", "b") },
 			[]string{"a", "b"}, []time.Duration{0, 0}, map[string]int{"cluster": 2, "volume a": 1, "volume b": 1},
@@ -243,6 +248,40 @@ func TestEarlyReader(t *testing.T) {
 					if got := r.View.Look(id).Presence; got != is {
 						t.Errorf("volume %s is %v, want %v", id, got, is)
 					}
+				}
+			})
+		})
+	}
+}
+
+// A volume that was absent and answers is not absent any more, though nobody knows which
+// cluster has answered.
+func TestEarlyReaderAbsent(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		fail func(string, int) error
+		want policy.Presence
+	}{
+		"all is well":                            {nil, policy.Present},
+		"the cluster cannot be asked for after":  {failsAt("cluster", 2), policy.Unknown},
+		"the volume cannot be read":              {failsAt("volume a", 1), policy.Absent},
+		"the cluster cannot be asked for before": {failsAt("cluster", 1), policy.Absent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reads(t, func(r *reading) {
+				r.becomes("b 1")
+				_ = r.Poll(context.Background())
+				r.becomes("a 1", "b 1")
+				if is := r.View.Look("a").Presence; is != policy.Absent {
+					t.Fatalf("it is %v", is)
+				}
+				r.forgetCalls()
+				r.api.Fail = tc.fail
+				r.ask("a")
+				time.Sleep(time.Second / 2)
+				if is := r.View.Look("a").Presence; is != tc.want {
+					t.Errorf("it is %v, want %v", is, tc.want)
 				}
 			})
 		})
