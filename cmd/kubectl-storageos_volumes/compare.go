@@ -3,13 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/json"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -23,6 +24,15 @@ type difference struct {
 	Field      string `json:"field"`
 	StorageOS  string `json:"storageOS"`
 	Kubernetes string `json:"kubernetes"`
+}
+
+// name is the object as kubectl knows it.
+func (d difference) name() string {
+	kind, name, _ := strings.Cut(d.Object, "/")
+	if kind == "PersistentVolume" {
+		return persistentVolumeName(name)
+	}
+	return volumeName(name)
 }
 
 // lasting are the differences that were there before and still are. Where Kubernetes says
@@ -235,6 +245,7 @@ func fields(prefix string, want, got any, differs func(field string, want, got a
 	}
 }
 
+// object is a value as its JSON has it, whole numbers as such.
 func object(v any) map[string]any {
 	raw, err := json.Marshal(v)
 	must(err)

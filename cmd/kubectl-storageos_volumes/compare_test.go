@@ -152,11 +152,22 @@ func TestLasting(t *testing.T) {
 	}
 }
 
+// What differs is named as kubectl knows it.
+func TestDifferenceName(t *testing.T) {
+	t.Parallel()
+	for object, want := range map[string]string{"Volume/a": "volume.api.storageos.com/a", "PersistentVolume/a": "persistentvolume/a"} {
+		if got := (difference{Object: object}).name(); got != want {
+			t.Errorf("%s is named %q, want %q", object, got, want)
+		}
+	}
+}
+
 // Mistakes are answered by what to do, before anything is asked.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml, name, jsonpath=..., `,
+		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml, kyaml, name, jsonpath=..., `,
+		"nodes --output=":                   `unknown output format "": use -o with one of table, `,
 		"list -o jsonpath={.items":          "unclosed action",
 		"orphans -o custom-columns=":        "custom-columns format specified but no custom columns given",
 		"list --health Sick":                `unknown health "Sick": use --health with one of Healthy`,

@@ -33,6 +33,9 @@ func newDrainCheck(c *cli) *cobra.Command {
 Nothing is asked but Kubernetes: what the records say, which of StorageOS's nodes
 each node is (CSINodes), and when StorageOS was last listed completely.
 
+With -o json, yaml, jsonpath and go-template it is one document, with verdict (safe, unsafe
+or unknown), summary, doubts, nodes and volumes; custom-columns have a row a volume.
+
 Exit code 0: safe, no volume goes Offline; 1: not safe; 2: it cannot be told, and
 why is said.`,
 		Example: `  kubectl storageos-volumes drain-check worker-3
@@ -112,8 +115,9 @@ func (d *drainCheck) show(f foretold) error {
 			}
 			rows = append(rows, []any{string(v.Outcome), v.Namespace, v.Claim, v.Name, spelled(v.Goes, false), spelled(v.Stays, true), attached, v.VolumeID})
 		}
-		if err := d.print(d.Out, columns([]string{"OUTCOME", "NAMESPACE", "CLAIM", "VOLUME", "GOES", "STAYS"}, []string{"ATTACHED-THERE", "VOLUME-ID"}), rows, f,
-			asObjects(f.Volumes, func(v drainedEntry) string { return volumeName(v.Name) })); err != nil {
+		found := asFindings(f.Volumes, func(v drainedEntry) string { return volumeName(v.Name) })
+		found.document = f
+		if err := d.print(d.Out, columns([]string{"OUTCOME", "NAMESPACE", "CLAIM", "VOLUME", "GOES", "STAYS"}, []string{"ATTACHED-THERE", "VOLUME-ID"}), rows, found); err != nil {
 			return err
 		}
 	}

@@ -137,8 +137,7 @@ func (l *list) run(ctx context.Context) error {
 	err = l.print(l.Out, columns(
 		[]string{"NAME", "CLAIM-NAMESPACE", "CLAIM", "CAPACITY", "HEALTH", "READY", "ATTACHED-ON", "AGE"},
 		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows,
-		map[string]any{"apiVersion": "v1", "kind": "List", "items": append([]v1.Volume{}, selected...)},
-		asObjects(selected, func(r v1.Volume) string { return volumeName(r.Name) }))
+		asFindings(selected, func(r v1.Volume) string { return volumeName(r.Name) }))
 	if err == nil && len(missing) > 0 {
 		err = notFound(missing)
 	}

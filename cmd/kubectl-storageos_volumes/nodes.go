@@ -32,7 +32,9 @@ func newNodes(c *cli) *cobra.Command {
   DEGRADED           volumes with a copy there that are not Healthy
   LAST-COPIES        copies there without which their volume could not go on
   HEALTH             of the copies there: Healthy, Degraded (some are not well),
-                     Offline (none is), Unknown (there are none)`,
+                     Offline (none is), Unknown (there are none)
+
+With -o json and the like the nodes are the .items of a List.`,
 		Example: `  kubectl storageos-volumes nodes
   kubectl storageos-volumes list --node worker-3 -o wide`,
 		Args:              noNames,
@@ -80,8 +82,8 @@ func (n *nodes) run(ctx context.Context) error {
 	for _, e := range found {
 		rows = append(rows, []any{e.Name, e.Masters, e.Replicas, e.Attached, e.Degraded, e.LastCopies, string(e.Health), e.NodeID})
 	}
-	return n.print(n.Out, columns([]string{"NODE", "MASTERS", "REPLICAS", "ATTACHED", "DEGRADED", "LAST-COPIES", "HEALTH"}, []string{"NODE-ID"}), rows, found,
-		asObjects(found, func(e nodeEntry) string { return "node/" + e.Name }))
+	return n.print(n.Out, columns([]string{"NODE", "MASTERS", "REPLICAS", "ATTACHED", "DEGRADED", "LAST-COPIES", "HEALTH"}, []string{"NODE-ID"}), rows,
+		asFindings(found, func(e nodeEntry) string { return "node/" + e.Name }))
 }
 
 // nodeEntries are the nodes under the names that Kubernetes has for them, with those that

@@ -50,7 +50,7 @@ func newOrphans(c *cli) *cobra.Command {
   missing_volume    a PersistentVolume refers to a volume that is not there
 
 How many deletions of records are held back, and how old all this is, is said by a Lease
-that the controller writes.`,
+that the controller writes. With -o json and the like they are the .items of a List.`,
 		Example: `  kubectl storageos-volumes orphans
   kubectl storageos-volumes orphans -o json`,
 		Args:              noNames,
@@ -111,10 +111,10 @@ func (o *orphans) run(ctx context.Context) error {
 		}
 		rows = append(rows, []any{f.Kind, f.Name, f.VolumeID, since, f.Why})
 	}
-	return o.print(o.Out, columns([]string{"KIND", "NAME", "VOLUME-ID", "SINCE"}, []string{"WHY"}), rows, found,
-		asObjects(found, func(f orphan) string {
+	return o.print(o.Out, columns([]string{"KIND", "NAME", "VOLUME-ID", "SINCE"}, []string{"WHY"}), rows,
+		asFindings(found, func(f orphan) string {
 			if f.Kind == metrics.OrphanMissing {
-				return "persistentvolume/" + f.Name
+				return persistentVolumeName(f.Name)
 			}
 			return volumeName(f.Name)
 		}))

@@ -12,12 +12,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/kubectl/pkg/cmd/get"
 	"sigs.k8s.io/yaml"
+	"sigs.k8s.io/yaml/kyaml"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
@@ -25,7 +25,7 @@ import (
 // formats are those of -o that say all; behind a template's "=" stands what is to be printed,
 // or the file that says so.
 var (
-	formats   = []string{"table", "wide", "json", "yaml", "name"}
+	formats   = []string{"table", "wide", "json", "yaml", "kyaml", "name"}
 	templates = []string{
 		"jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file=",
 		"custom-columns=", "custom-columns-file=",
@@ -62,20 +62,19 @@ func must(err error) {
 	}
 }
 
+// validate refuses what is no format. kubectl takes capital letters too.
 func (o *output) validate() error {
-	switch o.format {
-	case "table", "wide", "json", "yaml", "name":
+	if known := slices.IndexFunc(formats, func(f string) bool { return strings.EqualFold(f, o.format) }); known >= 0 {
+		o.format = formats[known]
 		return nil
 	}
 	_, err := o.printer()
 	return err
 }
 
-// printer is kubectl's own for what is neither a table nor a document.
+// printer is kubectl's own, for a template.
 func (o *output) printer() (printers.ResourcePrinter, error) {
-	flags := genericclioptions.NewPrintFlags("")
-	flags.OutputFormat = &o.format
-	p, err := flags.ToPrinter()
+	p, err := genericclioptions.NewKubeTemplatePrintFlags().ToPrinter(o.format)
 	if genericclioptions.IsNoCompatiblePrinterError(err) {
 		p, err = get.NewCustomColumnsPrintFlags().ToPrinter(o.format)
 	}
@@ -85,22 +84,23 @@ func (o *output) printer() (printers.ResourcePrinter, error) {
 	return p, err
 }
 
-// print writes the rows as a table, the value as JSON or YAML, the names, or the objects in
-// kubectl's other formats.
-func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows [][]any, value any, of objects) error {
+// print writes the rows as a table, or what was found in another format.
+func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows [][]any, found findings) error {
 	switch o.format {
 	case "json":
-		raw, err := json.MarshalIndent(value, "", "    ")
+		raw, err := json.MarshalIndent(found.document, "", "    ")
 		if err == nil {
 			_, err = fmt.Fprintf(w, "%s\n", raw)
 		}
 		return err
 	case "yaml":
-		raw, err := yaml.Marshal(value)
+		raw, err := yaml.Marshal(found.document)
 		if err == nil {
 			_, err = w.Write(raw)
 		}
 		return err
+	case "kyaml":
+		return (&kyaml.Encoder{}).FromObject(found.document, w)
 	case "table", "wide":
 		table := &metav1.Table{ColumnDefinitions: columns}
 		for _, cells := range rows {
@@ -108,7 +108,7 @@ func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows
 		}
 		return printers.NewTablePrinter(printers.PrintOptions{Wide: o.format == "wide"}).PrintObj(table, w)
 	case "name":
-		for _, name := range of.names {
+		for _, name := range found.names {
 			if _, err := fmt.Fprintln(w, name); err != nil {
 				return err
 			}
@@ -119,40 +119,51 @@ func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows
 	if err != nil {
 		return err
 	}
-	return p.PrintObj(of.list(), w)
+	if !strings.HasPrefix(o.format, "custom-columns") {
+		return p.PrintObj(&unstructured.Unstructured{Object: object(found.document)}, w)
+	}
+	rowed, err := (&unstructured.Unstructured{Object: object(found.list)}).ToList()
+	if err != nil {
+		return err
+	}
+	return p.PrintObj(rowed, w)
 }
 
 // isDocument tells whether a program may read what is written: it gets an empty document, not
 // a sentence.
 func (o *output) isDocument() bool { return o.format != "table" && o.format != "wide" }
 
-// objects are findings in the form of objects.
-type objects struct {
-	names []string // as kubectl knows what they are about
-	items []map[string]any
+// findings are what a command has found, in the forms that are no table.
+type findings struct {
+	document any      // what -o json prints and templates see
+	list     any      // of which custom-columns make a row each
+	names    []string // as kubectl knows what they are about
 }
 
-// asObjects makes objects of findings: what each of them says as JSON, as .items of a list.
-func asObjects[T any](found []T, name func(T) string) objects {
-	var o objects
-	for _, f := range found {
-		o.names = append(o.names, name(f))
-		o.items = append(o.items, object(f))
-	}
-	return o
+// listOf is how kubectl makes one document of several.
+type listOf[T any] struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Items      []T    `json:"items"`
 }
 
-func (o objects) list() runtime.Object {
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "List"})
-	for _, item := range o.items {
-		list.Items = append(list.Items, unstructured.Unstructured{Object: item})
+// asFindings makes a List of findings, which is the document too.
+func asFindings[T any](found []T, name func(T) string) findings {
+	if found == nil {
+		found = []T{} // not null
 	}
-	return list
+	list := listOf[T]{"v1", "List", found}
+	f := findings{document: list, list: list}
+	for _, one := range found {
+		f.names = append(f.names, name(one))
+	}
+	return f
 }
 
 // volumeName is a record as kubectl knows it.
 func volumeName(name string) string { return "volume." + v1.SchemeGroupVersion.Group + "/" + name }
+
+func persistentVolumeName(name string) string { return "persistentvolume/" + name }
 
 // columns makes the definitions of columns; those after the first wide ones are
 // shown with -o wide only.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,13 +11,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/yaml"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
 // Every format is offered, and after the "=" of a template no space.
 func TestCompleteFormat(t *testing.T) {
 	t.Parallel()
 	for begin, want := range map[string]string{
-		"": "table\nwide\njson\nyaml\nname\njsonpath=\njsonpath-as-json=\njsonpath-file=\ngo-template=\ngo-template-file=\n" +
+		"": "table\nwide\njson\nyaml\nkyaml\nname\njsonpath=\njsonpath-as-json=\njsonpath-file=\ngo-template=\ngo-template-file=\n" +
 			"custom-columns=\ncustom-columns-file=\n:4\n",
 		"w":           "wide\n:4\n",
 		"js":          "json\njsonpath=\njsonpath-as-json=\njsonpath-file=\n:4\n",
@@ -40,12 +45,13 @@ func TestFormats(t *testing.T) {
 		return name
 	}
 	rows := [][]any{{"a", "b"}}
-	value := []map[string]string{{"name": "a", "kind": "x"}}
-	objects := asObjects(value, func(v map[string]string) string { return "finding/" + v["name"] })
+	value := []map[string]any{{"name": "a", "kind": "x", "size": 1 << 40}}
+	found := asFindings(value, func(v map[string]any) string { return fmt.Sprint("finding/", v["name"]) })
 	for format, want := range map[string]string{
-		"table": "NAME\na\n", "wide": "NAME   ID\na      b\n", "yaml": "- kind: x\n  name: a\n",
-		"name": "finding/a\n", "jsonpath={.items[*].name}": "a", `jsonpath={.items[?(@.kind=="x")].name}`: "a",
-		"go-template={{range .items}}{{.name}};{{end}}": "a;", "custom-columns=N:.name,K:.kind": "N     K\na     x\n",
+		"table": "NAME\na\n", "wide": "NAME   ID\na      b\n", "yaml": "apiVersion: v1\nitems:\n- kind: x\n  name: a\n  size: 1099511627776\nkind: List\n",
+		"kyaml": "---\n{\n  apiVersion: \"v1\",\n  kind: \"List\",\n  items: [{\n    kind: \"x\",\n    name: \"a\",\n    size: 1099511627776,\n  }],\n}\n",
+		"name":  "finding/a\n", "jsonpath={.items[*].name}": "a", `jsonpath={.items[?(@.kind=="x")].name}`: "a",
+		"go-template={{range .items}}{{.name}};{{end}}": "a;", "custom-columns=N:.name,K:.kind": "N     K\na     x\n", "jsonpath={.kind}": "List", "jsonpath={.items[0].size}": "1099511627776",
 		"jsonpath-as-json={.items[*].name}": "[\n    \"a\"\n]\n", "jsonpath-file=" + file("{.items[*].kind}"): "x",
 		"go-template-file=" + file("{{len .items}}"): "1", "custom-columns-file=" + file("N\n.name"): "N\na\n",
 	} {
@@ -54,17 +60,48 @@ func TestFormats(t *testing.T) {
 		if err := o.validate(); err != nil {
 			t.Errorf("%s: %v", format, err)
 		}
-		if err := o.print(&b, columns([]string{"NAME"}, []string{"ID"}), rows, value, objects); err != nil {
+		if err := o.print(&b, columns([]string{"NAME"}, []string{"ID"}), rows, found); err != nil {
 			t.Fatalf("%s: %v", format, err)
 		}
 		if diff := cmp.Diff(want, b.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", format, diff)
 		}
 	}
-	var b strings.Builder
-	o := output{"json"}
-	var got []map[string]string
-	if err := o.print(&b, nil, rows, value, objects); err != nil || json.Unmarshal([]byte(b.String()), &got) != nil || !cmp.Equal(value, got) {
-		t.Errorf("json: %v: %s", err, &b)
+	for format, found := range map[string]findings{"json": found, "JSON": asFindings([]string(nil), nil)} {
+		var b strings.Builder
+		o := output{format}
+		if err := errors.Join(o.validate(), o.print(&b, nil, rows, found)); err != nil {
+			t.Errorf("%s: %v", format, err)
+		}
+		if diff := cmp.Diff(object(found.document), object(json.RawMessage(b.String()))); diff != "" || strings.Contains(b.String(), "null") {
+			t.Errorf("%s: %s\n%s", format, diff, &b)
+		}
+	}
+}
+
+// Templates see the document that -o json prints, custom columns have a row a volume.
+func TestDrainCheckFormats(t *testing.T) {
+	t.Parallel()
+	f := foretell([]string{"worker-2"}, map[string]string{"worker-2": "b"}, []v1.Volume{copies("v1", "a", "b"), copies("v2", "b")}, nil)
+	for format, want := range map[string]string{
+		"jsonpath={.verdict} {.nodes[*].name} {.volumes[*].name}": "unsafe worker-2 r-v2 r-v1",
+		"jsonpath-as-json={.verdict}":                             "[\n    \"unsafe\"\n]\n",
+		"go-template={{.verdict}} {{len .volumes}}":               "unsafe 2",
+		"custom-columns=V:.name,O:.outcome":                       "V      O\nr-v2   Offline\nr-v1   Degraded\n",
+		"name":                                                    "volume.api.storageos.com/r-v2\nvolume.api.storageos.com/r-v1\n",
+	} {
+		streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+		d := &drainCheck{cli: &cli{IOStreams: streams}, output: output{format}}
+		if err := d.show(f); err != nil || stdout.String() != want || stderr.String() != f.Summary+"\n" {
+			t.Errorf("%s: %v, %q and %q, want %q", format, err, stdout, stderr, want)
+		}
+	}
+	for _, format := range []string{"json", "yaml", "kyaml"} {
+		streams, _, stdout, _ := genericiooptions.NewTestIOStreams()
+		d := &drainCheck{cli: &cli{IOStreams: streams}, output: output{format}}
+		var got foretold
+		if err := errors.Join(d.show(f), yaml.Unmarshal(stdout.Bytes(), &got)); err != nil || !cmp.Equal(f, got) {
+			t.Errorf("%s: %v\n%s", format, err, stdout)
+		}
 	}
 }

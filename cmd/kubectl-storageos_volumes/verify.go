@@ -37,8 +37,9 @@ func newVerify(c *cli) *cobra.Command {
 		Long: `Compare every record and PersistentVolume with what StorageOS itself says.
 
 What differs is looked at again after --settle, so that a change on its way is no
-difference. Exit code 0: they agree; 1: they differ, and how is printed; 2: it
-cannot be told.
+difference. With -o json and the like the differences are the
+.items of a List. Exit code 0: they agree; 1: they differ, and how is printed;
+2: it cannot be told.
 
 User name and password are read from a secret of the cluster, or from a folder
 with the files username and password.`,
@@ -101,8 +102,7 @@ func (v *verify) run(ctx context.Context) error {
 		rows = append(rows, []any{d.Object, d.VolumeID, d.Field, d.StorageOS, d.Kubernetes})
 	}
 	if len(rows) > 0 || v.isDocument() {
-		if err := v.print(v.Out, columns([]string{"OBJECT", "VOLUME-ID", "FIELD", "STORAGEOS", "KUBERNETES"}, nil), rows, append([]difference{}, found...),
-			asObjects(found, func(d difference) string { return strings.Replace(d.Object, "Volume/", volumeName(""), 1) })); err != nil {
+		if err := v.print(v.Out, columns([]string{"OBJECT", "VOLUME-ID", "FIELD", "STORAGEOS", "KUBERNETES"}, nil), rows, asFindings(found, difference.name)); err != nil {
 			return err
 		}
 	}
