@@ -17,20 +17,20 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 	lease, err := kube.CoordinationV1().Leases(c.controllerNamespace).Get(ctx, record.HeartbeatName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return record.Heartbeat{}, fmt.Errorf("the controller has not listed StorageOS completely yet, or does not run in namespace %s (--controller-namespace)", c.controllerNamespace)
+		return record.Heartbeat{}, fmt.Errorf("there is no Lease of the listings in namespace %s: the controller has not listed StorageOS completely yet, or runs elsewhere (--controller-namespace)", c.controllerNamespace)
+	case apierrors.IsForbidden(err):
+		return record.Heartbeat{}, fmt.Errorf("there is no right to get the Lease %s in namespace %s", record.HeartbeatName, c.controllerNamespace)
 	case err != nil:
 		return record.Heartbeat{}, fmt.Errorf("reading the Lease that says when StorageOS was last listed: %w", err)
 	}
 	return record.ReadHeartbeat(lease)
 }
 
-// warn says if records that are shown are old. Who may not read that is not told: the records
-// are what was asked for.
+// warn says if records that are shown are old, or if nobody says how old they are.
 func (c *cli) warn(ctx context.Context, kube kubernetes.Interface) {
-	if h, err := c.heartbeat(ctx, kube); err == nil {
-		if said := doubts(h, nil, c.clock.now()); said != "" {
-			fmt.Fprintln(c.ErrOut, said)
-		}
+	h, err := c.heartbeat(ctx, kube)
+	if said := doubts(h, err, c.clock.now()); said != "" {
+		fmt.Fprintln(c.ErrOut, said)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -38,6 +39,9 @@ func newList(c *cli) *cobra.Command {
 		Long: `List records of volumes. NAME is that of a record, of a PersistentVolume or of a
 claim (also NAMESPACE/NAME), or a volume's ID. With --namespace, only volumes that claims in that
 namespace use.
+
+If the records are old, or nobody says how old they are, standard error says so. That is known by a
+Lease which the controller writes (--controller-namespace).
 
 With -o json, yaml, jsonpath and the like the records are the .items of a List, also if there is
 but one: a name may be that of several.`,
@@ -103,19 +107,13 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer l.warn(ctx, kube)
 	records, err := l.completeRecords(ctx, kube, client, l.selector)
 	if err != nil {
 		return err
 	}
-	if l.node != "" {
-		csi, err := l.csiNodes(ctx, kube)
-		if err != nil && !apierrors.IsForbidden(err) { // records name nodes too
-			return err
-		}
-		if l.nodeIDs = record.NodeIDs(l.node, csi[l.node], record.Nodes(records)); len(l.nodeIDs) == 0 && !knownNode(records, l.node) {
-			return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", l.node))
-		}
+	defer l.warn(ctx, kube)
+	if err := l.findNode(ctx, kube, records); err != nil {
+		return err
 	}
 	missing := l.missing(records)
 	selected := slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.selects(&r) })
@@ -142,6 +140,26 @@ func (l *list) run(ctx context.Context) error {
 		err = notFound(missing)
 	}
 	return err
+}
+
+// findNode finds out which of StorageOS's nodes is meant. Who may not read CSINodes is left with
+// what records call a node, and a name that they do not know may be one all the same.
+func (l *list) findNode(ctx context.Context, kube kubernetes.Interface, records []v1.Volume) error {
+	if l.node == "" {
+		return nil
+	}
+	csi, err := l.csiNodes(ctx, kube)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return err
+	}
+	l.nodeIDs = record.NodeIDs(l.node, csi[l.node], record.Nodes(records))
+	switch {
+	case len(l.nodeIDs) > 0 || knownNode(records, l.node):
+		return nil
+	case err != nil:
+		return fmt.Errorf("no record calls a node %s, and which of StorageOS's nodes it is cannot be told: %w", l.node, err)
+	}
+	return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", l.node))
 }
 
 // missing are the names that no record answers to.

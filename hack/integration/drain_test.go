@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -85,7 +86,7 @@ type foretold struct {
 
 func (e *env) drainCheck(path string, want int, nodes ...string) foretold {
 	e.t.Helper()
-	out, _ := e.plugin(path, want, append([]string{"drain-check", "--controller-namespace", "default", "-o", "json"}, nodes...)...)
+	out, _ := e.plugin(path, want, append([]string{"drain-check", "-o", "json"}, nodes...)...)
 	var f foretold
 	e.must(json.Unmarshal([]byte(out), &f))
 	return f
@@ -131,6 +132,8 @@ func TestDrainCheck(t *testing.T) {
 			t.Errorf("%v: completed by %q, want %q", tc[at:], out, want)
 		}
 	}
+
+	e.showsViewers(path, nodes["worker-2"])
 
 	check := func(names ...string) foretold {
 		t.Helper()
@@ -199,6 +202,34 @@ func TestDrainCheck(t *testing.T) {
 	}
 }
 
+// showsViewers looks at volumes as who may only view records: no node is without volumes only
+// because it cannot be told which one it is, nor are records up to date.
+func (e *env) showsViewers(path, id string) {
+	e.t.Helper()
+	ctx, meta := context.Background(), metav1.ObjectMeta{Name: "viewer"}
+	_, err := e.kube.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{
+		ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{"api.storageos.com"}, Resources: []string{"volumes"}, Verbs: []string{"list"}}},
+	}, metav1.CreateOptions{})
+	e.must(err)
+	_, err = e.kube.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "viewer"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "viewer"}},
+	}, metav1.CreateOptions{})
+	e.must(err)
+	e.eventually("who is bound may list volumes", 20*time.Second, func() error { return e.may("viewer", "list", "", true) })
+	const unknown = "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace default.\n"
+	if out, said := e.plugin(path, 2, "list", "--node", "worker-2", "--as", "viewer"); out != "" ||
+		!strings.Contains(said, "no record calls a node worker-2, and which of StorageOS's nodes it is cannot be told: ") {
+		e.t.Errorf("without a right to CSINodes: %q\n%s", said, out)
+	}
+	if out, said := e.plugin(path, 0, "list", "--node", id, "--as", "viewer"); len(firsts(out)) == 0 || said != unknown {
+		e.t.Errorf("without a right to the Lease: %q\n%s", said, out)
+	}
+	if out, said := e.plugin(path, 0, "nodes", "--as", "viewer"); len(firsts(out)) != 6 || said != unknown {
+		e.t.Errorf("without a right to the Lease: %q\n%s", said, out)
+	}
+}
+
 // Where it cannot be told, it is said why.
 func TestDrainCheckCannotTell(t *testing.T) {
 	t.Parallel()
@@ -219,8 +250,7 @@ func TestDrainCheckCannotTell(t *testing.T) {
 			t.Errorf("it said %q, not %q", f.Summary, why)
 		}
 	}
-	check := []string{"drain-check", "--controller-namespace", "default", "worker-0"}
-	if _, said := e.plugin(path, 2, check...); !strings.Contains(said, "has not listed StorageOS completely yet") {
+	if _, said := e.plugin(path, 2, "drain-check", "worker-0"); !strings.Contains(said, "has not listed StorageOS completely yet") {
 		t.Errorf("before the controller runs: %q", said)
 	}
 	c := e.controller()

@@ -48,7 +48,7 @@ func TestPluginOlderCRD(t *testing.T) {
 	if claims, _ := e.plugin(path, 0, "__complete", "list", "team/c"); strings.Count(claims, "team/claim-of-") != volumes-unclaimed {
 		t.Errorf("claims, completed: %q", claims)
 	}
-	orphans := []string{"orphans", "--grace", "0s", "--controller-namespace", "default"}
+	orphans := []string{"orphans", "--grace", "0s"}
 	e.lose(filled[1 : 1+lost]...)
 	e.eventually("deletions are held", 20*time.Second, func() error {
 		if n := c.metric("storageos_volume_deletions_held"); n != lost {

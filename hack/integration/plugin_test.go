@@ -21,10 +21,11 @@ import (
 	"github.com/storageos/volume-sync-controller/hack/simulator"
 )
 
-// plugin runs the kubectl plugin, and wants an exit code of it.
+// plugin runs the kubectl plugin, which is told where the controller runs, and wants an exit
+// code of it.
 func (e *env) plugin(path string, want int, args ...string) (stdout, stderr string) {
 	e.t.Helper()
-	cmd := exec.Command(path, append([]string{"--kubeconfig", e.kubeconfig}, args...)...)
+	cmd := exec.Command(path, append([]string{"--kubeconfig", e.kubeconfig, "--controller-namespace", "default"}, args...)...)
 	temporary := e.t.TempDir()
 	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
 	var out, errs bytes.Buffer
@@ -74,6 +75,10 @@ func TestPlugin(t *testing.T) {
 		}
 		return nil
 	})
+	e.eventually("the Lease is there", 20*time.Second, func() error {
+		_, err := e.kube.CoordinationV1().Leases("default").Get(context.Background(), "storageos-volume-sync-listing", metav1.GetOptions{})
+		return err
+	})
 	verify := []string{"verify", "--api-endpoint", e.endpoint, "--api-secret-path", e.secret, "--settle", "3s"}
 
 	t.Run("list", func(t *testing.T) {
@@ -99,6 +104,12 @@ func TestPlugin(t *testing.T) {
 		}
 		if out, said := e.plugin(path, 0, "list", "-n", "nowhere"); out != "" || said != "No resources found\n" {
 			t.Errorf("no hit: %q %q", out, said)
+		}
+		for _, command := range []string{"list", "nodes"} {
+			if out, said := e.plugin(path, 0, command, "--controller-namespace", "elsewhere"); len(firsts(out)) == 0 ||
+				!strings.Contains(said, "there is no Lease of the listings in namespace elsewhere") || strings.Count(said, "\n") != 1 {
+				t.Errorf("%s, where no controller runs: %q\n%s", command, said, out)
+			}
 		}
 		for format, want := range map[string]string{
 			"name": "volume.api.storageos.com/" + bad.Name + "\n", "jsonpath={.items[*].status.volumeId}": bad.ID,

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
+)
+
+// Where an API server has what the commands read.
+const (
+	volumesPath  = "/apis/api.storageos.com/v1/volumes"
+	csiNodesPath = "/apis/storage.k8s.io/v1/csinodes"
+	pvsPath      = "/api/v1/persistentvolumes"
+	leasePath    = "/apis/coordination.k8s.io/v1/namespaces/storageos/leases/" + record.HeartbeatName
+)
+
+// answering is an API server's answers by paths. What it has none for is not found; nil is
+// forbidden.
+type answering map[string]any
+
+func (a answering) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, ok := a[r.URL.Path]
+	code, reason := http.StatusOK, metav1.StatusReasonUnknown
+	switch {
+	case !ok:
+		code, reason = http.StatusNotFound, metav1.StatusReasonNotFound
+	case answer == nil:
+		code, reason = http.StatusForbidden, metav1.StatusReasonForbidden
+	}
+	if code != http.StatusOK {
+		answer = metav1.Status{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
+			Code: int32(code), Reason: reason, Message: string(reason) + " " + r.URL.Path,
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	must(json.NewEncoder(w).Encode(answer))
+}
+
+func objectList[T any](kind schema.GroupVersionKind, items ...T) any {
+	return map[string]any{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind + "List", "metadata": map[string]any{}, "items": items}
+}
+
+// answeringOf is an API server with two volumes: one of a claim, on the node worker-1, which StorageOS
+// calls host-a, and one on worker-2, of which no record has a host name. It was listed a while ago.
+func answeringOf(age time.Duration) answering {
+	one := volume("v1", func(r *v1.Volume) {
+		r.Status.Master = &v1.Master{NodeID: "a", Hostname: "host-a", Health: "online"}
+		r.Status.PersistentVolume = &v1.PersistentVolumeStatus{Name: "p-v1", Claim: &v1.ClaimReference{Namespace: "team", Name: "data"}}
+	})
+	two := volume("v2", func(r *v1.Volume) { r.Status.Master = &v1.Master{NodeID: "b", Health: "online"} })
+	node := func(name, id string) storagev1.CSINode {
+		n := storagev1.CSINode{Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "csi.storageos.com", NodeID: id}}}}
+		n.Name = name
+		return n
+	}
+	lease := &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
+	records := []v1.Volume{one, two}
+	for i := range records {
+		records[i].Annotations[v1.AnnotationClusterID] = "c1"
+	}
+	at := time.Now().Add(-age)
+	record.Heartbeat{Cluster: "c1", Completed: at, Recorded: at, Volumes: len(records), Records: record.SumOf(records, at)}.Write(lease)
+	return answering{
+		volumesPath:  objectList(v1.SchemeGroupVersion.WithKind("Volume"), records...),
+		csiNodesPath: objectList(storagev1.SchemeGroupVersion.WithKind("CSINode"), node("worker-1", "a"), node("worker-2", "b")),
+		pvsPath:      objectList[corev1.PersistentVolume](corev1.SchemeGroupVersion.WithKind("PersistentVolume")),
+		leasePath:    lease,
+	}
+}
+
+// but is what it is with another answer, or with none at all if there is no other.
+func (a answering) but(path string, answer ...any) answering {
+	delete(a, path)
+	for _, other := range answer {
+		a[path] = other
+	}
+	return a
+}
+
+// ask runs a command against an API server.
+func ask(t *testing.T, server http.Handler, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	s := httptest.NewServer(server)
+	defer s.Close()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	config := `{"apiVersion":"v1","kind":"Config","current-context":"one","users":[{"name":"u","user":{}}],
+		"clusters":[{"name":"c","cluster":{"server":"` + s.URL + `"}}],
+		"contexts":[{"name":"one","context":{"cluster":"c","user":"u"}},{"name":"other","context":{"cluster":"c","user":"u"}}]}`
+	if err := os.WriteFile(kubeconfig, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	streams, _, out, errs := genericiooptions.NewTestIOStreams()
+	code = run(append([]string{"--kubeconfig", kubeconfig}, args...), streams)
+	return code, out.String(), errs.String()
+}
+
+// What is asked for is answered, and what cannot be told is no "none".
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	const minute = time.Minute
+	for name, tc := range map[string]struct {
+		of    answering
+		args  string
+		code  int
+		shows string // what is in the table, "" for none
+		says  string // on standard error
+	}{
+		"a node by its CSINode":           {answeringOf(0), "list --node worker-2", 0, "r-v2 ", ""},
+		"a node by its host name":         {answeringOf(0).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", ""},
+		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "no record calls a node worker-2, and which of StorageOS's nodes it is cannot be told: listing CSINodes"},
+		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
+
+		"volumes that are old":      {answeringOf(12 * minute), "list", 0, "r-v1 ", "StorageOS was last listed completely 12m"},
+		"volumes, and no Lease":     {answeringOf(0).but(leasePath), "list", 0, "r-v1 ", "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace storageos: "},
+		"volumes, and no right":     {answeringOf(0).but(leasePath, nil), "list", 0, "r-v1 ", "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace storageos.\n"},
+		"no right to volumes":       {answeringOf(0).but(leasePath).but(volumesPath, nil), "list", 2, "", "ask for the right to list volumes.api.storageos.com"},
+		"nodes that are up to date": {answeringOf(0), "nodes", 0, "worker-1 ", ""},
+		"nodes that are old":        {answeringOf(12 * minute), "nodes", 0, "worker-1 ", "StorageOS was last listed completely 12m"},
+		"nodes, and no Lease":       {answeringOf(0).but(leasePath), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: "},
+		"nodes, and no right":       {answeringOf(0).but(leasePath, nil), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: there is no right "},
+		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
+		"nodes as a List":           {answeringOf(0), "nodes -o json", 0, `"kind": "List"`, ""},
+		"orphans as a List":         {answeringOf(0), "orphans -o json", 0, `"items": []`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := ask(t, tc.of, strings.Fields(tc.args)...)
+			if code != tc.code || !strings.Contains(stdout, tc.shows) || (tc.shows == "") != (stdout == "") {
+				t.Errorf("exit code %d, want %d; it shows %q and says\n%s", code, tc.code, stdout, stderr)
+			}
+			if !strings.Contains(stderr, tc.says) || (tc.says == "") != (stderr == "") || strings.Count(stderr, "\n") > 1 {
+				t.Errorf("it says %q, want %q", stderr, tc.says)
+			}
+		})
+	}
+}
