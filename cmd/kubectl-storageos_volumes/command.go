@@ -50,12 +50,23 @@ PersistentVolumes and StorageOS agree.`,
 	}
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
-	c.config.AddFlags(cmd.PersistentFlags())
+	// Few values are files, and these say so.
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	c.addConnection(cmd)
 	cmd.PersistentFlags().StringVar(&c.csiDriver, "csi-driver", "csi.storageos.com", "CSI driver whose PersistentVolumes are StorageOS volumes")
 	cmd.PersistentFlags().StringVar(&c.controllerNamespace, "controller-namespace", "storageos", "Namespace in which the controller runs")
 	cmd.AddCommand(newList(c), newNodes(c), newOrphans(c), newDrainCheck(c), newVerify(c), newVersion(c))
 	cmd.SetVersionTemplate(versionLine())
 	return cmd
+}
+
+// addConnection adds kubectl's own flags, and what they are completed by.
+func (c *cli) addConnection(cmd *cobra.Command) {
+	c.config.AddFlags(cmd.PersistentFlags())
+	completesFile(cmd, "kubeconfig", "certificate-authority", "client-certificate", "client-key")
+	must(cmd.MarkPersistentFlagDirname("cache-dir"))
+	must(cmd.RegisterFlagCompletionFunc("namespace", c.completeNamespaces))
+	must(cmd.RegisterFlagCompletionFunc("context", c.completeContexts))
 }
 
 // newVersion says which version this is.

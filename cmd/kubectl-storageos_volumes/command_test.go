@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/yaml"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
@@ -27,6 +28,7 @@ const (
 	csiNodesPath = "/apis/storage.k8s.io/v1/csinodes"
 	pvsPath      = "/api/v1/persistentvolumes"
 	leasePath    = "/apis/coordination.k8s.io/v1/namespaces/storageos/leases/" + record.HeartbeatName
+	crdPath      = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + record.CRDName
 )
 
 // answering is an API server's answers by paths. What it has none for is not found; nil is
@@ -123,6 +125,7 @@ func TestCommands(t *testing.T) {
 		says  string // on standard error
 	}{
 		"a node by its CSINode":           {answeringOf(0), "list --node worker-2", 0, "r-v2 ", ""},
+		"a node as -o name prints it":     {answeringOf(0), "list --node node/worker-2", 0, "r-v2 ", ""},
 		"a node by its host name":         {answeringOf(0).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", ""},
 		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "no record calls a node worker-2, and which of StorageOS's nodes it is cannot be told: listing CSINodes"},
 		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
@@ -138,6 +141,16 @@ func TestCommands(t *testing.T) {
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as a List":           {answeringOf(0), "nodes -o json", 0, `"kind": "List"`, ""},
 		"orphans as a List":         {answeringOf(0), "orphans -o json", 0, `"items": []`, ""},
+
+		"a record as -o name prints it":   {answeringOf(0), "list volume.api.storageos.com/r-v2", 0, "r-v2 ", ""},
+		"a PersistentVolume as well":      {answeringOf(0), "list persistentvolume/p-v1", 0, "r-v1 ", ""},
+		"a claim in its namespace":        {answeringOf(0), "list data -n team", 0, "r-v1 ", ""},
+		"a claim in another namespace":    {answeringOf(0), "list data -n other", 1, "", "error: no volume of a claim in namespace other is called data, "},
+		"the same as a document":          {answeringOf(0), "list data -n other -o json", 1, `"items": []`, "error: no volume of a claim in namespace other is called data, "},
+		"nothing in a namespace":          {answeringOf(0), "list -n other", 0, "", "No resources found\n"},
+		"no node at all":                  {answeringOf(0), "list --node node/", 1, "", "no node with volumes is called node/"},
+		"no name at all":                  {answeringOf(0), "list /", 1, "", "no volume is called /, "},
+		"a name that is not there, twice": {answeringOf(0), "list x x", 1, "", "no volume is called x, nor"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,4 +163,52 @@ func TestCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node that is named twice, in whatever form, is one.
+func TestDrainCheckNamesOnce(t *testing.T) {
+	t.Parallel()
+	crd, err := os.ReadFile("../../deploy/crd/api.storageos.com_volumes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := answeringOf(0).but(crdPath, fromYAML(t, crd))
+	code, stdout, stderr := ask(t, of, "drain-check", "worker-1", "node/worker-1", "worker-1", "-o", "jsonpath={.verdict}: {.nodes[*].name}")
+	if code != exitNot || stdout != "unsafe: worker-1" || !strings.HasPrefix(stderr, "Not safe: without worker-1, 1 of 2 volumes goes Offline; ") {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+// No file is offered where none is meant.
+func TestCompleteNoFiles(t *testing.T) {
+	t.Parallel()
+	const noFiles, files, folders = ":4\n", ":0\n", ":16\n"
+	for args, want := range map[string]string{
+		"version ":                     noFiles,
+		"list --namespace ":            "team\n" + noFiles,
+		"list -n x":                    noFiles,
+		"nodes --context ":             "one\nother\n" + noFiles,
+		"list --context ot":            "other\n" + noFiles,
+		"list -l ":                     noFiles,
+		"drain-check --selector ":      noFiles,
+		"verify --api-endpoint ":       noFiles,
+		"list --kubeconfig ":           files,
+		"verify --api-ca-file ":        files,
+		"verify --api-secret-path ":    folders,
+		"drain-check ":                 "worker-1\nworker-2\n" + noFiles,
+		"drain-check worker-1 worker-": "worker-2\n" + noFiles,
+	} {
+		code, stdout, stderr := ask(t, answeringOf(0), append([]string{"__complete"}, strings.Split(args, " ")...)...)
+		if code != exitOK || stdout != want {
+			t.Errorf("%q: exit code %d, %q, want %q\n%s", args, code, stdout, want, stderr)
+		}
+	}
+}
+
+func fromYAML(t *testing.T, raw []byte) (v any) {
+	t.Helper()
+	if err := yaml.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

@@ -168,6 +168,7 @@ func TestMistakes(t *testing.T) {
 	for args, want := range map[string]string{
 		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml, kyaml, name, jsonpath=..., `,
 		"nodes --output=":                   `unknown output format "": use -o with one of table, `,
+		"verify --settle -5s":               "--settle -5s is less than 0",
 		"list -o jsonpath={.items":          "unclosed action",
 		"orphans -o custom-columns=":        "custom-columns format specified but no custom columns given",
 		"list --health Sick":                `unknown health "Sick": use --health with one of Healthy`,

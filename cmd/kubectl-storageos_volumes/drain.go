@@ -54,6 +54,10 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if err := d.validate(); err != nil {
 		return err
 	}
+	for i, name := range names {
+		names[i] = nodeCalled(name)
+	}
+	names = once(names)
 	if (len(names) == 0) == (d.selector == "") {
 		return errors.New("name the nodes, or say --selector: `kubectl storageos-volumes drain-check NODE...`")
 	}

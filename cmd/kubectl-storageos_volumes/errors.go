@@ -28,8 +28,13 @@ func noNames(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func notFound(names []string) error {
-	return notFoundError("no volume is called " + strings.Join(names, ", ") +
+// notFound says that nothing has these names, of what claims in a namespace use if one is given.
+func notFound(names []string, namespace string) error {
+	volume := "volume"
+	if namespace != "" {
+		volume += " of a claim in namespace " + namespace
+	}
+	return notFoundError("no " + volume + " is called " + strings.Join(names, ", ") +
 		", nor does one have it as its ID, PersistentVolume or claim: see `kubectl storageos-volumes list`")
 }
 

@@ -122,3 +122,15 @@ func TestNodeEntries(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A node that several CSINodes name is always called by all of them.
+func TestNodeOfSeveralNames(t *testing.T) {
+	t.Parallel()
+	csi := map[string]string{"worker-3": "a", "worker-1": "a", "worker-2": "a", "worker-4": "b"}
+	for range 10 { // maps have no order
+		got := nodeEntries(nil, csi)
+		if len(got) != 2 || got[0].Name != "worker-1,worker-2,worker-3" || strings.Join(got[0].names(), " ") != "worker-1 worker-2 worker-3" || got[1].Name != "worker-4" {
+			t.Fatalf("%+v", got)
+		}
+	}
+}

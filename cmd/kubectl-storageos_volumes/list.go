@@ -37,8 +37,8 @@ func newList(c *cli) *cobra.Command {
 		Use:   "list [NAME...]",
 		Short: "List records of volumes",
 		Long: `List records of volumes. NAME is that of a record, of a PersistentVolume or of a
-claim (also NAMESPACE/NAME), or a volume's ID. With --namespace, only volumes that claims in that
-namespace use.
+claim (also NAMESPACE/NAME), or a volume's ID, or what -o name prints. With --namespace, only volumes
+that claims in that namespace use, whatever name they are asked for by.
 
 If the records are old, or nobody says how old they are, standard error says so. That is known by a
 Lease which the controller writes (--controller-namespace).
@@ -58,7 +58,7 @@ but one: a name may be that of several.`,
   # kubectl's own flags stand behind the plugin's name
   kubectl storageos-volumes list --context production --as someone`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l.names = args
+			l.names = once(args)
 			return l.run(cmd.Context())
 		},
 	}
@@ -115,11 +115,12 @@ func (l *list) run(ctx context.Context) error {
 	if err := l.findNode(ctx, kube, records); err != nil {
 		return err
 	}
+	records = slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.inNamespace(&r) })
 	missing := l.missing(records)
 	selected := slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.selects(&r) })
 	if len(selected) == 0 && !l.isDocument() {
 		if len(missing) > 0 {
-			return notFound(missing)
+			return notFound(missing, *l.config.Namespace)
 		}
 		fmt.Fprintln(l.ErrOut, "No resources found")
 		return nil
@@ -137,7 +138,7 @@ func (l *list) run(ctx context.Context) error {
 		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows,
 		asFindings(selected, func(r v1.Volume) string { return volumeName(r.Name) }))
 	if err == nil && len(missing) > 0 {
-		err = notFound(missing)
+		err = notFound(missing, *l.config.Namespace)
 	}
 	return err
 }
@@ -148,6 +149,7 @@ func (l *list) findNode(ctx context.Context, kube kubernetes.Interface, records 
 	if l.node == "" {
 		return nil
 	}
+	l.node = nodeCalled(l.node)
 	csi, err := l.csiNodes(ctx, kube)
 	if err != nil && !apierrors.IsForbidden(err) {
 		return err
@@ -164,36 +166,36 @@ func (l *list) findNode(ctx context.Context, kube kubernetes.Interface, records 
 
 // missing are the names that no record answers to.
 func (l *list) missing(records []v1.Volume) []string {
-	known := map[string]bool{}
-	for i := range records {
-		for _, name := range namesOf(&records[i]) {
-			known[name] = true
-		}
-	}
-	var missing []string
-	for _, name := range l.names {
-		if !known[name] {
-			missing = append(missing, name)
-		}
+	missing := slices.Clone(l.names)
+	for i := 0; i < len(records) && len(missing) > 0; i++ {
+		names := namesOf(&records[i])
+		missing = slices.DeleteFunc(missing, func(name string) bool { return slices.Contains(names, name) })
 	}
 	return missing
 }
 
 // namesOf are the names that a record answers to.
 func namesOf(r *v1.Volume) []string {
-	claim := record.ClaimOf(r)
-	names := []string{r.Name, identity(r), claim.Name, claim.Namespace + "/" + claim.Name}
+	names := []string{r.Name, volumeName(r.Name)}
+	if id := identity(r); id != "" {
+		names = append(names, id)
+	}
+	if claim := record.ClaimOf(r); claim.Name != "" {
+		names = append(names, claim.Name, claim.Namespace+"/"+claim.Name)
+	}
 	if pv := r.Status.PersistentVolume; pv != nil {
-		names = append(names, pv.Name)
+		names = append(names, pv.Name, persistentVolumeName(pv.Name))
 	}
 	return names
 }
 
+// inNamespace tells whether a volume is one of those that --namespace asks for.
+func (l *list) inNamespace(r *v1.Volume) bool {
+	ns := *l.config.Namespace
+	return ns == "" || record.ClaimOf(r).Namespace == ns
+}
+
 func (l *list) selects(r *v1.Volume) bool {
-	claim := record.ClaimOf(r)
-	if ns := *l.config.Namespace; ns != "" && claim.Namespace != ns {
-		return false
-	}
 	if len(l.health) > 0 && !slices.Contains(l.health, cmp.Or(string(r.Status.Health), string(v1.HealthUnknown))) {
 		return false
 	}
@@ -203,9 +205,7 @@ func (l *list) selects(r *v1.Volume) bool {
 	if len(l.names) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(namesOf(r), func(name string) bool {
-		return name != "" && slices.Contains(l.names, name)
-	})
+	return slices.ContainsFunc(namesOf(r), func(name string) bool { return slices.Contains(l.names, name) })
 }
 
 func knownNode(records []v1.Volume, node string) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,8 +86,11 @@ func (n *nodes) run(ctx context.Context) error {
 		rows = append(rows, []any{e.Name, e.Masters, e.Replicas, e.Attached, e.Degraded, e.LastCopies, string(e.Health), e.NodeID})
 	}
 	return n.print(n.Out, columns([]string{"NODE", "MASTERS", "REPLICAS", "ATTACHED", "DEGRADED", "LAST-COPIES", "HEALTH"}, []string{"NODE-ID"}), rows,
-		asFindings(found, func(e nodeEntry) string { return "node/" + e.Name }))
+		asFindings(found, func(e nodeEntry) string { return "node/" + strings.Join(e.names(), "\nnode/") }))
 }
+
+// names are those of a node, each by itself.
+func (e nodeEntry) names() []string { return strings.Split(e.Name, severalNames) }
 
 // nodeEntries are the nodes under the names that Kubernetes has for them, with those that
 // have no volume.
@@ -107,48 +111,27 @@ func nodeEntries(known []record.Node, csi map[string]string) []nodeEntry {
 	return found
 }
 
-// nodeNames are the names of nodes in Kubernetes, by their IDs in StorageOS.
+// nodeNames are the names of nodes in Kubernetes, by their IDs in StorageOS. A node that was made
+// anew under another name may still have the CSINode of before: both are its names, in order.
 type nodeNames map[string]string
+
+// severalNames is between them: no name has it.
+const severalNames = ","
 
 func namesOfNodes(csi map[string]string) nodeNames {
 	names := nodeNames{}
-	for name, id := range csi {
+	for _, name := range slices.Sorted(maps.Keys(csi)) {
+		id := csi[name]
+		if names[id] != "" {
+			name = names[id] + severalNames + name
+		}
 		names[id] = name
 	}
 	return names
 }
 
+// nodeCalled is a node's name, also if it is given as -o name prints it.
+func nodeCalled(name string) string { return cmp.Or(strings.TrimPrefix(name, "node/"), name) }
+
 // name is what a node is called: its host name, or its ID, if no CSINode names it.
 func (n nodeNames) name(id, host string) string { return cmp.Or(n[id], host, id) }
-
-// completeNodes completes the names of nodes: those that CSINodes name, and those by which
-// records alone know a node.
-func (c *cli) completeNodes(cmd *cobra.Command, given []string, begin string) ([]string, cobra.ShellCompDirective) {
-	kube, client, err := c.clients()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	records, err := listRecords(cmd.Context(), client, "")
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	csi, err := c.csiNodes(cmd.Context(), kube)
-	if err != nil && !apierrors.IsForbidden(err) {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for _, n := range nodeEntries(record.Nodes(records), csi) {
-		if n.Name != n.NodeID {
-			names = append(names, n.Name)
-		}
-	}
-	return completions(names, given, begin), cobra.ShellCompDirectiveNoFileComp
-}
-
-// completions are the names, each once, that begin like this and were not given yet.
-func completions(names, given []string, begin string) []string {
-	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), func(name string) bool {
-		return !strings.HasPrefix(name, begin) || slices.Contains(given, name)
-	})
-}

@@ -37,7 +37,7 @@ func newVerify(c *cli) *cobra.Command {
 		Long: `Compare every record and PersistentVolume with what StorageOS itself says.
 
 What differs is looked at again after --settle, so that a change on its way is no
-difference. With -o json and the like the differences are the
+difference; with 0s it is one. With -o json and the like the differences are the
 .items of a List. Exit code 0: they agree; 1: they differ, and how is printed;
 2: it cannot be told.
 
@@ -59,12 +59,17 @@ with the files username and password.`,
 	f.StringVar(&v.secretPath, "api-secret-path", "", "Folder with the files username and password, instead of a secret")
 	f.DurationVar(&v.timeout, "api-timeout", 30*time.Second, "How long StorageOS may take to log in, or stay silent")
 	f.DurationVar(&v.settlement, "settle", 12*time.Second, "How long a difference must last: twice the controller's poll interval and a little")
+	completesFile(cmd, "api-ca-file")
+	must(cmd.MarkFlagDirname("api-secret-path"))
 	return cmd
 }
 
 func (v *verify) run(ctx context.Context) error {
 	if err := v.validate(); err != nil {
 		return err
+	}
+	if v.settlement < 0 {
+		return fmt.Errorf("--settle %v is less than 0: say how long a difference must last", v.settlement)
 	}
 	kube, records, err := v.clients()
 	if err != nil {

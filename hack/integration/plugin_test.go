@@ -111,6 +111,11 @@ func TestPlugin(t *testing.T) {
 				t.Errorf("%s, where no controller runs: %q\n%s", command, said, out)
 			}
 		}
+		names, _ := e.plugin(path, 0, "list", "-o", "name")
+		again, said := e.plugin(path, 0, append([]string{"list", "-o", "name"}, strings.Fields(names)...)...)
+		if again != names || said != "" || strings.Count(names, "\n") != 10 {
+			t.Errorf("what is named is not taken back: %q and %q, said %q", names, again, said)
+		}
 		for format, want := range map[string]string{
 			"name": "volume.api.storageos.com/" + bad.Name + "\n", "jsonpath={.items[*].status.volumeId}": bad.ID,
 			"custom-columns=ID:.status.volumeId": "ID\n" + bad.ID + "\n",
