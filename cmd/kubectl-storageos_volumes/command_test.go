@@ -139,8 +139,10 @@ func TestCommands(t *testing.T) {
 		"nodes, and no Lease":       {answeringOf(0).but(leasePath), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: "},
 		"nodes, and no right":       {answeringOf(0).but(leasePath, nil), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: there is no right "},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
-		"nodes as a List":           {answeringOf(0), "nodes -o json", 0, `"kind": "List"`, ""},
-		"orphans as a List":         {answeringOf(0), "orphans -o json", 0, `"items": []`, ""},
+		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},
+		"nodes in a template":       {answeringOf(0), "nodes -o jsonpath={.kind}", 0, "List", ""},
+		"orphans as an array":       {answeringOf(0), "orphans -o json", 0, "[]\n", ""},
+		"records as a List":         {answeringOf(0), "list -o json", 0, `"kind": "List"`, ""},
 
 		"a record as -o name prints it":   {answeringOf(0), "list volume.api.storageos.com/r-v2", 0, "r-v2 ", ""},
 		"a PersistentVolume as well":      {answeringOf(0), "list persistentvolume/p-v1", 0, "r-v1 ", ""},

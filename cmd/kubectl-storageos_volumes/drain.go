@@ -120,7 +120,7 @@ func (d *drainCheck) show(f foretold) error {
 			rows = append(rows, []any{string(v.Outcome), v.Namespace, v.Claim, v.Name, spelled(v.Goes, false), spelled(v.Stays, true), attached, v.VolumeID})
 		}
 		found := asFindings(f.Volumes, func(v drainedEntry) string { return volumeName(v.Name) })
-		found.document = f
+		found.whole, found.document = f, f
 		if err := d.print(d.Out, columns([]string{"OUTCOME", "NAMESPACE", "CLAIM", "VOLUME", "GOES", "STAYS"}, []string{"ATTACHED-THERE", "VOLUME-ID"}), rows, found); err != nil {
 			return err
 		}

@@ -133,10 +133,11 @@ func (l *list) run(ctx context.Context) error {
 		selected[i].ManagedFields = nil
 		rows = append(rows, row(&selected[i], now))
 	}
+	found := asFindings(selected, func(r v1.Volume) string { return volumeName(r.Name) })
+	found.whole = found.document // as kubectl prints records
 	err = l.print(l.Out, columns(
 		[]string{"NAME", "CLAIM-NAMESPACE", "CLAIM", "CAPACITY", "HEALTH", "READY", "ATTACHED-ON", "AGE"},
-		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows,
-		asFindings(selected, func(r v1.Volume) string { return volumeName(r.Name) }))
+		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows, found)
 	if err == nil && len(missing) > 0 {
 		err = notFound(missing, *l.config.Namespace)
 	}

@@ -50,7 +50,8 @@ func newOrphans(c *cli) *cobra.Command {
   missing_volume    a PersistentVolume refers to a volume that is not there
 
 How many deletions of records are held back, and how old all this is, is said by a Lease
-that the controller writes. With -o json and the like they are the .items of a List.`,
+that the controller writes. With -o jsonpath and other templates they are the
+.items of a List.`,
 		Example: `  kubectl storageos-volumes orphans
   kubectl storageos-volumes orphans -o json`,
 		Args:              noNames,

@@ -88,19 +88,19 @@ func (o *output) printer() (printers.ResourcePrinter, error) {
 func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows [][]any, found findings) error {
 	switch o.format {
 	case "json":
-		raw, err := json.MarshalIndent(found.document, "", "    ")
+		raw, err := json.MarshalIndent(found.whole, "", "    ")
 		if err == nil {
 			_, err = fmt.Fprintf(w, "%s\n", raw)
 		}
 		return err
 	case "yaml":
-		raw, err := yaml.Marshal(found.document)
+		raw, err := yaml.Marshal(found.whole)
 		if err == nil {
 			_, err = w.Write(raw)
 		}
 		return err
 	case "kyaml":
-		return (&kyaml.Encoder{}).FromObject(found.document, w)
+		return (&kyaml.Encoder{}).FromObject(found.whole, w)
 	case "table", "wide":
 		table := &metav1.Table{ColumnDefinitions: columns}
 		for _, cells := range rows {
@@ -135,7 +135,8 @@ func (o *output) isDocument() bool { return o.format != "table" && o.format != "
 
 // findings are what a command has found, in the forms that are no table.
 type findings struct {
-	document any      // what -o json prints and templates see
+	whole    any      // what -o json and yaml print
+	document any      // what templates see
 	list     any      // of which custom-columns make a row each
 	names    []string // as kubectl knows what they are about
 }
@@ -147,13 +148,13 @@ type listOf[T any] struct {
 	Items      []T    `json:"items"`
 }
 
-// asFindings makes a List of findings, which is the document too.
+// asFindings makes an array of findings and, for templates, which want an object, a List.
 func asFindings[T any](found []T, name func(T) string) findings {
 	if found == nil {
 		found = []T{} // not null
 	}
 	list := listOf[T]{"v1", "List", found}
-	f := findings{document: list, list: list}
+	f := findings{whole: found, document: list, list: list}
 	for _, one := range found {
 		f.names = append(f.names, name(one))
 	}

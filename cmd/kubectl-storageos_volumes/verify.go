@@ -37,7 +37,7 @@ func newVerify(c *cli) *cobra.Command {
 		Long: `Compare every record and PersistentVolume with what StorageOS itself says.
 
 What differs is looked at again after --settle, so that a change on its way is no
-difference; with 0s it is one. With -o json and the like the differences are the
+difference; with 0s it is one. With -o jsonpath and other templates the differences are the
 .items of a List. Exit code 0: they agree; 1: they differ, and how is printed;
 2: it cannot be told.
 
