@@ -27,13 +27,9 @@ import (
 // queueName is the label of the workqueue's metrics.
 const queueName = "volumes"
 
-// The pauses before a key that failed is tried again: from the first to the
-// longest, doubling. When a fault of Kubernetes has ended, every record is to be
-// right again within two polls.
-const (
-	firstRetry        = 100 * time.Millisecond
-	longestRetryPolls = 2
-)
+// firstRetry is the pause before a key that failed is tried again. It doubles, up to the longest
+// of the rules.
+const firstRetry = 100 * time.Millisecond
 
 // Options are what a Reconciler works with.
 type Options struct {
@@ -126,9 +122,10 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	if o.OnWrite == nil {
 		o.OnWrite = func(string, string) {}
 	}
+	rules := o.Settings.rules()
 	r := &Reconciler{
 		settings: o.Settings,
-		rules:    o.Settings.rules(),
+		rules:    rules,
 		events:   o.Events,
 		lease:    o.Lease,
 		metrics:  o.Metrics,
@@ -143,7 +140,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		newTries: newTurns(triesPerSecond),
 		tries:    newTurns(triesPerSecond),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, longestRetryPolls*o.Settings.PollInterval),
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, rules.LongestRetry()),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},
 		),
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -53,9 +52,11 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 		change.Summary.Health, d.Want.Health = is.Health, is.Health
 		if is.Content != d.Want.Content {
 			// It has changed since it was listed: what is written now is looked at
-			// again when the next listing has shown it, or has not.
+			// again when the next listing has shown it, or has not. Or StorageOS says by
+			// its ID something else than by lists, which count.
 			d.Want.Content = is.Content
 			r.recheck.add(id)
+			r.view.DecodeAgain([]string{id})
 		}
 	}
 	res, err := r.writeInTurn(ctx, change, o.Record)
@@ -70,11 +71,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	if err != nil || after != nil {
 		r.tried(err)
 	}
-	if err == nil || apierrors.IsConflict(err) {
-		r.lastWrote(id, o, d, was, after)
-	}
+	r.lastWrote(id, d, was, after)
 	if err != nil && was != nil {
-		r.unanswered(id, o.Now, was, after, d.Want.Health, err)
+		r.unanswered(id, o.Now, was, after, &d, err)
 	}
 	if res.Awaits != "" {
 		r.awaitName(id, res.Awaits, holder, o, kept)
@@ -111,7 +110,8 @@ func (r *Reconciler) listsAnew(id string, o *policy.Observation, d *policy.Decis
 // cannot be written. Nil if the volume has gone or cannot be recorded: the next listing
 // will show it.
 func (r *Reconciler) content(ctx context.Context, id string, o policy.Observation, kept source.Payload) (*record.Content, source.Payload, error) {
-	if kept.JSON == nil {
+	asks := kept.JSON == nil
+	if asks {
 		if !r.mayTry(id) {
 			return nil, kept, errNoWrites
 		}
@@ -121,6 +121,9 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 		defer r.left(r.reads)
 	}
 	kept, v, err := r.asker.Volume(ctx, o.Source.NamespaceID, id, kept)
+	if err != nil && asks {
+		r.view.DecodeAgain([]string{id}) // a list that comes shows it whole
+	}
 	if storageos.IsNotFound(err) {
 		r.recheck.add(id)
 		return nil, source.Payload{}, nil

@@ -13,7 +13,7 @@ import (
 
 // unanswered takes note of a write that may have been stored, or of which the first half
 // was. What the record said before, was, is certain.
-func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, half *v1.Volume, to state.Health, err error) {
+func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, half *v1.Volume, d *policy.Decision, err error) {
 	if half == nil && writer.NotDone(err) {
 		return
 	}
@@ -23,7 +23,7 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, hal
 	}
 	var events []policy.Event
 	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t, events = t.Lost(was, left, to.Value().Health)
+		t, events = t.Lost(was, left, d)
 		return t
 	})
 	r.sayOf(id, events...)
@@ -42,8 +42,9 @@ func (r *Reconciler) findOut(ctx context.Context, id string, u policy.Unanswered
 		is = nil // it has gone, which the cache will tell
 	}
 	var events []policy.Event
-	r.tracker.update(id, time.Now(), func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t, events = t.FoundOut(u, is)
+	now := time.Now()
+	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		t, events = r.rules.FoundOut(t, u, is, now)
 		return t
 	})
 	r.sayOf(id, events...)

@@ -9,11 +9,14 @@ import (
 )
 
 // lastWrote takes note of what was written of a record, be it half of it because somebody was
-// faster with the other half. If only sync progress was, the record says what it said and there
-// is nothing to undo. A new record is not remembered: a first start would remember all.
-func (r *Reconciler) lastWrote(id string, o policy.Observation, d policy.Decision, was *state.Record, after *v1.Volume) {
+// faster with the other half. It was so now, not when it was decided: a write may take longer than
+// it is remembered. If only sync progress was written, the record says what it said and there is
+// nothing to undo. A new record is not remembered: a first start would remember all.
+func (r *Reconciler) lastWrote(id string, d policy.Decision, was *state.Record, after *v1.Volume) {
 	if d.Wanted != 0 && was != nil && after != nil && was.ResourceVersion != after.ResourceVersion {
-		r.mayBeUndone(id, d.Wanted, o.Now)
+		r.mayBeUndone(id, func(l policy.LastWrite, now time.Time, longest time.Duration) policy.LastWrite {
+			return l.Then(d.Wanted, now, longest)
+		})
 	}
 }
 
@@ -22,18 +25,18 @@ const soon = time.Minute
 
 // deletedSoon takes note of such a deletion.
 func (r *Reconciler) deletedSoon(rec *state.Record) {
-	now := time.Now()
-	if now.Add(-soon).Unix() > rec.Created {
+	if time.Now().Add(-soon).Unix() > rec.Created {
 		return
 	}
 	for _, id := range rec.IDs() {
-		r.mayBeUndone(id, policy.Made, now)
+		r.mayBeUndone(id, policy.LastWrite.ThenGone)
 	}
 }
 
-func (r *Reconciler) mayBeUndone(id string, wanted uint64, now time.Time) {
+func (r *Reconciler) mayBeUndone(id string, then func(policy.LastWrite, time.Time, time.Duration) policy.LastWrite) {
+	now := time.Now()
 	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
-		t.LastWrite = t.LastWrite.Then(wanted, now, longestRetryPolls*r.settings.PollInterval)
+		t.LastWrite = then(t.LastWrite, now, r.rules.LongestRetry())
 		return t
 	})
 	r.recheck.add(id) // it is forgotten then, or later

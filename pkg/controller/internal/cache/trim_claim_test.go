@@ -14,6 +14,7 @@ import (
 // The UID of a claim is kept only where claims are told of events.
 func TestTrimPVClaim(t *testing.T) {
 	t.Parallel()
+	const claimUID = "c6066eef-2b51-435f-8a7f-516c34dfa082"
 	for _, claims := range []bool{true, false} {
 		c, err := New(fake.NewClientset(), recordsfake.NewSimpleClientset(), "d", claims, Changed{})
 		if err != nil {
@@ -21,7 +22,7 @@ func TestTrimPVClaim(t *testing.T) {
 		}
 		pv := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}}
 		pv.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: "d", VolumeHandle: "ns/v"}
-		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "team", Name: "data", UID: "u"}
+		pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "team", Name: "data", UID: claimUID}
 		pv.Status.Phase = corev1.VolumeBound
 		p, err := c.TrimPV(pv)
 		if err != nil {
@@ -35,7 +36,7 @@ func TestTrimPVClaim(t *testing.T) {
 		if released.Phase = state.Intern(corev1.VolumeReleased); released.Claim() != nil {
 			t.Error("a claim that has let go is told")
 		}
-		if claims && (*claim != corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: "team", Name: "data", UID: "u"}) {
+		if claims && (*claim != corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: "team", Name: "data", UID: claimUID}) {
 			t.Errorf("the claim is %+v", claim)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"time"
 
-	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
@@ -48,9 +47,9 @@ func (t Memory) Saved(o Observation, d Decision, was, is, cached *state.Record) 
 }
 
 // Lost follows from a write to a record that may have been stored, though it was not answered,
-// or of which only the first half was, which led to half. To is the health that was to be
-// written. What the record said before, was, is certain.
-func (t Memory) Lost(was, half *state.Record, to v1.Health) (Memory, []Event) {
+// or of which only the first half was, which led to half. What the record said before, was, is
+// certain.
+func (t Memory) Lost(was, half *state.Record, d *Decision) (Memory, []Event) {
 	u := &t.Unanswered
 	events := u.Tell(was)
 	switch {
@@ -58,11 +57,11 @@ func (t Memory) Lost(was, half *state.Record, to v1.Health) (Memory, []Event) {
 	case t.Quiet == 0:
 		u.Health = was.CopiesHealth.Value().Health
 	case half != nil:
-		u.Health = to // that is how it was when this process began
+		u.Health = d.Want.Health.Value().Health // that is how it was when this process began
 	}
-	u.Was = was
+	u.Was, u.Wanted = was, d.Wanted
 	if half != nil {
-		u.Was = half
+		u.Was, u.Wanted = half, 0 // what was written of it is known
 	}
 	t.Written = u.Was // the cache may be behind
 	return t, events
@@ -70,10 +69,13 @@ func (t Memory) Lost(was, half *state.Record, to v1.Health) (Memory, []Event) {
 
 // FoundOut follows from the reading of a record of which nobody knew what it says; is is nil
 // if it has gone.
-func (t Memory) FoundOut(u Unanswered, is *state.Record) (Memory, []Event) {
+func (s *Rules) FoundOut(t Memory, u Unanswered, is *state.Record, now time.Time) (Memory, []Event) {
 	t.Unanswered, t.Written = Unanswered{}, is
 	if is == nil {
 		return t, nil
+	}
+	if u.Was.OlderThan(is) {
+		t.LastWrite = u.stored(t.LastWrite, now, s.LongestRetry())
 	}
 	t.Unanswered = u.Answered(is)
 	return t, u.Tell(is)

@@ -97,7 +97,7 @@ func (s *Rules) Decide(o Observation) Decision {
 		s.decideUnknown(&o, &d)
 		d.NextListing = o.Source.Presence == Absent // it tells whether that is so
 	}
-	d.answer(&o)
+	s.answer(&o, &d)
 	d.pace(&o)
 	d.stand(&o)
 	return d

@@ -13,6 +13,16 @@ import (
 type Unanswered struct {
 	Was    *state.Record // before that write; nil if it was answered
 	Health v1.Health     // of the volume, that was said last; "" if there is nothing to be said
+	Wanted uint64        // what it was to make of the record, see Decision
+}
+
+// stored is the last write of a record that is newer than it was before one that was not answered:
+// that was stored, and may have been undone since.
+func (u Unanswered) stored(last LastWrite, now time.Time, longest time.Duration) LastWrite {
+	if u.Wanted == 0 {
+		return last
+	}
+	return last.Then(u.Wanted, now, longest)
 }
 
 // Answered is what is left of it when it is known what the record says: until that is whole,
@@ -37,7 +47,7 @@ func (u *Unanswered) Tell(is *state.Record) []Event {
 
 // answer looks whether the cache tells by now what the record says, and tells of a change
 // of health. That is for a worker, as no other writes the record meanwhile and says the same.
-func (d *Decision) answer(o *Observation) {
+func (s *Rules) answer(o *Observation, d *Decision) {
 	u := o.Memory.Unanswered
 	switch {
 	case u == Unanswered{} || o.Record == nil || u.Was != nil && !u.Was.OlderThan(o.Record):
@@ -48,4 +58,5 @@ func (d *Decision) answer(o *Observation) {
 	}
 	d.Reports = append(d.Reports, u.Tell(o.Record)...)
 	d.Memory.Unanswered = u.Answered(o.Record)
+	d.Memory.LastWrite = u.stored(d.Memory.LastWrite, o.Now, s.LongestRetry())
 }

@@ -11,25 +11,36 @@ import (
 // a pause that doubles, and not at the pace of the API server. It is forgotten when that has
 // passed and the record says what it should.
 type LastWrite struct {
-	Wanted uint64 // see Decision, or Made
+	Wanted uint64 // see Decision
+	Gone   bool   // a record that was made a moment before has gone: all that it said
 	At     time.Time
 	Pause  time.Duration
 }
-
-// Made stands for all that a record says that was made a moment ago and has gone since.
-const Made = 1
 
 // firstUndone is the first of the pauses; the longest is that of a retry. For so long the first
 // write is remembered too.
 const firstUndone = time.Second
 
+// LongestRetry is the longest pause before a record is written again. When a fault of Kubernetes
+// has ended, every record is to be right again within two polls.
+func (s *Rules) LongestRetry() time.Duration { return 2 * s.PollInterval }
+
 // Then is the next write of a record. What is written of something else may be undone as well.
 func (l LastWrite) Then(wanted uint64, now time.Time, longest time.Duration) LastWrite {
-	next := LastWrite{Wanted: wanted, At: now, Pause: l.Pause}
-	if l.Wanted == wanted {
-		next.Pause = min(max(2*l.Pause, firstUndone), longest)
+	return LastWrite{wanted, l.Gone, now, l.next(l.Wanted == wanted, longest)}
+}
+
+// ThenGone is after the record has gone, which the next write makes anew. Who makes one of his
+// own each time undoes that as well as what is written of his.
+func (l LastWrite) ThenGone(now time.Time, longest time.Duration) LastWrite {
+	return LastWrite{l.Wanted, true, now, l.next(l.Gone, longest)}
+}
+
+func (l LastWrite) next(again bool, longest time.Duration) time.Duration {
+	if !again {
+		return l.Pause
 	}
-	return next
+	return min(max(2*l.Pause, firstUndone), longest)
 }
 
 // undone tells whether somebody has undone a write, and may go on doing it.
@@ -58,11 +69,11 @@ func (d *Decision) pace(o *Observation) {
 	if d.Verdict == Save && d.differs {
 		d.Wanted = d.wants(o)
 	}
-	last := o.Memory.LastWrite
+	last := d.Memory.LastWrite
 	if last == (LastWrite{}) {
 		return
 	}
-	d.Undone = d.Wanted == last.Wanted || d.Wanted != 0 && o.Record == nil && last.Wanted == Made
+	d.Undone = d.Wanted != 0 && (d.Wanted == last.Wanted || o.Record == nil && last.Gone)
 	switch {
 	case last.At.Add(max(last.Pause, firstUndone)).After(o.Now):
 		d.NextListing = true

@@ -430,8 +430,29 @@ func TestLastWriteThen(t *testing.T) {
 	} {
 		at := noon.Add(time.Duration(n) * time.Minute)
 		last = last.Then(step.wanted, at, longest)
-		if want := (LastWrite{step.wanted, at, step.pause}); last != want {
+		if want := (LastWrite{step.wanted, false, at, step.pause}); last != want {
 			t.Errorf("write %d: %+v, want %+v", n, last, want)
+		}
+	}
+}
+
+// So is what somebody deletes each time, be it to make one of his own, which is written then.
+func TestLastWriteThenGone(t *testing.T) {
+	t.Parallel()
+	const longest = 9 * time.Second
+	var last LastWrite
+	for n, step := range []struct {
+		gone  bool
+		pause time.Duration
+	}{{false, 0}, {true, 0}, {false, firstUndone}, {true, 2 * firstUndone}, {true, 4 * firstUndone}, {false, 8 * firstUndone}, {true, longest}} {
+		at := noon.Add(time.Duration(n) * time.Minute)
+		if step.gone {
+			last = last.ThenGone(at, longest)
+		} else {
+			last = last.Then(7, at, longest)
+		}
+		if want := (LastWrite{7, n > 0, at, step.pause}); last != want {
+			t.Errorf("step %d: %+v, want %+v", n, last, want)
 		}
 	}
 }

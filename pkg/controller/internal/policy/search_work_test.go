@@ -20,7 +20,7 @@ func (w oneVolume) work(yield func(next[oneVolume])) {
 		if is != nil && is.UID != u.Was.UID {
 			is = nil
 		}
-		m, _ := w.leader.memory().FoundOut(u, is)
+		m, _ := worldRules.FoundOut(w.leader.memory(), u, is, noon)
 		w.leader.remember(m)
 		o, d = w.decide(false)
 	}
@@ -75,10 +75,10 @@ func (w oneVolume) save(o Observation, d Decision, to func(string, oneVolume, st
 		return
 	}
 	lost := w
-	m, _ = lost.leader.memory().Lost(copyOf(w.rec), nil, d.Want.Health.Value().Health)
+	m, _ = lost.leader.memory().Lost(copyOf(w.rec), nil, &d)
 	lost.leader.remember(m)
 	to("a write is lost", lost, "")
-	m, _ = done.leader.memory().Lost(was, nil, d.Want.Health.Value().Health)
+	m, _ = done.leader.memory().Lost(was, nil, &d)
 	done.leader.remember(m)
 	to("the answer to a write is lost", done, "")
 }

@@ -86,7 +86,7 @@ func (r *ListDiff) Close(is storageos.Fingerprint, whole bool) (overtaken []stri
 		r.ns.rev.shown, r.ns.rev.begun = r.l, r.begun // and nothing was handed over
 	default:
 		r.start() // it may be empty
-		if !r.duplicates {
+		if !r.duplicates && !r.rev.again {
 			r.rev.fingerprint = is
 		}
 	}

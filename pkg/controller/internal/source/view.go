@@ -84,6 +84,7 @@ type revision struct {
 	shown       *Listing              // the last that showed it
 	begun       time.Time             // when that asked for it
 	verified    *Listing              // the last that showed it and is known to be of one cluster
+	again       bool                  // it is to be looked into again, whatever its fingerprint will be
 }
 
 // listed is what the view keeps of one volume.
@@ -211,7 +212,7 @@ func (v *View) setNodes(nodes map[string]string) {
 	}
 	v.nodes = nodes
 	for _, e := range v.volumes {
-		e.raw, e.rev.fingerprint = 0, storageos.Fingerprint{}
+		e.raw, e.rev.fingerprint, e.rev.again = 0, storageos.Fingerprint{}, true
 	}
 }
 
@@ -252,7 +253,7 @@ func (v *View) DecodeAgain(ids []string) (rest []string) {
 			rest = append(rest, id)
 			continue
 		}
-		e.raw, e.rev.fingerprint = 0, storageos.Fingerprint{}
+		e.raw, e.rev.fingerprint, e.rev.again = 0, storageos.Fingerprint{}, true
 	}
 	return rest
 }

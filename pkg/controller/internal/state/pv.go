@@ -91,7 +91,7 @@ func NewPV(pv *corev1.PersistentVolume, driver string) *PV {
 	p.ReclaimPolicy = Intern(pv.Spec.PersistentVolumeReclaimPolicy)
 	p.Terminating = pv.DeletionTimestamp != nil
 	if claim := pv.Spec.ClaimRef; claim != nil {
-		p.ClaimNamespace, p.ClaimName, p.ClaimUID = Intern(claim.Namespace), claim.Name, UIDOf(claim.UID)
+		p.ClaimNamespace, p.ClaimName, p.ClaimUID = Intern(claim.Namespace), claim.Name, claimUID(claim.UID)
 	}
 	return p
 }

@@ -14,13 +14,29 @@ type UID uuid.UUID
 // otherTexts are the texts that are no UUIDs. Kubernetes makes none.
 var otherTexts sync.Map // UID to types.UID
 
+// parse is the UID of a text that is a UUID as Kubernetes writes it.
+func parse(text types.UID) (id UID, ok bool) {
+	parsed, err := uuid.Parse(string(text))
+	return UID(parsed), err == nil && parsed.String() == string(text)
+}
+
+// claimUID is that of the claim that a PersistentVolume names. Whoever may write
+// PersistentVolumes may write anything there, of any length: what is no UUID is no claim's.
+func claimUID(text types.UID) UID {
+	id, ok := parse(text)
+	if !ok {
+		return UID{}
+	}
+	return id
+}
+
 // UIDOf is the UID of a text, the same for the same text.
 func UIDOf(text types.UID) UID {
 	if text == "" {
 		return UID{}
 	}
-	if id, err := uuid.Parse(string(text)); err == nil && id.String() == string(text) {
-		return UID(id)
+	if id, ok := parse(text); ok {
+		return id
 	}
 	other := UID(uuid.NewSHA1(uuid.Nil, []byte(text)))
 	otherTexts.Store(other, text)

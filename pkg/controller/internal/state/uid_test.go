@@ -27,3 +27,23 @@ func TestUID(t *testing.T) {
 		t.Error("no UID is one")
 	}
 }
+
+// Of a claim, whose UID somebody may have written, only a UUID is kept.
+func TestClaimUID(t *testing.T) {
+	t.Parallel()
+	const uuid = "c6066eef-2b51-435f-8a7f-516c34dfa082"
+	if got := claimUID(uuid).Text(); got != uuid {
+		t.Errorf("%q has come to be %q", uuid, got)
+	}
+	for _, text := range []types.UID{"", "no UUID of a claim", uuid + " "} {
+		if claimUID(text) != (UID{}) {
+			t.Errorf("%q is kept", text)
+		}
+	}
+	otherTexts.Range(func(_, text any) bool {
+		if text == types.UID("no UUID of a claim") {
+			t.Error("its text is kept")
+		}
+		return true
+	})
+}
