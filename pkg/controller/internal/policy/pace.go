@@ -77,7 +77,7 @@ func (d *Decision) pace(o *Observation) {
 	switch {
 	case last.At.Add(max(last.Pause, firstUndone)).After(o.Now):
 		d.NextListing = true
-	case d.Wanted == 0: // it says what it should
+	case !d.differs: // it says what it should
 		d.Memory.LastWrite = LastWrite{}
 	}
 	if left := last.At.Add(last.Pause).Sub(o.Now); d.Undone && left > 0 {

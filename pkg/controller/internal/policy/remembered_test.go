@@ -416,6 +416,18 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// What was undone is not forgotten while nothing is written for another reason.
+func TestPaceRefused(t *testing.T) {
+	t.Parallel()
+	undone, s := rightState(), defaultRules()
+	undone.Content = 6
+	o := Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: recordOf(undone)}
+	o.Memory = Memory{LastWrite: LastWrite{Wanted: wanted(), At: ago(time.Minute)}, Refused: Refusal{Content: o.Source.Digest.Content, At: ago(time.Second)}}
+	if d := s.Decide(o); d.Wanted != 0 || d.Memory.LastWrite != o.Memory.LastWrite {
+		t.Errorf("%d is wanted, and of %+v there is left %+v", d.Wanted, o.Memory.LastWrite, d.Memory.LastWrite)
+	}
+}
+
 // What somebody undoes again and again is written less and less often, and who does so may undo
 // something else as well.
 func TestLastWriteThen(t *testing.T) {
