@@ -161,7 +161,7 @@ func try(kubectl, kubeconfig string, claims bool) (commands []string) {
 		kubectl+" get volumes",
 		kubectl+" describe volume NAME",
 		kubectl+" get events",
-		"bin/kubectl-storageos_volumes nodes --kubeconfig "+kubeconfig,
+		"bin/kubectl-storageos_volumes nodes --controller-namespace default --kubeconfig "+kubeconfig,
 		"curl localhost:8080/metrics",
 	)
 }

@@ -509,3 +509,29 @@ func TestWants(t *testing.T) {
 		})
 	}
 }
+
+// A write that was not answered, and is found stored when its record is read, may be undone like
+// any other.
+func TestFoundOutStored(t *testing.T) {
+	t.Parallel()
+	s, was := defaultRules(), recordOf(rightState())
+	newer := *was
+	newer.ResourceVersion = was.ResourceVersion + "0"
+	for name, tc := range map[string]struct {
+		is     *state.Record
+		wanted uint64
+		want   LastWrite
+	}{
+		"it is stored":            {&newer, 7, LastWrite{Wanted: 7, At: noon}},
+		"it is not":               {was, 7, LastWrite{}},
+		"the record has gone":     {nil, 7, LastWrite{}},
+		"there was nothing to do": {&newer, 0, LastWrite{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if is, _ := s.FoundOut(Memory{}, Unanswered{Was: was, Wanted: tc.wanted}, tc.is, noon); is.LastWrite != tc.want {
+				t.Errorf("%+v, want %+v", is.LastWrite, tc.want)
+			}
+		})
+	}
+}
