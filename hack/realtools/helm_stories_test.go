@@ -208,19 +208,6 @@ func (w *world) laterUpgrades() {
 
 	// Back to the first release that succeeded: the one before may have failed.
 	w.run(documented(w.t, "helm history storageos-volume-sync --namespace storageos"))
-	w.run(upgrade + " --reuse-values")
-	w.deployment(3, "spec", "replicas")
-	w.run("kubectl -n storageos create secret generic older --from-literal=apiUsername=x --from-literal=apiPassword=x")
-	for secret, says := range map[string]string{
-		"older":    "! The Secret older has not the keys username and password",
-		"mistyped": "! There is no Secret mistyped",
-	} {
-		if notes := w.run(upgrade + " --dry-run=server --set secretName=" + secret); !strings.Contains(notes, says) {
-			w.t.Errorf("the notes do not say %q:\n%s", says, notes)
-		}
-	}
-	w.run("kubectl -n storageos delete secret older")
-
 	w.run(strings.Replace(documented(w.t, "helm rollback storageos-volume-sync NUMBER --namespace storageos"), "NUMBER", "1", 1) + " --force-conflicts")
 	w.deployment(nil, append(container, "args", 3)...)
 	w.deployment(3, "spec", "replicas")
