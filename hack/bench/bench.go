@@ -228,9 +228,9 @@ func (b *bench) measure(ctx context.Context, n int) error {
 	if err := b.grow(ctx, n); err != nil {
 		return err
 	}
-	steps := []func(context.Context, int) error{b.coldStart, b.warmStart, b.earlyReads, b.goBenchmark}
+	steps := []func(context.Context, int) error{b.coldStart, b.warmStart, b.earlyReads, b.fresh, b.goBenchmark}
 	if b.early {
-		steps = steps[2:3]
+		steps = steps[2:4]
 	}
 	for _, step := range steps {
 		if err := step(ctx, n); err != nil {

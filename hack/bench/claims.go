@@ -9,6 +9,7 @@ import (
 	"time"
 
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -27,8 +28,14 @@ type claimed struct {
 	attached []string // VolumeAttachments
 }
 
-// claim makes a volume as a provisioner does, and its PersistentVolume, and tells when.
-func (c *claimed) claim(ctx context.Context) (id string, at time.Time, err error) {
+// begun is told, right before the last step of a change, which volume's record will say what.
+type begun func(id string, is func(*v1.Volume) bool)
+
+// unawaited is begun where nobody waits for the record.
+func unawaited(string, func(*v1.Volume) bool) {}
+
+// claim makes a volume as a provisioner does, and then its PersistentVolume.
+func (c *claimed) claim(ctx context.Context, begun begun) (err error) {
 	f := c.b.filled[rand.IntN(len(c.b.filled))]
 	f.Name = "pvc-" + string(uuid.NewUUID())
 	f.PVCName = "made-" + f.Name
@@ -39,17 +46,19 @@ func (c *claimed) claim(ctx context.Context) (id string, at time.Time, err error
 			simulator.LabelReplicas: fmt.Sprint(f.Replicas),
 		},
 	}); err != nil {
-		return "", at, err
+		return err
 	}
 	c.mu.Lock()
 	c.volumes = append(c.volumes, f)
 	c.mu.Unlock()
-	at = time.Now()
-	return f.ID, at, c.b.persistentVolume(ctx, f)
+	begun(f.ID, func(r *v1.Volume) bool {
+		return r.Status.PersistentVolume != nil && r.Status.PersistentVolume.Claim != nil && r.Status.PersistentVolume.Claim.Name == f.PVCName
+	})
+	return c.b.persistentVolume(ctx, f)
 }
 
 // attach lets a volume be attached, in the order in which the attacher does it.
-func (c *claimed) attach(ctx context.Context, f simulator.Filled) error {
+func (c *claimed) attach(ctx context.Context, f simulator.Filled, begun begun) error {
 	attachments := c.b.kube.StorageV1().VolumeAttachments()
 	v, err := c.b.sim.Volume(f.NamespaceID, f.ID)
 	if err != nil {
@@ -72,6 +81,7 @@ func (c *claimed) attach(ctx context.Context, f simulator.Filled) error {
 	c.mu.Lock()
 	c.attached = append(c.attached, a.Name)
 	c.mu.Unlock()
+	begun(f.ID, func(r *v1.Volume) bool { return r.Status.AttachedOn == node.ID })
 	if err := c.b.sim.UpdateVolume(f.NamespaceID, f.ID, func(v *simulator.Volume) {
 		v.AttachedOn, v.AttachmentType = node.ID, simulator.AttachmentHost
 	}); err != nil {
@@ -81,63 +91,81 @@ func (c *claimed) attach(ctx context.Context, f simulator.Filled) error {
 	return err
 }
 
-// oneByOne makes claims, each at any moment between two polls, and is from the creation of
-// each PersistentVolume to the record that names it.
-func (c *claimed) oneByOne(ctx context.Context) ([]span, error) {
-	c.b.say("making %d claims", earlyClaims)
-	return c.recorded(ctx, earlyClaims, func(ctx context.Context, claim func(context.Context) error) error {
-		return spread(ctx, earlyClaims, earlyPolls*usualInterval, func(int) error { return claim(ctx) })
+// expand lets a volume grow, in the order in which the resizer does it.
+func (c *claimed) expand(ctx context.Context, f simulator.Filled, begun begun) error {
+	v, err := c.b.sim.Volume(f.NamespaceID, f.ID)
+	if err != nil {
+		return err
+	}
+	size := resource.NewQuantity(int64(v.SizeBytes)+1<<30, resource.BinarySI)
+	begun(f.ID, func(r *v1.Volume) bool { return r.Status.Capacity != nil && r.Status.Capacity.Cmp(*size) == 0 })
+	if err := c.b.resize(f); err != nil {
+		return err
+	}
+	_, err = c.b.kube.CoreV1().PersistentVolumes().Patch(ctx, f.Name, types.MergePatchType,
+		fmt.Appendf(nil, `{"spec":{"capacity":{"storage":%q}}}`, size), metav1.PatchOptions{})
+	return err
+}
+
+// oneByOne makes changes, each at any moment of a part of some time, and is from each to the
+// record that says it.
+func (c *claimed) oneByOne(ctx context.Context, within time.Duration, change func(ctx context.Context, i int, begun begun) error) ([]span, error) {
+	return c.recorded(ctx, changesOneByOne, func(ctx context.Context, begun begun) error {
+		return spread(ctx, changesOneByOne, within, func(i int) error { return change(ctx, i, begun) })
 	})
 }
 
-// recorded has a number of claims made and waits for their records.
-func (c *claimed) recorded(ctx context.Context, n int, do func(ctx context.Context, claim func(context.Context) error) error) ([]span, error) {
+// claims makes claims one by one.
+func (c *claimed) claims(ctx context.Context, within time.Duration) ([]span, error) {
+	c.b.say("making %d claims", changesOneByOne)
+	return c.oneByOne(ctx, within, func(ctx context.Context, _ int, begun begun) error { return c.claim(ctx, begun) })
+}
+
+// recorded has a number of changes made and waits for their records.
+func (c *claimed) recorded(ctx context.Context, n int, do func(context.Context, begun) error) ([]span, error) {
 	w, err := c.b.watchRecords(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Stop()
+	type change struct {
+		at time.Time
+		is func(*v1.Volume) bool
+	}
 	var mu sync.Mutex
-	begun := map[string]time.Time{}
+	open := map[string]change{}
 	ended := make(chan error, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
-		err := do(ctx, func(ctx context.Context) error {
-			id, at, err := c.claim(ctx)
+		err := do(ctx, func(id string, is func(*v1.Volume) bool) {
 			mu.Lock()
 			defer mu.Unlock()
-			begun[id] = at
-			return err
+			open[id] = change{time.Now(), is}
 		})
 		if err != nil {
 			stop()
 		}
 		ended <- err
 	}()
-	recorded := map[string]time.Time{}
-	for len(recorded) < n {
-		if err := awaited(ctx, w, "the record of a claim", func(r *v1.Volume) bool {
-			_, known := recorded[r.Status.VolumeID]
-			made := r.Status.PersistentVolume != nil && r.Status.PersistentVolume.Claim != nil && r.Status.PersistentVolume.Claim.Name == "made-"+r.Name
-			if !made || known {
+	var spans []span
+	for len(spans) < n {
+		if err := awaited(ctx, w, "the record of a change", func(r *v1.Volume) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			c, ok := open[r.Status.VolumeID]
+			if !ok || !c.is(r) {
 				return false
 			}
-			recorded[r.Status.VolumeID] = time.Now()
+			delete(open, r.Status.VolumeID)
+			spans = append(spans, span{c.at, time.Now()})
 			return true
 		}); err != nil {
 			stop()
 			return nil, errors.Join(<-ended, err)
 		}
 	}
-	if err := <-ended; err != nil {
-		return nil, err
-	}
-	var spans []span
-	for id, at := range begun {
-		spans = append(spans, span{at, recorded[id]})
-	}
-	return spans, nil
+	return spans, <-ended
 }
 
 // churn makes and attaches so many volumes in a minute, half of them each.
@@ -155,11 +183,10 @@ func (c *claimed) churn(ctx context.Context, of *controller, m *meter, n int) (i
 	if err := spread(ctx, n, earlyChurn, func(i int) error {
 		if i%2 == 0 {
 			is.attached++
-			return c.attach(ctx, c.b.filled[which[i]])
+			return c.attach(ctx, c.b.filled[which[i]], unawaited)
 		}
 		is.made++
-		_, _, err := c.claim(ctx)
-		return err
+		return c.claim(ctx, unawaited)
 	}); err != nil {
 		return is, err
 	}
@@ -181,7 +208,7 @@ func (c *claimed) atOnce(ctx context.Context, of *controller, m *meter) (is burs
 	if err := of.polls(ctx, 1); err != nil {
 		return is, err
 	}
-	before, begun := m.usage(), time.Now()
+	before, from := m.usage(), time.Now()
 	reads, err := of.earlyReads()
 	if err != nil {
 		return is, err
@@ -192,8 +219,8 @@ func (c *claimed) atOnce(ctx context.Context, of *controller, m *meter) (is burs
 	}
 	polled := make(chan error, 1)
 	go func() { polled <- of.polls(ctx, burstPolls) }()
-	_, err = c.recorded(ctx, burstClaims, func(ctx context.Context, claim func(context.Context) error) error {
-		return c.b.each(ctx, "claims", burstClaims, func(ctx context.Context, _ int) error { return claim(ctx) })
+	_, err = c.recorded(ctx, burstClaims, func(ctx context.Context, begun begun) error {
+		return c.b.each(ctx, "claims", burstClaims, func(ctx context.Context, _ int) error { return c.claim(ctx, begun) })
 	})
 	if err := errors.Join(err, <-polled); err != nil {
 		return is, err
@@ -202,7 +229,7 @@ func (c *claimed) atOnce(ctx context.Context, of *controller, m *meter) (is burs
 	if err != nil {
 		return is, err
 	}
-	all := m.readsSince(begun)
+	all := m.readsSince(from)
 	is.processor, is.most = after-processor, mostWithin(all, time.Second)
 	is.reads, err = of.earlyReads()
 	is.reads -= reads

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// How many claims are made one by one, at any moment of how many poll intervals, how many
-// at once, and over how many polls it is counted what those take.
+// How many changes are made one by one, at any moment of how many poll intervals, how many
+// claims at once, and over how many polls it is counted what those take.
 const (
-	earlyClaims   = 200
-	earlyPolls    = 4
-	burstClaims   = 200
-	burstPolls    = 3
-	earlyChurn    = time.Minute
-	pollsOfMinute = int(earlyChurn / usualInterval)
+	changesOneByOne = 200
+	earlyPolls      = 4
+	burstClaims     = 200
+	burstPolls      = 3
+	earlyChurn      = time.Minute
+	pollsOfMinute   = int(earlyChurn / usualInterval)
 )
 
 // earlyRun is what was measured of a controller that reads early, or that does not.
@@ -50,18 +50,18 @@ func (b *bench) earlyReads(ctx context.Context, n int) error {
 		return err
 	}
 	var with, without earlyRun
-	if err := b.withClaims(ctx, endpoint, true, func(c *controller, made *claimed) error {
+	if err := b.withClaims(ctx, usualInterval, func(c *controller, made *claimed) error {
 		return with.measure(ctx, c, m, n, made)
-	}); err != nil {
+	}, "-api-endpoint", endpoint); err != nil {
 		return err
 	}
-	if err := b.withClaims(ctx, endpoint, false, func(c *controller, made *claimed) (err error) {
-		if without.claims, err = made.oneByOne(ctx); err != nil {
+	if err := b.withClaims(ctx, usualInterval, func(c *controller, made *claimed) (err error) {
+		if without.claims, err = made.claims(ctx, earlyPolls*usualInterval); err != nil {
 			return err
 		}
 		without.burst, err = made.atOnce(ctx, c, m)
 		return err
-	}); err != nil {
+	}, "-api-endpoint", endpoint, "-early-reads=false"); err != nil {
 		return err
 	}
 	for _, r := range earlyRows(n, with, without) {
@@ -72,8 +72,8 @@ func (b *bench) earlyReads(ctx context.Context, n int) error {
 
 // withClaims starts a controller where every record is right already, and unmakes in the end
 // what was made meanwhile.
-func (b *bench) withClaims(ctx context.Context, endpoint string, reads bool, do func(*controller, *claimed) error) error {
-	c, err := b.controller(usualInterval, "-api-endpoint", endpoint, fmt.Sprintf("-early-reads=%v", reads))
+func (b *bench) withClaims(ctx context.Context, interval time.Duration, do func(*controller, *claimed) error, flags ...string) error {
+	c, err := b.controller(interval, flags...)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (r *earlyRun) measure(ctx context.Context, c *controller, m *meter, n int, 
 	if r.resting, err = c.earlyReads(); err != nil {
 		return err
 	}
-	if r.claims, err = made.oneByOne(ctx); err != nil {
+	if r.claims, err = made.claims(ctx, earlyPolls*usualInterval); err != nil {
 		return err
 	}
 	if r.churn, err = made.churn(ctx, c, m, n/100); err != nil {
