@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,9 +59,8 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 		ids := record.NodeIDs(name, csi[name], known)
 		if len(ids) == 0 {
 			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is", name))
-		}
-		if stray := strays(known, csi); csi[name] != "" && !knows(known, ids) && stray > 0 {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("no volume is on the node that the CSINode of %s names, and of StorageOS's nodes with volumes %s no CSINode's: it may be one of them", name, how(stray, "is", "are")))
+		} else if n := couldBe(cmp.Or(csi[name], name), ids, known, csi); n > 0 {
+			f.Doubts = append(f.Doubts, fmt.Sprintf("by the CSINodes %s is none of StorageOS's nodes with volumes, of which %s no CSINode's: it may be one of them", name, how(n, "is", "are")))
 		}
 		for _, id := range ids {
 			gone[id] = true
@@ -79,24 +79,22 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	return f
 }
 
-// knows tells whether a volume has to do with one of these nodes.
-func knows(known []record.Node, ids []string) bool {
-	return slices.ContainsFunc(known, func(n record.Node) bool { return slices.Contains(ids, n.ID) })
-}
-
-// strays is how many nodes with volumes no CSINode names: one may be another's, made anew.
-func strays(known []record.Node, csi map[string]string) int {
-	named := map[string]bool{}
-	for _, id := range csi {
-		named[id] = true
-	}
-	n := 0
-	for _, node := range known {
-		if !named[node.ID] {
-			n++
+// couldBe is how many nodes of StorageOS a node may be besides those with these IDs, if no volume is
+// on the one that its CSINode names, which may be of before it was made anew: those with volumes that
+// no CSINode names. One that has a host name is not the node whose host name is another's.
+func couldBe(id string, ids []string, known []record.Node, csi map[string]string) int {
+	named := namesOfNodes(csi)
+	hosted := slices.ContainsFunc(known, func(n record.Node) bool { return slices.Contains(ids, n.ID) })
+	could := 0
+	for _, n := range known {
+		switch {
+		case n.ID == id:
+			return 0
+		case named[n.ID] == "" && !slices.Contains(ids, n.ID) && (n.Host == "" || !hosted):
+			could++
 		}
 	}
-	return n
+	return could
 }
 
 // conclude says it in one sentence.

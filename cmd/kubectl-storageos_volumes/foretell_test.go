@@ -47,7 +47,7 @@ func TestForetell(t *testing.T) {
 		"a node that nobody knows": {[]string{"worker-1", "worker-9"}, nil, verdictUnknown,
 			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is.", nil},
 		"a node made anew": {[]string{"worker-5"}, nil, verdictUnknown,
-			"It cannot be told: no volume is on the node that the CSINode of worker-5 names, and of StorageOS's nodes with volumes 1 is no CSINode's: it may be one of them.", stray},
+			"It cannot be told: by the CSINodes worker-5 is none of StorageOS's nodes with volumes, of which 1 is no CSINode's: it may be one of them.", stray},
 		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old.", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,6 +58,31 @@ func TestForetell(t *testing.T) {
 			f := foretell(tc.names, tc.csi, records, tc.doubts)
 			if f.Verdict != tc.verdict || f.Summary != tc.want {
 				t.Errorf("%s: %s\nwant %s: %s", f.Verdict, f.Summary, tc.verdict, tc.want)
+			}
+		})
+	}
+}
+
+// A node without CSINode is known by its host name only if no other can be it: of one that was made
+// anew, and whose host name nobody knows yet, the copies are not those of before.
+func TestForetellNodeWithoutHost(t *testing.T) {
+	t.Parallel()
+	bare := copies("v2", "new")
+	bare.Status.Master.Hostname = ""
+	records := []v1.Volume{copies("v1", "a", "b"), bare}
+	for name, tc := range map[string]struct {
+		csi     map[string]string
+		verdict string
+	}{
+		"no CSINode":                   {map[string]string{"worker-1": "a"}, verdictUnknown},
+		"a CSINode of before":          {map[string]string{"host-b": "gone"}, verdictUnknown},
+		"it is another's":              {map[string]string{"worker-1": "a", "worker-2": "new"}, verdictSafe},
+		"a CSINode that is of volumes": {map[string]string{"host-b": "b"}, verdictSafe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if f := foretell([]string{"host-b"}, tc.csi, records, nil); f.Verdict != tc.verdict {
+				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
 			}
 		})
 	}

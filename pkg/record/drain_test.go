@@ -211,6 +211,7 @@ func TestNodeIDs(t *testing.T) {
 	}{
 		"by its CSINode": {"worker", "x", "x"}, "by its name": {"host-a", "", "a"}, "by both": {"host-a", "a", "a"},
 		"they differ: either may be it": {"host-a", "x", "a x"}, "by neither": {"worker", "", ""},
+		"by its ID": {"a", "", "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -94,14 +94,15 @@ func (n *Node) health() v1.Health {
 }
 
 // NodeIDs are the IDs of the nodes of StorageOS that a node of Kubernetes may be: what its
-// CSINode says, and those that records know under either name. None: it cannot be told.
+// CSINode says, those that records know under either name, and the one whose ID that is, as which
+// a node without a name is known. None: it cannot be told.
 func NodeIDs(name, csiNodeID string, nodes []Node) []string {
 	ids := map[string]bool{}
 	if csiNodeID != "" {
 		ids[csiNodeID] = true
 	}
 	for _, n := range nodes {
-		if n.Host != "" && (n.Host == name || n.Host == csiNodeID) {
+		if n.ID == name || n.Host != "" && (n.Host == name || n.Host == csiNodeID) {
 			ids[n.ID] = true
 		}
 	}
