@@ -25,7 +25,7 @@ func (c *cli) both(ctx context.Context, kube kubernetes.Interface, client versio
 	var failed error
 	var wg sync.WaitGroup
 	wg.Go(func() { pvs, failed = c.listPersistentVolumes(ctx, kube) })
-	records, err := c.completeRecords(ctx, kube, client, "")
+	records, err := c.completeRecords(ctx, kube, client)
 	wg.Wait()
 	return records, pvs, errors.Join(err, failed)
 }

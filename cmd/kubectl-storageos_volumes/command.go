@@ -104,10 +104,10 @@ func (c *cli) clients() (kubernetes.Interface, versioned.Interface, error) {
 	return kube, records, err
 }
 
-// listRecords reads the records that a selector of labels selects.
-func listRecords(ctx context.Context, client versioned.Interface, selector string) ([]v1.Volume, error) {
+// listRecords reads the records.
+func listRecords(ctx context.Context, client versioned.Interface) ([]v1.Volume, error) {
 	var all []v1.Volume
-	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
+	options := metav1.ListOptions{Limit: pageSize}
 	for {
 		list, err := client.StorageOSV1().Volumes().List(ctx, options)
 		switch {
@@ -125,10 +125,9 @@ func listRecords(ctx context.Context, client versioned.Interface, selector strin
 	}
 }
 
-// completeRecords reads the records that a selector of labels selects, and works out what an
-// older CRD has dropped.
-func (c *cli) completeRecords(ctx context.Context, kube kubernetes.Interface, client versioned.Interface, selector string) ([]v1.Volume, error) {
-	records, err := listRecords(ctx, client, selector)
+// completeRecords reads the records, and works out what an older CRD has dropped.
+func (c *cli) completeRecords(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) ([]v1.Volume, error) {
+	records, err := listRecords(ctx, client)
 	if err != nil || !slices.ContainsFunc(records, func(r v1.Volume) bool { return isPruned(&r) }) {
 		return records, err
 	}

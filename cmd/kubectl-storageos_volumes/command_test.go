@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,17 @@ func objectList[T any](kind schema.GroupVersionKind, items ...T) any {
 	return map[string]any{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind + "List", "metadata": map[string]any{}, "items": items}
 }
 
+// csiNodes are those of nodes, given by their names and IDs.
+func csiNodes(namesAndIDs ...string) any {
+	var all []storagev1.CSINode
+	for of := range slices.Chunk(namesAndIDs, 2) {
+		n := storagev1.CSINode{Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "csi.storageos.com", NodeID: of[1]}}}}
+		n.Name = of[0]
+		all = append(all, n)
+	}
+	return objectList(storagev1.SchemeGroupVersion.WithKind("CSINode"), all...)
+}
+
 // answeringOf is an API server with two volumes: one of a claim, on the node worker-1, which StorageOS
 // calls host-a, and one on worker-2, of which no record has a host name. It was listed a while ago.
 func answeringOf(age time.Duration) answering {
@@ -67,11 +79,6 @@ func answeringOf(age time.Duration) answering {
 		r.Status.PersistentVolume = &v1.PersistentVolumeStatus{Name: "p-v1", Claim: &v1.ClaimReference{Namespace: "team", Name: "data"}}
 	})
 	two := volume("v2", func(r *v1.Volume) { r.Status.Master = &v1.Master{NodeID: "b", Health: "online"} })
-	node := func(name, id string) storagev1.CSINode {
-		n := storagev1.CSINode{Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "csi.storageos.com", NodeID: id}}}}
-		n.Name = name
-		return n
-	}
 	lease := &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
 	records := []v1.Volume{one, two}
 	for i := range records {
@@ -81,7 +88,7 @@ func answeringOf(age time.Duration) answering {
 	record.Heartbeat{Cluster: "c1", Completed: at, Recorded: at, Volumes: len(records), Records: record.SumOf(records, at)}.Write(lease)
 	return answering{
 		volumesPath:  objectList(v1.SchemeGroupVersion.WithKind("Volume"), records...),
-		csiNodesPath: objectList(storagev1.SchemeGroupVersion.WithKind("CSINode"), node("worker-1", "a"), node("worker-2", "b")),
+		csiNodesPath: csiNodes("worker-1", "a", "worker-2", "b"),
 		pvsPath:      objectList[corev1.PersistentVolume](corev1.SchemeGroupVersion.WithKind("PersistentVolume")),
 		leasePath:    lease,
 	}
@@ -129,6 +136,9 @@ func TestCommands(t *testing.T) {
 		"a node by its host name":         {answeringOf(0).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", ""},
 		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "no record calls a node worker-2, and which of StorageOS's nodes it is cannot be told: listing CSINodes"},
 		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
+		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "which of StorageOS's nodes worker-2 is cannot be told: of those with volumes 1 is no CSINode's"},
+		"a node with one of before":       {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "list --node worker-2", 2, "", "which of StorageOS's nodes worker-2 is cannot be told: of those with volumes 1 is no CSINode's"},
+		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
 
 		"volumes that are old":      {answeringOf(12 * minute), "list", 0, "r-v1 ", "StorageOS was last listed completely 12m"},
 		"volumes, and no Lease":     {answeringOf(0).but(leasePath), "list", 0, "r-v1 ", "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace storageos: "},
@@ -143,6 +153,11 @@ func TestCommands(t *testing.T) {
 		"nodes in a template":       {answeringOf(0), "nodes -o jsonpath={.kind}", 0, "List", ""},
 		"orphans as an array":       {answeringOf(0), "orphans -o json", 0, "[]\n", ""},
 		"records as a List":         {answeringOf(0), "list -o json", 0, `"kind": "List"`, ""},
+
+		"a label that none has there":     {answeringOf(0).but(csiNodesPath, nil), "list --node host-a -l " + v1.LabelVolumeID + "=v2", 0, "", "No resources found\n"},
+		"a label that another volume has": {answeringOf(0), "list r-v1 -l " + v1.LabelVolumeID + "=v2", 0, "", "No resources found\n"},
+		"a label":                         {answeringOf(0), "list -l " + v1.LabelVolumeID + "=v2", 0, "r-v2 ", ""},
+		"no label":                        {answeringOf(0), "list -l a=b=c", 2, "", "error: --selector \"a=b=c\": "},
 
 		"a record as -o name prints it":   {answeringOf(0), "list volume.api.storageos.com/r-v2", 0, "r-v2 ", ""},
 		"a PersistentVolume as well":      {answeringOf(0), "list persistentvolume/p-v1", 0, "r-v1 ", ""},

@@ -44,7 +44,7 @@ func (c *cli) completeNodes(cmd *cobra.Command, given []string, begin string) ([
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	records, err := listRecords(cmd.Context(), client, "")
+	records, err := listRecords(cmd.Context(), client)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -67,7 +67,7 @@ func (c *cli) completeNamespaces(cmd *cobra.Command, _ []string, begin string) (
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	records, err := c.completeRecords(cmd.Context(), kube, client, "")
+	records, err := c.completeRecords(cmd.Context(), kube, client)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

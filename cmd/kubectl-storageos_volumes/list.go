@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -29,6 +30,7 @@ type list struct {
 	node     string
 	nodeIDs  []string // of StorageOS, of that node
 	selector string
+	labels   labels.Selector // which the selector is
 }
 
 func newList(c *cli) *cobra.Command {
@@ -78,7 +80,7 @@ func (l *list) complete(cmd *cobra.Command, given []string, begin string) ([]str
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	records, err := l.completeRecords(cmd.Context(), kube, client, "")
+	records, err := l.completeRecords(cmd.Context(), kube, client)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -103,11 +105,15 @@ func (l *list) run(ctx context.Context) error {
 		}
 		l.health[i] = healths[known]
 	}
+	var err error
+	if l.labels, err = labels.Parse(l.selector); err != nil {
+		return fmt.Errorf("--selector %q: %w", l.selector, err)
+	}
 	kube, client, err := l.clients()
 	if err != nil {
 		return err
 	}
-	records, err := l.completeRecords(ctx, kube, client, l.selector)
+	records, err := l.completeRecords(ctx, kube, client)
 	if err != nil {
 		return err
 	}
@@ -155,12 +161,15 @@ func (l *list) findNode(ctx context.Context, kube kubernetes.Interface, records 
 	if err != nil && !apierrors.IsForbidden(err) {
 		return err
 	}
-	l.nodeIDs = record.NodeIDs(l.node, csi[l.node], record.Nodes(records))
-	switch {
-	case len(l.nodeIDs) > 0 || knownNode(records, l.node):
+	known := record.Nodes(records)
+	l.nodeIDs = record.NodeIDs(l.node, csi[l.node], known)
+	switch could := couldBe(cmp.Or(csi[l.node], l.node), l.nodeIDs, known, csi); {
+	case len(l.nodeIDs) > 0 && could == 0 || slices.ContainsFunc(records, func(r v1.Volume) bool { return l.isThere(&r) }):
 		return nil
 	case err != nil:
 		return fmt.Errorf("no record calls a node %s, and which of StorageOS's nodes it is cannot be told: %w", l.node, err)
+	case could > 0:
+		return fmt.Errorf("which of StorageOS's nodes %s is cannot be told: of those with volumes %s no CSINode's", l.node, how(could, "is", "are"))
 	}
 	return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", l.node))
 }
@@ -197,10 +206,13 @@ func (l *list) inNamespace(r *v1.Volume) bool {
 }
 
 func (l *list) selects(r *v1.Volume) bool {
+	if !l.labels.Matches(labels.Set(r.Labels)) {
+		return false
+	}
 	if len(l.health) > 0 && !slices.Contains(l.health, cmp.Or(string(r.Status.Health), string(v1.HealthUnknown))) {
 		return false
 	}
-	if l.node != "" && !slices.ContainsFunc(append(l.nodeIDs, l.node), func(node string) bool { return on(r, node) }) {
+	if l.node != "" && !l.isThere(r) {
 		return false
 	}
 	if len(l.names) == 0 {
@@ -209,8 +221,9 @@ func (l *list) selects(r *v1.Volume) bool {
 	return slices.ContainsFunc(namesOf(r), func(name string) bool { return slices.Contains(l.names, name) })
 }
 
-func knownNode(records []v1.Volume, node string) bool {
-	return slices.ContainsFunc(records, func(r v1.Volume) bool { return on(&r, node) })
+// isThere tells whether a volume is one of those that --node asks for.
+func (l *list) isThere(r *v1.Volume) bool {
+	return on(r, l.node) || slices.ContainsFunc(l.nodeIDs, func(id string) bool { return on(r, id) })
 }
 
 // on tells whether a volume is attached on a node or has a copy there.

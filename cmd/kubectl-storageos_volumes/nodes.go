@@ -67,7 +67,7 @@ func (n *nodes) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, err := n.completeRecords(ctx, kube, client, "")
+	records, err := n.completeRecords(ctx, kube, client)
 	if err != nil {
 		return err
 	}

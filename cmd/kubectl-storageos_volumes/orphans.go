@@ -71,7 +71,7 @@ func (o *orphans) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, err := o.completeRecords(ctx, kube, client, "")
+	records, err := o.completeRecords(ctx, kube, client)
 	if err != nil {
 		return err
 	}

@@ -166,7 +166,7 @@ func TestOlderCRDWithoutRight(t *testing.T) {
 				return true, nil, apierrors.NewForbidden(corev1.Resource("persistentvolumes"), "", errors.New("no right"))
 			})
 			c := &cli{csiDriver: "csi.storageos.com"}
-			got, err := c.completeRecords(context.Background(), kube, recordsfake.NewSimpleClientset(&tc.record), "")
+			got, err := c.completeRecords(context.Background(), kube, recordsfake.NewSimpleClientset(&tc.record))
 			switch {
 			case tc.err == "" && (err != nil || len(got) != 1):
 				t.Errorf("%d records, %v", len(got), err)

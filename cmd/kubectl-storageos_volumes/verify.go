@@ -209,7 +209,7 @@ func (v *verify) compare(ctx context.Context, kube kubernetes.Interface, client 
 	if err != nil {
 		return nil, "", fmt.Errorf("asking StorageOS: %w", err)
 	}
-	records, err := listRecords(ctx, client, "")
+	records, err := listRecords(ctx, client)
 	if err != nil {
 		return nil, "", err
 	}
