@@ -141,6 +141,7 @@ func TestCommands(t *testing.T) {
 		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
 
 		"volumes that are old":      {answeringOf(12 * minute), "list", 0, "r-v1 ", "StorageOS was last listed completely 12m"},
+		"volumes of a time to come": {answeringOf(-2 * minute), "list", 0, "r-v1 ", "Whether the records are up to date cannot be told: the clock here is "},
 		"volumes, and no Lease":     {answeringOf(0).but(leasePath), "list", 0, "r-v1 ", "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace storageos: "},
 		"volumes, and no right":     {answeringOf(0).but(leasePath, nil), "list", 0, "r-v1 ", "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace storageos.\n"},
 		"no right to volumes":       {answeringOf(0).but(leasePath).but(volumesPath, nil), "list", 2, "", "ask for the right to list volumes.api.storageos.com"},

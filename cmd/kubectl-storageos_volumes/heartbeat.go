@@ -36,7 +36,11 @@ func (c *cli) warn(ctx context.Context, kube kubernetes.Interface) {
 
 // doubts says what there is to be known before records are believed, "" if there is nothing.
 func doubts(h record.Heartbeat, err error, now time.Time) string {
-	switch age := now.Sub(h.Completed); {
+	var age time.Duration
+	if err == nil {
+		age, err = record.Age(h.Completed, now)
+	}
+	switch {
 	case err != nil:
 		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
 	case age > record.Fresh:

@@ -115,6 +115,15 @@ const Fresh = time.Minute
 // apart is how far clocks may be apart. A listing that ended in the future could be old.
 const apart = 5 * time.Second
 
+// Age is how long ago by the clock here the controller's says that something was.
+func Age(at, now time.Time) (time.Duration, error) {
+	age := now.Sub(at)
+	if age < -apart {
+		return 0, fmt.Errorf("the clock here is %v behind the controller's", (-age).Round(time.Second))
+	}
+	return age, nil
+}
+
 // Doubts are the reasons for which nothing may be concluded from records, none if something may:
 // they are old, they are of another cluster than the one that was listed, or something is not in
 // them.
@@ -126,11 +135,11 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 			doubt("%s", count(n, one, many))
 		}
 	}
-	switch age := now.Sub(h.Completed); {
+	switch age, err := Age(h.Completed, now); {
+	case err != nil:
+		doubt("%v", err)
 	case age > Fresh:
 		doubt("StorageOS was last listed completely %v ago", age.Round(time.Second))
-	case age < -apart:
-		doubt("the clock here is %v behind the controller's", (-age).Round(time.Second))
 	}
 	doubtMany(h.Held, "record is held: its volume is not listed, and not proven gone",
 		"records are held: their volumes are not listed, and not proven gone")
@@ -181,11 +190,11 @@ func Waiting(records []v1.Volume) string {
 // Lag is what is not recorded that was listed longer ago than is Fresh, "" if all is. After a
 // start that may be over in a moment.
 func Lag(h Heartbeat, now time.Time) string {
-	switch age := now.Sub(h.Recorded); {
+	switch age, err := Age(h.Recorded, now); {
 	case h.Recorded.IsZero():
 		return "what was listed is not all recorded yet, or not any more"
-	case age < -apart:
-		return fmt.Sprintf("the clock here is %v behind the controller's", (-age).Round(time.Second))
+	case err != nil:
+		return err.Error()
 	case age > Fresh:
 		return fmt.Sprintf("what was listed in the last %v is not all recorded yet", age.Round(time.Second))
 	}
