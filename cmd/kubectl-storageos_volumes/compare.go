@@ -26,13 +26,13 @@ type difference struct {
 	Kubernetes string `json:"kubernetes"`
 }
 
-// name is the object as kubectl knows it.
+// name is the object as kubectl knows it; a volume without a record has only its ID.
 func (d difference) name() string {
 	kind, name, _ := strings.Cut(d.Object, "/")
 	if kind == "PersistentVolume" {
 		return persistentVolumeName(name)
 	}
-	return volumeName(name)
+	return volumeName(cmp.Or(name, d.VolumeID))
 }
 
 // lasting are the differences that were there before and still are. Where Kubernetes says

@@ -155,8 +155,10 @@ func TestLasting(t *testing.T) {
 // What differs is named as kubectl knows it.
 func TestDifferenceName(t *testing.T) {
 	t.Parallel()
-	for object, want := range map[string]string{"Volume/a": "volume.api.storageos.com/a", "PersistentVolume/a": "persistentvolume/a"} {
-		if got := (difference{Object: object}).name(); got != want {
+	for object, want := range map[string]string{
+		"Volume/a": "volume.api.storageos.com/a", "PersistentVolume/a": "persistentvolume/a", "Volume": "volume.api.storageos.com/id",
+	} {
+		if got := (difference{Object: object, VolumeID: "id"}).name(); got != want {
 			t.Errorf("%s is named %q, want %q", object, got, want)
 		}
 	}
