@@ -57,13 +57,13 @@ func (o object) name() string {
 	return fmt.Sprint(o.at("kind"), " ", o.at("metadata", "namespace"), "/", o.at("metadata", "name"))
 }
 
-// objects reads manifests, by name.
+// objects reads manifests, by name. No field comes twice, which kustomize would refuse.
 func objects(t *testing.T, manifests []byte) map[string]object {
 	t.Helper()
 	all := map[string]object{}
 	for _, doc := range strings.Split("\n"+string(manifests), "\n---") {
 		var o object
-		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+		if err := yaml.UnmarshalStrict([]byte(doc), &o); err != nil {
 			t.Fatalf("%v in:\n%s", err, doc)
 		}
 		if o == nil {
@@ -225,6 +225,8 @@ func TestValues(t *testing.T) {
 		"pull secret": {map[string]any{"imagePullSecrets": []any{map[string]any{"name": "s"}}}, append(pod, "imagePullSecrets", 0, "name"), "s"},
 		"replicas":    {map[string]any{"replicas": 3}, []any{"spec", "replicas"}, 3.0},
 		"endpoint":    {map[string]any{"endpoint": "https://x:443"}, append(container, "args", 0), "-api-endpoint=https://x:443"},
+		"IPv6":        {map[string]any{"endpoint": "[fe80::1%25eth0]:5705"}, append(container, "args", 0), "-api-endpoint=[fe80::1%25eth0]:5705"},
+		"any case":    {map[string]any{"endpoint": "HTTP://Storageos.svc./"}, append(container, "args", 0), "-api-endpoint=HTTP://Storageos.svc./"},
 		"interval":    {map[string]any{"interval": "30s"}, append(container, "args", 1), "-api-poll-interval=30s"},
 		"no deletion": {map[string]any{"deleteOrphans": false}, append(container, "args", 3), "-delete-orphans=false"},
 		"extra args":  {map[string]any{"extraArgs": []any{"-v=4", "-workers=3"}}, append(container, "args", 4), "-workers=3"},
@@ -238,11 +240,13 @@ func TestValues(t *testing.T) {
 		"label":       {map[string]any{"podLabels": map[string]any{"team": "a"}}, []any{"spec", "template", "metadata", "labels", "team"}, "a"},
 		"label of the chart": {map[string]any{"podLabels": map[string]any{"app.kubernetes.io/part-of": "a"}},
 			[]any{"spec", "template", "metadata", "labels", "app.kubernetes.io/part-of"}, "a"},
-		"a dependency":     {map[string]any{"enabled": true}, []any{"spec", "replicas"}, 2.0},
-		"registry":         {map[string]any{"image": map[string]any{"repository": "localhost:5000/a/b-c__d"}}, append(container, "image"), "localhost:5000/a/b-c__d:v0.1.0"},
-		"bytes":            {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "268435456"}}}, append(container, "resources", "limits", "memory"), "268435456"},
-		"fraction":         {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "0.5Gi"}}}, append(container, "resources", "limits", "memory"), "0.5Gi"},
-		"annotation":       {map[string]any{"podAnnotations": map[string]any{"a": "b"}}, []any{"spec", "template", "metadata", "annotations", "a"}, "b"},
+		"a dependency": {map[string]any{"enabled": true}, []any{"spec", "replicas"}, 2.0},
+		"registry":     {map[string]any{"image": map[string]any{"repository": "localhost:5000/a/b-c__d"}}, append(container, "image"), "localhost:5000/a/b-c__d:v0.1.0"},
+		"bytes":        {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "268435456"}}}, append(container, "resources", "limits", "memory"), "268435456"},
+		"fraction":     {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "0.5Gi"}}}, append(container, "resources", "limits", "memory"), "0.5Gi"},
+		"annotation":   {map[string]any{"podAnnotations": map[string]any{"a": "b"}}, []any{"spec", "template", "metadata", "annotations", "a"}, "b"},
+		"default container": {map[string]any{"podAnnotations": map[string]any{"kubectl.kubernetes.io/default-container": "b"}},
+			[]any{"spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/default-container"}, "b"},
 		"no user":          {map[string]any{"securityContext": nil}, append(pod, "securityContext"), nil},
 		"another user":     {map[string]any{"securityContext": map[string]any{"runAsUser": 7}}, append(pod, "securityContext", "runAsUser"), 7.0},
 		"user is the node": {map[string]any{"securityContext": map[string]any{"runAsUser": nil}}, append(pod, "securityContext", "runAsUser"), nil},
@@ -328,6 +332,12 @@ func TestBadValues(t *testing.T) {
 		"monitor as before":  {"serviceMonitor": true},
 		"no limit":           {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},
 		"no endpoint":        {"endpoint": ""},
+		"endpoint with path": {"endpoint": "http://storageos/v2"},
+		"unset endpoint":     {"endpoint": "$(STORAGEOS_HOST)"},
+		"endpoint of a user": {"endpoint": "https://admin:secret@storageos"},
+		"pull secret's name": {"imagePullSecrets": []any{map[string]any{"nam": "s"}}},
+		"toleration's field": {"tolerations": []any{map[string]any{"efect": "NoExecute"}}},
+		"user's field":       {"securityContext": map[string]any{"runAsuser": 1}},
 		"not a flag":         {"extraArgs": []any{"delete-orphans"}},
 		"image as one":       {"image": "example/x:v9"},
 	} {
