@@ -209,6 +209,15 @@ func TestChartIsKustomize(t *testing.T) {
 	}
 }
 
+// Flux puts a value of its own, or nothing, in the place of each ${NAME}, if it is told to substitute.
+func TestNothingToSubstitute(t *testing.T) {
+	for name, o := range kustomized(t, "claim-events", "service-monitor", "prometheus-rule", "dashboard", "openshift") {
+		if _, reference, found := strings.Cut(fmt.Sprint(o), "${"); found {
+			t.Errorf("%s has ${%.20s...", name, reference)
+		}
+	}
+}
+
 // Each value does what it says.
 func TestValues(t *testing.T) {
 	container := []any{"spec", "template", "spec", "containers", 0}
