@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -26,25 +28,49 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 	return record.ReadHeartbeat(lease)
 }
 
-// warn says if records that are shown are old, or if nobody says how old they are.
-func (c *cli) warn(ctx context.Context, kube kubernetes.Interface) {
+// warn looks whether records that are shown are true now; what it returns says so if they may not be.
+func (c *cli) warn(ctx context.Context, kube kubernetes.Interface, records []v1.Volume) func() {
 	h, err := c.heartbeat(ctx, kube)
-	if said := doubts(h, err, c.clock.now()); said != "" {
-		fmt.Fprintln(c.ErrOut, said)
+	said := doubts(records, h, err, c.clock.now())
+	return func() {
+		if said != "" {
+			fmt.Fprintln(c.ErrOut, said)
+		}
 	}
 }
 
 // doubts says what there is to be known before records are believed, "" if there is nothing.
-func doubts(h record.Heartbeat, err error, now time.Time) string {
+func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) string {
 	var age time.Duration
 	if err == nil {
 		age, err = record.Age(h.Completed, now)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
-	case age > record.Fresh:
-		return fmt.Sprintf("StorageOS was last listed completely %v ago: records say how it was then.", age.Round(time.Second))
 	}
-	return ""
+	var said []string
+	if age > record.Fresh {
+		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say how it was then.", age.Round(time.Second)))
+	}
+	others := 0
+	for i := range records {
+		if isElsewhere(&records[i], h) {
+			others++
+		}
+	}
+	if others > 0 {
+		said = append(said, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",
+			how(others, "record is", "records are"), verb(others, "says", "say")))
+	}
+	if n := h.Invalid + h.Unwritten; n > 0 {
+		said = append(said, how(n, "volume or PersistentVolume is not recorded as it is", "volumes or PersistentVolumes are not recorded as they are")+" now.")
+	}
+	return strings.Join(said, " ")
+}
+
+// isElsewhere tells whether a record is of another cluster than the one that was listed, and not kept
+// true: whether its volume is there nobody knows.
+func isElsewhere(r *v1.Volume, h record.Heartbeat) bool {
+	named := r.Annotations[v1.AnnotationClusterID]
+	return named != "" && h.Cluster != "" && named != h.Cluster
 }

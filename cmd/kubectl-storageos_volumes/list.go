@@ -42,8 +42,8 @@ func newList(c *cli) *cobra.Command {
 claim (also NAMESPACE/NAME), or a volume's ID, or what -o name prints. With --namespace, only volumes
 that claims in that namespace use, whatever name they are asked for by.
 
-If the records are old, or nobody says how old they are, standard error says so. That is known by a
-Lease which the controller writes (--controller-namespace).
+If the records are old or not all of them true, or nobody says whether they are, standard error says so.
+That is known by a Lease which the controller writes (--controller-namespace).
 
 With -o json, yaml, jsonpath and the like the records are the .items of a List, also if there is
 but one: a name may be that of several.`,
@@ -117,7 +117,7 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer l.warn(ctx, kube)
+	defer l.warn(ctx, kube, records)()
 	if err := l.findNode(ctx, kube, records); err != nil {
 		return err
 	}

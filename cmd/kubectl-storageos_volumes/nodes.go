@@ -35,8 +35,8 @@ func newNodes(c *cli) *cobra.Command {
   HEALTH             of the copies there: Healthy, Degraded (some are not well),
                      Offline (none is), Unknown (there are none)
 
-If the records are old, or nobody says how old they are, standard error says so. With -o jsonpath
-and other templates the nodes are the .items of a List.`,
+If the records are old or not all of them true, or nobody says whether they are, standard error says
+so. With -o jsonpath and other templates the nodes are the .items of a List.`,
 		Example: `  kubectl storageos-volumes nodes
   kubectl storageos-volumes list --node worker-3 -o wide`,
 		Args:              noNames,
@@ -71,7 +71,7 @@ func (n *nodes) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.warn(ctx, kube)
+	defer n.warn(ctx, kube, records)()
 	csi, err := n.csiNodes(ctx, kube)
 	if err != nil && !apierrors.IsForbidden(err) { // names are told by records too
 		return err

@@ -83,22 +83,17 @@ func (o *orphans) run(ctx context.Context) error {
 	beat, unknown := o.heartbeat(ctx, kube)
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
 	defer func() { // after what was asked for
-		said := doubts(beat, unknown, now)
 		if beat.Held > 0 {
-			is := verb(beat.Held, "is", "are")
-			if said != "" {
-				is = verb(beat.Held, "was", "were")
-			}
-			fmt.Fprintf(o.ErrOut, "%d %s of records %s held back, and why says `kubectl -n %s describe lease`.\n",
-				beat.Held, verb(beat.Held, "deletion", "deletions"), is, o.controllerNamespace)
+			fmt.Fprintf(o.ErrOut, "%s held back, and why says `kubectl -n %s describe lease`.\n",
+				how(beat.Held, "deletion of records is", "deletions of records are"), o.controllerNamespace)
 		}
-		if said != "" {
+		if said := doubts(records, beat, unknown, now); said != "" {
 			fmt.Fprintln(o.ErrOut, said)
 		}
 	}()
 	if len(found) == 0 && !o.isDocument() {
 		if beat.Invalid > 0 || beat.Unwritten > 0 {
-			fmt.Fprintf(o.Out, "There are no orphans among what is recorded; %d volumes or PersistentVolumes are not.\n", beat.Invalid+beat.Unwritten)
+			fmt.Fprintln(o.Out, "There are no orphans among what is recorded.")
 			return nil
 		}
 		fmt.Fprintln(o.Out, "There are no orphans.")
@@ -135,7 +130,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		if id == "" || known {
 			continue // not ours, or a copy
 		}
-		if named := r.Annotations[v1.AnnotationClusterID]; named != "" && beat.Cluster != "" && named != beat.Cluster {
+		if isElsewhere(r, beat) {
 			present[id] = false
 			continue
 		}

@@ -181,26 +181,36 @@ func TestOlderCRDWithoutRight(t *testing.T) {
 func TestDoubts(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(5000, 0)
+	of := func(cluster string) func(*v1.Volume) {
+		return func(r *v1.Volume) { r.Annotations[v1.AnnotationClusterID] = cluster }
+	}
+	records := []v1.Volume{volume("v1", of("c1")), volume("v2", of("c1")), volume("v3", of("c2")), volume("v4")}
 	for name, tc := range map[string]struct {
 		age  time.Duration // of the last complete listing; 0: there is no Lease
+		said record.Heartbeat
 		want string
 	}{
-		"fresh":       {age: 59 * time.Second},
-		"old":         {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago"},
-		"nobody says": {want: "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace there: the controller has not listed StorageOS completely yet, or runs elsewhere (--controller-namespace)."},
+		"fresh": {age: 59 * time.Second},
+		"of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2"},
+			want: "2 records are of another StorageOS cluster than the one that was listed, and say how it was before."},
+		"of one that is not told": {age: time.Second},
+		"not all of it":           {age: time.Second, said: record.Heartbeat{Invalid: 1, Unwritten: 2}, want: "3 volumes or PersistentVolumes are not recorded as they are now."},
+		"old":                     {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago"},
+		"nobody says":             {want: "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace there: the controller has not listed StorageOS completely yet, or runs elsewhere (--controller-namespace)."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kube := fake.NewClientset()
 			if tc.age > 0 {
 				lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "there", Name: record.HeartbeatName}}
-				record.Heartbeat{Cluster: "c1", Completed: now.Add(-tc.age)}.Write(lease)
+				tc.said.Completed = now.Add(-tc.age)
+				tc.said.Write(lease)
 				if err := kube.Tracker().Add(lease); err != nil {
 					t.Fatal(err)
 				}
 			}
 			h, err := (&cli{controllerNamespace: "there"}).heartbeat(context.Background(), kube)
-			if got := doubts(h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
+			if got := doubts(records, h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
