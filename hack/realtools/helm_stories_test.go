@@ -27,14 +27,15 @@ func release(w *world) {
 	w.keeps()
 	w.looks()
 
-	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set priorityClassName=null --set resources.requests=null " +
-		documented(w.t, "--set openshift=true") + " --set image.digest=" + digest + " " +
+	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set resources.requests=null " +
+		documented(w.t, `--set priorityClassName=""`) + " " + documented(w.t, "--set openshift=true") + " --set image.digest=" + digest + " " +
 		strings.ReplaceAll(documented(w.t, "--set serviceMonitor.labels.release=NAME --set prometheusRule.labels.release=NAME"), "NAME", "stack"))
 	if strings.Contains(changed, "! There is no") || !strings.Contains(changed, "It deletes no record") {
 		w.t.Errorf("the notes of an upgrade warn, or do not say that nothing is deleted:\n%s", changed)
 	}
 	w.deployment(3, "spec", "replicas")
 	w.deployment("map[runAsNonRoot:true seccompProfile:map[type:RuntimeDefault]]", "spec", "template", "spec", "securityContext")
+	w.deployment(nil, "spec", "template", "spec", "priorityClassName")
 	w.deployment(ownImage+"@"+digest, "spec", "template", "spec", "containers", 0, "image")
 	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 3)
 	for _, object := range []string{"servicemonitor", "prometheusrule"} {
