@@ -37,6 +37,7 @@ func TestHistoryByIDOtherwise(t *testing.T) {
 		"it may not be read": {"", storageostest.Forbidden},
 		"it is not found":    {"", storageostest.NotFound},
 		"it is older":        {"v0 1 online n2", nil},
+		"it is too large":    {"v0 18446744073709551615", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,6 +119,37 @@ func TestHistoryDecodedAgainWhileListed(t *testing.T) {
 		h.listings(6)
 		if !stateIn(h, "v0").Complete() {
 			t.Errorf("eight listings later it says %+v", stateIn(h, "v0"))
+		}
+	})
+}
+
+// Of many that there is little room for, none is wrong for longer than a minute and believed.
+func TestHistoryByIDOlderMany(t *testing.T) {
+	t.Parallel()
+	const volumes = 60
+	told(t, volumes, nil, func(h *history) {
+		h.leader.contents.Limit(300)
+		h.api.Fail = func(call string, _ int) error { // with the API's lock held
+			for n := range volumes {
+				h.api.Lists["one"][n] = fmt.Sprintf("v%d 1 offline", n)
+				if call == fmt.Sprint("volume v", n) {
+					h.api.Lists["one"][n] = fmt.Sprintf("v%d 1 online n2", n)
+				}
+			}
+			return nil
+		}
+		h.listings(15)
+		for n := range 25 {
+			h.listings(1)
+			wrong := 0
+			for _, r := range h.records.records {
+				if r.Status.Master.Health != "offline" {
+					wrong++
+				}
+			}
+			if wrong > 0 && len(h.doubts()) == 0 {
+				t.Errorf("poll %d: %d are wrong and believed", n, wrong)
+			}
 		}
 	})
 }

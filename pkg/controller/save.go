@@ -121,22 +121,21 @@ func (r *Reconciler) content(ctx context.Context, id string, o policy.Observatio
 		defer r.left(r.reads)
 	}
 	kept, v, err := r.asker.Volume(ctx, o.Source.NamespaceID, id, kept)
-	if err != nil && asks {
+	answered := err == nil || storageos.IsNotFound(err)
+	if err == nil {
+		var c record.Content
+		if c, err = record.FromVolume(v, o.Source.NamespaceID, r.view.NodeNames()); err == nil {
+			return &c, kept, nil
+		}
+	}
+	if asks {
 		r.view.DecodeAgain([]string{id}) // a list that comes shows it whole
 	}
-	if storageos.IsNotFound(err) {
-		r.recheck.add(id)
-		return nil, source.Payload{}, nil
-	}
-	if err != nil {
+	if !answered {
 		return nil, source.Payload{}, err
 	}
-	c, err := record.FromVolume(v, o.Source.NamespaceID, r.view.NodeNames())
-	if err != nil {
-		r.recheck.add(id)
-		return nil, source.Payload{}, nil //nolint:nilerr // the listing reports it
-	}
-	return &c, kept, nil
+	r.recheck.add(id)
+	return nil, source.Payload{}, nil // the listing reports it
 }
 
 // saved remembers and says what a save has changed.
@@ -146,7 +145,8 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	stored := was == nil || was.ResourceVersion != is.ResourceVersion
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name))
-		if !stored && o.Source.Presence == policy.Present && o.Source.Invalid == "" && !d.Lacking && (d.Content || is.Summary.Content == d.Want.Content) {
+		if !stored && o.Source.Presence == policy.Present && o.Source.Invalid == "" && !d.Lacking &&
+			d.Want.Content == o.Source.Digest.Content && (d.Content || is.Summary.Content == d.Want.Content) {
 			// No event brings the ID back. What was seen of it meanwhile counts.
 			r.backlog.note(id, o.Look, policy.Right, 0)
 		}

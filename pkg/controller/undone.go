@@ -11,9 +11,13 @@ import (
 // lastWrote takes note of what was written of a record, be it half of it because somebody was
 // faster with the other half. It was so now, not when it was decided: a write may take longer than
 // it is remembered. If only sync progress was written, the record says what it said and there is
-// nothing to undo. A new record is not remembered: a first start would remember all.
+// nothing to undo. A new record is not remembered, as a first start would remember all, unless
+// somebody deletes it again and again.
 func (r *Reconciler) lastWrote(id string, d policy.Decision, was *state.Record, after *v1.Volume) {
-	if d.Wanted != 0 && was != nil && after != nil && was.ResourceVersion != after.ResourceVersion {
+	if d.Wanted == 0 || after == nil {
+		return
+	}
+	if was == nil && d.Memory.LastWrite.Gone || was != nil && was.ResourceVersion != after.ResourceVersion {
 		r.mayBeUndone(id, func(l policy.LastWrite, now time.Time, longest time.Duration) policy.LastWrite {
 			return l.Then(d.Wanted, now, longest)
 		})

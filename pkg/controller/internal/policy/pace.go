@@ -46,11 +46,22 @@ func (l LastWrite) next(again bool, longest time.Duration) time.Duration {
 // undone tells whether somebody has undone a write, and may go on doing it.
 func (l LastWrite) undone() bool { return l.Pause > 0 }
 
-// wants is a hash of what a record should say. What is left as it says it already is no
+// over tells whether a record need not be remembered any more, when its pause has passed: it says
+// what was written last, or what it should. Of a volume that is not known, or cannot be recorded as
+// it is, it says that only because nobody looks.
+func (d *Decision) over(o *Observation) bool {
+	last := d.Memory.LastWrite
+	if !d.Undone && o.Record != nil && d.hash(o, o.Record.Summary) == last.Wanted {
+		return true
+	}
+	known := o.Source.Presence == Present && !d.unsure && !d.Memory.Gauges.Invalid
+	return !d.differs && (known || !last.undone())
+}
+
+// hash is one of what a record should say, or says. What is left as it says it already is no
 // part of it, as somebody may change that each time, nor is since when its volume is absent:
 // who takes that out is given another time.
-func (d *Decision) wants(o *Observation) uint64 {
-	want := d.Want
+func (d *Decision) hash(o *Observation, want state.Summary) uint64 {
 	if d.Lacking || o.Source.Presence != Present || o.Source.Invalid != "" {
 		want.Content, want.Health = 0, state.Health{}
 	}
@@ -67,7 +78,7 @@ func (d *Decision) wants(o *Observation) uint64 {
 // say.
 func (d *Decision) pace(o *Observation) {
 	if d.Verdict == Save && d.differs {
-		d.Wanted = d.wants(o)
+		d.Wanted = d.hash(o, d.Want)
 	}
 	last := d.Memory.LastWrite
 	if last == (LastWrite{}) {
@@ -77,7 +88,10 @@ func (d *Decision) pace(o *Observation) {
 	switch {
 	case last.At.Add(max(last.Pause, firstUndone)).After(o.Now):
 		d.NextListing = true
-	case !d.differs: // it says what it should
+	case !d.over(o):
+	case o.Polled && last.undone():
+		d.later(time.Nanosecond) // a worker may be writing it, which knows better
+	default:
 		d.Memory.LastWrite = LastWrite{}
 	}
 	if left := last.At.Add(last.Pause).Sub(o.Now); d.Undone && left > 0 {

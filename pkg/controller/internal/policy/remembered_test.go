@@ -379,7 +379,7 @@ func TestWithoutMark(t *testing.T) {
 // wanted is what our last write was to make of a record that should say what is right.
 func wanted() uint64 {
 	d := Decision{Want: rightState()}
-	return d.wants(&Observation{Source: seen(noon), PV: pvBound()})
+	return d.hash(&Observation{Source: seen(noon), PV: pvBound()}, d.Want)
 }
 
 // What somebody undoes is written again when its pause is over, and something else at once.
@@ -389,6 +389,7 @@ func TestPace(t *testing.T) {
 		return LastWrite{Wanted: wanted, At: ago(before), Pause: pause}
 	}
 	undone.Content = 6
+	stands := (&Decision{}).hash(&Observation{Source: seen(noon), PV: pvBound()}, undone)
 	for name, tc := range map[string]struct {
 		is         state.Summary
 		last       LastWrite
@@ -396,14 +397,15 @@ func TestPace(t *testing.T) {
 		after      time.Duration
 		remembered bool
 	}{
-		"for the first time":                 {undone, last(wanted(), 0, 0), Save, 0, true},
-		"before its pause is over":           {undone, last(wanted(), time.Minute, time.Minute+time.Second), Keep, time.Second, true},
-		"after it":                           {undone, last(wanted(), time.Minute, time.Minute), Save, 0, true},
-		"it is to say something else":        {undone, last(wanted()+1, 0, time.Minute), Save, 0, true},
-		"the same, when the pause is over":   {undone, last(wanted()+1, time.Minute, time.Minute), Save, 0, true},
-		"nobody has":                         {rightState(), last(wanted(), 0, 0), Keep, 0, true},
-		"nobody has for long":                {rightState(), last(wanted(), time.Minute, time.Minute), Keep, 0, false},
-		"nobody has for a second, the first": {rightState(), last(wanted(), firstUndone, 0), Keep, 0, false},
+		"for the first time":                  {undone, last(wanted(), 0, 0), Save, 0, true},
+		"before its pause is over":            {undone, last(wanted(), time.Minute, time.Minute+time.Second), Keep, time.Second, true},
+		"after it":                            {undone, last(wanted(), time.Minute, time.Minute), Save, 0, true},
+		"it is to say something else":         {undone, last(wanted()+1, 0, time.Minute), Save, 0, true},
+		"the same, when the pause is over":    {undone, last(wanted()+1, time.Minute, time.Minute), Save, 0, true},
+		"another change, the last one stands": {undone, last(stands, time.Minute, time.Minute), Save, 0, false},
+		"nobody has":                          {rightState(), last(wanted(), 0, 0), Keep, 0, true},
+		"nobody has for long":                 {rightState(), last(wanted(), time.Minute, time.Minute), Keep, 0, false},
+		"nobody has for a second, the first":  {rightState(), last(wanted(), firstUndone, 0), Keep, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -411,6 +413,34 @@ func TestPace(t *testing.T) {
 			d := s.Decide(Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: recordOf(tc.is), Memory: Memory{LastWrite: tc.last}})
 			if d.Verdict != tc.want || d.After != tc.after || (d.Memory.LastWrite != LastWrite{}) != tc.remembered {
 				t.Errorf("verdict %v, again after %v, %+v; want %v, %v, remembered %t", d.Verdict, d.After, d.Memory.LastWrite, tc.want, tc.after, tc.remembered)
+			}
+		})
+	}
+}
+
+// Who has undone something is forgotten by a worker, as it is the one to write, and not while
+// nobody knows what the record should say.
+func TestPaceOver(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change     func(*Observation)
+		remembered bool
+	}{
+		"a worker":              {func(*Observation) {}, false},
+		"the poller":            {func(o *Observation) { o.Polled = true }, true},
+		"it cannot be recorded": {func(o *Observation) { o.Source.Invalid = "too large" }, true},
+		"it is not listed":      {func(o *Observation) { o.Source = Source{} }, true},
+		"it is moved":           {func(o *Observation) { o.Source.Moved = true }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: recordOf(rightState())}
+			o.Memory.LastWrite = LastWrite{Wanted: 1, At: ago(time.Minute), Pause: time.Second}
+			tc.change(&o)
+			s := defaultRules()
+			d := s.Decide(o)
+			if (d.Memory.LastWrite != LastWrite{}) != tc.remembered || (d.After > 0) != o.Polled {
+				t.Errorf("%+v is left, again after %v", d.Memory.LastWrite, d.After)
 			}
 		})
 	}
@@ -476,7 +506,7 @@ func TestWants(t *testing.T) {
 		d := Decision{Want: rightState(), Lacking: lacking}
 		d.Want.Mark = "2026-01-02T03:04:05Z"
 		change(&d.Want)
-		return d.wants(&o)
+		return d.hash(&o, d.Want)
 	}
 	listed := Observation{Source: seen(noon), PV: pvBound()}
 	large := listed

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -161,7 +162,7 @@ func (r *ListDiff) Show(id string, raw uint64) Finding {
 	switch {
 	case !ok:
 		return changed
-	case e.rev == r.rev && (e.raw == raw || r.later[id] == raw):
+	case e.rev == r.rev && cmp.Or(e.raw, r.later[id], raw) == raw: // neither is known if it is to be decoded again
 		return unchanged
 	case e.rev.shown == r.l:
 		r.duplicate(e)

@@ -132,6 +132,21 @@ func TestDecodeAgain(t *testing.T) {
 	}
 }
 
+// A volume that is listed twice, and the same each time, is not taken for two when it is to be
+// decoded again between the two.
+func TestDecodeAgainListedTwice(t *testing.T) {
+	t.Parallel()
+	v, first := newView(), at(1)
+	tell(v, first, "ns", []shown{{"a", 1}, {"a", 1}}, -1)
+	v.End(first, true)
+	r := v.Read(at(2), "ns")
+	r.Show("a", 1)
+	v.DecodeAgain([]string{"a"})
+	if is := r.Show("a", 1); is != unchanged {
+		t.Errorf("it is %v", is)
+	}
+}
+
 // One that cannot be recorded counts as unknown, whatever its health was.
 func TestByHealth(t *testing.T) {
 	t.Parallel()
