@@ -10,6 +10,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY Makefile ./
+COPY hack/build.sh hack/build.sh
 COPY cmd cmd
 COPY pkg pkg
 ARG TARGETOS TARGETARCH VERSION=unknown COMMIT=unknown

@@ -50,6 +50,9 @@ func buildStage(t *testing.T, env ...string) string {
 				return dir // of the last stage
 			}
 			target := filepath.Join(dir, w[len(w)-1])
+			if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			for _, source := range w[:len(w)-1] {
 				cmd := exec.Command("cp", "-R", filepath.Join(root, source), target)
 				if out, err := cmd.CombinedOutput(); err != nil {
