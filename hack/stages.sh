@@ -4,8 +4,8 @@
 # Makes one target after the other, until one fails, and says how long each took:
 # hack/stages.sh TARGET[+TARGET]...
 #
-# The second of two that are joined is made beside the first, which waits more than it
-# works; what it says comes afterwards.
+# The second of two that are joined is made beside the first; both wait more than they work.
+# What it says comes afterwards.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,7 +20,7 @@ for stage in "$@"; do
 	begun=$SECONDS second='' ok=true
 	if [[ "$stage" == *+* ]]; then
 		second=${stage#*+} said=$(mktemp)
-		nice "${MAKE:-make}" --no-print-directory "$second" >"$said" 2>&1 &
+		"${MAKE:-make}" --no-print-directory "$second" >"$said" 2>&1 &
 	fi
 	"${MAKE:-make}" --no-print-directory "${stage%%+*}" || ok=false
 	if [ -n "$second" ]; then
