@@ -108,7 +108,7 @@ func (o *output) print(w io.Writer, columns []metav1.TableColumnDefinition, rows
 		}
 		return printers.NewTablePrinter(printers.PrintOptions{Wide: o.format == "wide"}).PrintObj(table, w)
 	case "name":
-		for _, name := range found.names {
+		for _, name := range slices.Compact(found.names) { // several differences may be of one
 			if _, err := fmt.Fprintln(w, name); err != nil {
 				return err
 			}

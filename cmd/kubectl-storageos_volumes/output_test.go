@@ -35,6 +35,17 @@ func TestCompleteFormat(t *testing.T) {
 	}
 }
 
+// What differs in several fields is named once.
+func TestNamesOnce(t *testing.T) {
+	t.Parallel()
+	found := asFindings([]difference{{Object: "Volume/a", Field: "x"}, {Object: "Volume/a", Field: "y"}, {Object: "Volume/b"}}, difference.name)
+	var b strings.Builder
+	o := output{"name"}
+	if err := o.print(&b, nil, nil, found); err != nil || b.String() != "volume.api.storageos.com/a\nvolume.api.storageos.com/b\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}
+
 // Each format holds the same.
 func TestFormats(t *testing.T) {
 	t.Parallel()
