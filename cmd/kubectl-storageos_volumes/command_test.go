@@ -133,11 +133,13 @@ func TestCommands(t *testing.T) {
 	}{
 		"a node by its CSINode":           {answeringOf(0), "list --node worker-2", 0, "r-v2 ", ""},
 		"a node as -o name prints it":     {answeringOf(0), "list --node node/worker-2", 0, "r-v2 ", ""},
-		"a node by its host name":         {answeringOf(0).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", ""},
-		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "no record calls a node worker-2, and which of StorageOS's nodes it is cannot be told: listing CSINodes"},
+		"a node by its host name":         {answeringOf(0), "list --node host-a", 0, "r-v1 ", ""},
+		"a node that may be another, too": {answeringOf(0).but(csiNodesPath, csiNodes()), "list --node host-a", 0, "r-v1 ", "There may be more: host-a may be a node of StorageOS that has volumes and no CSINode: 1 could be it.\n"},
+		"a node by its host name alone":   {answeringOf(0).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", "There may be more: which of StorageOS's nodes host-a is cannot be told: listing CSINodes"},
+		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "error: which of StorageOS's nodes worker-2 is cannot be told: listing CSINodes"},
 		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
-		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "which of StorageOS's nodes worker-2 is cannot be told: of those with volumes 1 is no CSINode's"},
-		"a node with one of before":       {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "list --node worker-2", 2, "", "which of StorageOS's nodes worker-2 is cannot be told: of those with volumes 1 is no CSINode's"},
+		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "error: worker-2 may be a node of StorageOS that has volumes and no CSINode: 1 could be it\n"},
+		"a node with one of before":       {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "list --node worker-2", 2, "", "error: worker-2 may be a node of StorageOS that has volumes and no CSINode: 1 could be it\n"},
 		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
 
 		"volumes that are old":      {answeringOf(12 * minute), "list", 0, "r-v1 ", "StorageOS was last listed completely 12m"},
@@ -155,7 +157,7 @@ func TestCommands(t *testing.T) {
 		"orphans as an array":       {answeringOf(0), "orphans -o json", 0, "[]\n", ""},
 		"records as a List":         {answeringOf(0), "list -o json", 0, `"kind": "List"`, ""},
 
-		"a label that none has there":     {answeringOf(0).but(csiNodesPath, nil), "list --node host-a -l " + v1.LabelVolumeID + "=v2", 0, "", "No resources found\n"},
+		"a label that none has there":     {answeringOf(0), "list --node host-a -l " + v1.LabelVolumeID + "=v2", 0, "", "No resources found\n"},
 		"a label that another volume has": {answeringOf(0), "list r-v1 -l " + v1.LabelVolumeID + "=v2", 0, "", "No resources found\n"},
 		"a label":                         {answeringOf(0), "list -l " + v1.LabelVolumeID + "=v2", 0, "r-v2 ", ""},
 		"no label":                        {answeringOf(0), "list -l a=b=c", 2, "", "error: --selector \"a=b=c\": "},

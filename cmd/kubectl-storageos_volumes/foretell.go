@@ -60,7 +60,7 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 		if len(ids) == 0 {
 			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is", name))
 		} else if n := couldBe(cmp.Or(csi[name], name), ids, known, csi); n > 0 {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("by the CSINodes %s is none of StorageOS's nodes with volumes, of which %s no CSINode's: it may be one of them", name, how(n, "is", "are")))
+			f.Doubts = append(f.Doubts, mayBe(name, n))
 		}
 		for _, id := range ids {
 			gone[id] = true
@@ -95,6 +95,11 @@ func couldBe(id string, ids []string, known []record.Node, csi map[string]string
 		}
 	}
 	return could
+}
+
+// mayBe says of a node that it could be so many of StorageOS's.
+func mayBe(name string, could int) string {
+	return fmt.Sprintf("%s may be a node of StorageOS that has volumes and no CSINode: %d could be it", name, could)
 }
 
 // conclude says it in one sentence.

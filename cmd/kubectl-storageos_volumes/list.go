@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -163,13 +164,19 @@ func (l *list) findNode(ctx context.Context, kube kubernetes.Interface, records 
 	}
 	known := record.Nodes(records)
 	l.nodeIDs = record.NodeIDs(l.node, csi[l.node], known)
-	switch could := couldBe(cmp.Or(csi[l.node], l.node), l.nodeIDs, known, csi); {
-	case len(l.nodeIDs) > 0 && could == 0 || slices.ContainsFunc(records, func(r v1.Volume) bool { return l.isThere(&r) }):
+	could := couldBe(cmp.Or(csi[l.node], l.node), l.nodeIDs, known, csi)
+	why := errors.New(mayBe(l.node, could))
+	if err != nil {
+		why = fmt.Errorf("which of StorageOS's nodes %s is cannot be told: %w", l.node, err)
+	}
+	switch there := slices.ContainsFunc(records, func(r v1.Volume) bool { return l.isThere(&r) }); {
+	case could == 0 && (there || len(l.nodeIDs) > 0):
 		return nil
-	case err != nil:
-		return fmt.Errorf("no record calls a node %s, and which of StorageOS's nodes it is cannot be told: %w", l.node, err)
-	case could > 0:
-		return fmt.Errorf("which of StorageOS's nodes %s is cannot be told: of those with volumes %s no CSINode's", l.node, how(could, "is", "are"))
+	case there:
+		fmt.Fprintf(l.ErrOut, "There may be more: %v.\n", why)
+		return nil
+	case could > 0 || err != nil:
+		return why
 	}
 	return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", l.node))
 }
