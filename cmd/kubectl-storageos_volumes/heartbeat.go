@@ -50,17 +50,26 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	}
 	var said []string
 	if age > record.Fresh {
-		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say how it was then.", age.Round(time.Second)))
+		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second)))
 	}
-	others := 0
+	if lag := record.Lag(h, h.Completed); lag != "" {
+		said = append(said, strings.ToUpper(lag[:1])+lag[1:]+".")
+	}
+	others, going := 0, 0
 	for i := range records {
 		if isElsewhere(&records[i], h) {
 			others++
+		}
+		if records[i].DeletionTimestamp != nil {
+			going++
 		}
 	}
 	if others > 0 {
 		said = append(said, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",
 			how(others, "record is", "records are"), verb(others, "says", "say")))
+	}
+	if going > 0 {
+		said = append(said, how(going, "record is", "records are")+" being deleted and not kept true any more.")
 	}
 	if n := h.Invalid + h.Unwritten; n > 0 {
 		said = append(said, how(n, "volume or PersistentVolume is not recorded as it is", "volumes or PersistentVolumes are not recorded as they are")+" now.")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,18 +186,25 @@ func TestDoubts(t *testing.T) {
 		return func(r *v1.Volume) { r.Annotations[v1.AnnotationClusterID] = cluster }
 	}
 	records := []v1.Volume{volume("v1", of("c1")), volume("v2", of("c1")), volume("v3", of("c2")), volume("v4")}
+	going := volume("v5", func(r *v1.Volume) { r.DeletionTimestamp = &old })
 	for name, tc := range map[string]struct {
-		age  time.Duration // of the last complete listing; 0: there is no Lease
-		said record.Heartbeat
-		want string
+		age    time.Duration // of the last complete listing; 0: there is no Lease
+		behind time.Duration // of what was listed before that not all is recorded
+		said   record.Heartbeat
+		want   string
+		more   []v1.Volume
 	}{
-		"fresh": {age: 59 * time.Second},
+		"fresh":                           {age: 59 * time.Second},
+		"what was listed is not recorded": {age: time.Second, behind: 3 * time.Minute, want: "What was listed in the last 3m0s is not all recorded yet."},
+		"nothing was recorded yet":        {age: time.Second, behind: 1 << 62, want: "What was listed is not all recorded yet, or not any more."},
+		"a record goes":                   {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
 		"of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2"},
 			want: "2 records are of another StorageOS cluster than the one that was listed, and say how it was before."},
-		"of one that is not told": {age: time.Second},
-		"not all of it":           {age: time.Second, said: record.Heartbeat{Invalid: 1, Unwritten: 2}, want: "3 volumes or PersistentVolumes are not recorded as they are now."},
-		"old":                     {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago"},
-		"nobody says":             {want: "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace there: the controller has not listed StorageOS completely yet, or runs elsewhere (--controller-namespace)."},
+		"of one that is not told":  {age: time.Second},
+		"not all of it":            {age: time.Second, said: record.Heartbeat{Invalid: 1, Unwritten: 2}, want: "3 volumes or PersistentVolumes are not recorded as they are now."},
+		"old":                      {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago: records say at best how it was then."},
+		"old, and not all of that": {age: 12 * time.Minute, behind: 1 << 62, want: "how it was then. What was listed is not all recorded yet, or not any more."},
+		"nobody says":              {want: "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace there: the controller has not listed StorageOS completely yet, or runs elsewhere (--controller-namespace)."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -204,13 +212,16 @@ func TestDoubts(t *testing.T) {
 			if tc.age > 0 {
 				lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "there", Name: record.HeartbeatName}}
 				tc.said.Completed = now.Add(-tc.age)
+				if tc.behind < time.Hour {
+					tc.said.Recorded = tc.said.Completed.Add(-tc.behind)
+				}
 				tc.said.Write(lease)
 				if err := kube.Tracker().Add(lease); err != nil {
 					t.Fatal(err)
 				}
 			}
 			h, err := (&cli{controllerNamespace: "there"}).heartbeat(context.Background(), kube)
-			if got := doubts(records, h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
+			if got := doubts(append(slices.Clone(records), tc.more...), h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
