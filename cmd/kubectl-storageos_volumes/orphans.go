@@ -151,7 +151,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 	}
 	why := "no record of a present volume has this ID"
 	if n := beat.Invalid + beat.Unwritten; n > 0 {
-		why += fmt.Sprintf("; there are %d volumes or PersistentVolumes that cannot be recorded, it may be one of them", n)
+		why += "; " + how(n, "volume or PersistentVolume cannot be recorded, and it may be that", "volumes or PersistentVolumes cannot be recorded, and it may be one of them")
 	}
 	for i := range pvs {
 		pv := &pvs[i]
