@@ -79,16 +79,16 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	return f
 }
 
-// couldBe is how many nodes of StorageOS a node may be besides those with these IDs, if no volume is
-// on the one that its CSINode names, which may be of before it was made anew: those with volumes that
-// no CSINode names. One that has a host name is not the node whose host name is another's.
+// couldBe is how many nodes of StorageOS a node may be besides those with these IDs, if no copy that is
+// well is on the one that its CSINode names, which may be of before it was made anew: those with volumes
+// that no CSINode names. One that has a host name is not the node whose host name is another's.
 func couldBe(id string, ids []string, known []record.Node, csi map[string]string) int {
 	named := namesOfNodes(csi)
 	hosted := slices.ContainsFunc(known, func(n record.Node) bool { return slices.Contains(ids, n.ID) })
 	could := 0
 	for _, n := range known {
 		switch {
-		case n.ID == id:
+		case n.ID == id && n.Health != v1.HealthOffline:
 			return 0
 		case named[n.ID] == "" && !slices.Contains(ids, n.ID) && (n.Host == "" || !hosted):
 			could++

@@ -88,6 +88,30 @@ func TestForetellNodeWithoutHost(t *testing.T) {
 	}
 }
 
+// A CSINode may be of before its node was made anew, and copies of before be listed still: none of
+// them is well then. That the host name is the same tells, or nobody can.
+func TestForetellNodeOfBefore(t *testing.T) {
+	t.Parallel()
+	csi := map[string]string{"worker-1": "a", "worker-2": "b"}
+	for name, tc := range map[string]struct {
+		host, health string // of the only copy of a volume on the new one, of the copy of before
+		verdict      string
+	}{
+		"of the same host name":          {"host-b", "failed", verdictUnsafe},
+		"of no host name":                {"", "failed", verdictUnknown},
+		"of no host name, and both well": {"", "ready", verdictSafe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before, only := copies("v1", "a", "b"), copies("v2", "new")
+			before.Status.Replicas[0].Health, only.Status.Master.Hostname = tc.health, tc.host
+			if f := foretell([]string{"worker-2"}, csi, []v1.Volume{before, only}, nil); f.Verdict != tc.verdict {
+				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
+			}
+		})
+	}
+}
+
 // For each volume it is said what goes and what stays.
 func TestForetoldTable(t *testing.T) {
 	t.Parallel()

@@ -205,13 +205,15 @@ func TestLag(t *testing.T) {
 func TestNodeIDs(t *testing.T) {
 	t.Parallel()
 	nodes := Nodes([]v1.Volume{vol("v", "a online", nil, "")})
+	nodes = append(nodes, Node{ID: "b", Host: "host-c"}, Node{ID: "c", Host: "host-c"}, Node{ID: "d"}, Node{ID: "e"})
 	for name, tc := range map[string]struct {
 		node, csi string
 		want      string
 	}{
 		"by its CSINode": {"worker", "x", "x"}, "by its name": {"host-a", "", "a"}, "by both": {"host-a", "a", "a"},
 		"they differ: either may be it": {"host-a", "x", "a x"}, "by neither": {"worker", "", ""},
-		"by its ID": {"a", "", "a"},
+		"by its ID": {"a", "", "a"}, "made anew, under the same host name": {"worker", "b", "b c"},
+		"without a host name": {"worker", "d", "d"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

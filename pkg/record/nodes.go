@@ -94,15 +94,21 @@ func (n *Node) health() v1.Health {
 }
 
 // NodeIDs are the IDs of the nodes of StorageOS that a node of Kubernetes may be: what its
-// CSINode says, those that records know under either name, and the one whose ID that is, as which
-// a node without a name is known. None: it cannot be told.
+// CSINode says, the one whose ID that is, as which a node without a name is known, and those that
+// records know under either name, or under the host name of these: a node that was made anew keeps
+// it. None: it cannot be told.
 func NodeIDs(name, csiNodeID string, nodes []Node) []string {
-	ids := map[string]bool{}
+	ids, hosts := map[string]bool{}, map[string]bool{name: true, csiNodeID: true}
 	if csiNodeID != "" {
 		ids[csiNodeID] = true
 	}
 	for _, n := range nodes {
-		if n.ID == name || n.Host != "" && (n.Host == name || n.Host == csiNodeID) {
+		if n.ID == name || n.ID == csiNodeID {
+			ids[n.ID], hosts[n.Host] = true, true
+		}
+	}
+	for _, n := range nodes {
+		if n.Host != "" && hosts[n.Host] {
 			ids[n.ID] = true
 		}
 	}
