@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // doubted is a history in which somebody undoes what is written of v0, whose master is offline.
@@ -145,7 +146,7 @@ func TestHistoryUndoneAnsweredLate(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
 		for _, takes := range []time.Duration{3 * time.Second, 12 * time.Second} {
-			for _, later := range []time.Duration{0, time.Second, 2 * time.Second} {
+			for _, later := range []time.Duration{0, time.Second, takes * 2 / 3} {
 				t.Run(fmt.Sprint(takes, ", undone after ", later, ", lost ", lost), func(t *testing.T) {
 					t.Parallel()
 					told(t, 3, nil, func(h *history) {
@@ -192,7 +193,7 @@ func TestHistoryUndoneAnsweredLate(t *testing.T) {
 }
 
 // Who undoes each write is not forgotten while the volume cannot be recorded, or is not known, for
-// some polls.
+// some polls, though its claim changes meanwhile, which is written and stands.
 func TestHistoryUndoneAndUnknown(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ now, again func(*history) }{
@@ -223,6 +224,7 @@ func TestHistoryUndoneAndUnknown(t *testing.T) {
 					for range 3 {
 						d.minutes(2, func() {})
 						tc.now(h)
+						h.changedPV("v0", func(pv *state.PV) { pv.ClaimName += "-" })
 						h.listings(polls)
 						tc.again(h)
 					}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"time"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -19,6 +20,11 @@ func (r *Reconciler) lastWrote(id string, d policy.Decision, was *state.Record, 
 	}
 	if was == nil && d.Memory.LastWrite.Gone || was != nil && was.ResourceVersion != after.ResourceVersion {
 		r.mayBeUndone(id, func(l policy.LastWrite, now time.Time, longest time.Duration) policy.LastWrite {
+			l = cmp.Or(l, d.Memory.LastWrite) // the poller may have found the record right meanwhile
+			if was == nil {
+				l.At = now // its deletion has been counted
+				return l
+			}
 			return l.Then(d.Wanted, now, longest)
 		})
 	}

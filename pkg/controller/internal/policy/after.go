@@ -64,6 +64,7 @@ func (t Memory) Lost(was, half *state.Record, d *Decision) (Memory, []Event) {
 		u.Was, u.Wanted = half, 0 // what was written of it is known
 	}
 	t.Written = u.Was // the cache may be behind
+	t.LastWrite = cmp.Or(t.LastWrite, d.Memory.LastWrite)
 	return t, events
 }
 

@@ -47,15 +47,13 @@ func (l LastWrite) next(again bool, longest time.Duration) time.Duration {
 func (l LastWrite) undone() bool { return l.Pause > 0 }
 
 // over tells whether a record need not be remembered any more, when its pause has passed: it says
-// what was written last, or what it should. Of a volume that is not known, or cannot be recorded as
-// it is, it says that only because nobody looks.
+// what was written last, or what it should. Who has undone it is not forgotten for that while the
+// volume is not known, or cannot be recorded as it is.
 func (d *Decision) over(o *Observation) bool {
 	last := d.Memory.LastWrite
-	if !d.Undone && o.Record != nil && d.hash(o, o.Record.Summary) == last.Wanted {
-		return true
-	}
 	known := o.Source.Presence == Present && !d.unsure && !d.Memory.Gauges.Invalid
-	return !d.differs && (known || !last.undone())
+	stands := !d.Undone && o.Record != nil && d.hash(o, o.Record.Summary) == last.Wanted
+	return (known || !last.undone()) && (stands || !d.differs)
 }
 
 // hash is one of what a record should say, or says. What is left as it says it already is no
@@ -90,7 +88,7 @@ func (d *Decision) pace(o *Observation) {
 		d.NextListing = true
 	case !d.over(o):
 	case o.Polled && last.undone():
-		d.later(time.Nanosecond) // a worker may be writing it, which knows better
+		d.later(time.Nanosecond) // a worker may be writing it: it is right for a moment
 	default:
 		d.Memory.LastWrite = LastWrite{}
 	}

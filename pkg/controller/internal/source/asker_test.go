@@ -181,29 +181,35 @@ func heard(v *View) string {
 	return v.clock.Cluster
 }
 
-// That StorageOS refuses to tell its cluster is said once, and once more after it has told it.
-func TestWarnUnnamed(t *testing.T) {
+// That StorageOS refuses to tell its cluster or its nodes is said once, and once more after it has
+// told them.
+func TestSaidOnce(t *testing.T) {
 	t.Parallel()
-	var logged []string
-	ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
-	api := storageostest.New(nil)
-	p := newPolled(api)
-	for n, tc := range []struct {
-		answer error
-		said   bool
-	}{
-		{nil, false},
-		{storageostest.Forbidden, true},
-		{storageostest.Forbidden, false},
-		{nil, false},
-		{storageostest.Forbidden, true},
-	} {
-		api.Fail, logged = answers("cluster", tc.answer), nil
-		if err := p.Poll(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if said := len(logged) == 1 && strings.Contains(logged[0], "refuses to tell"); said != tc.said || !said && len(logged) > 0 {
-			t.Errorf("listing %d: said %v, want %v: %q", n, said, tc.said, logged)
-		}
+	for call, says := range map[string]string{"cluster": "refuses to tell which cluster", "nodes": "does not list its nodes"} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			var logged []string
+			ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { logged = append(logged, args) }, funcr.Options{}))
+			api := storageostest.New(nil)
+			p := newPolled(api)
+			for n, tc := range []struct {
+				answer error
+				said   bool
+			}{
+				{nil, false},
+				{storageostest.Forbidden, true},
+				{storageostest.Forbidden, false},
+				{nil, false},
+				{storageostest.Forbidden, true},
+			} {
+				api.Fail, logged = answers(call, tc.answer), nil
+				if err := p.Poll(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if said := len(logged) == 1 && strings.Contains(logged[0], says); said != tc.said || !said && len(logged) > 0 {
+					t.Errorf("listing %d: said %v, want %v: %q", n, said, tc.said, logged)
+				}
+			}
+		})
 	}
 }

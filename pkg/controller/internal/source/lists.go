@@ -65,16 +65,27 @@ func (p *Poller) listNodes(ctx context.Context) {
 	select {
 	case answer := <-p.nodes:
 		p.nodes = nil
-		if answer.err == nil {
-			p.View.setNodes(answer.names)
-		} else if ctx.Err() == nil {
-			// The host names known so far stay.
-			p.Metrics.Error(metrics.StageList)
-			klog.FromContext(ctx).V(2).Info("The nodes of StorageOS could not be listed", "err", answer.err)
-		}
+		p.takeNodes(ctx, answer)
 	case <-time.After(patience):
 	case <-ctx.Done():
 	}
+}
+
+// takeNodes takes the names of nodes. If there are none, those that are known stay, which is said
+// once.
+func (p *Poller) takeNodes(ctx context.Context, is nodesAnswer) {
+	switch {
+	case is.err == nil:
+		p.View.setNodes(is.names)
+	case ctx.Err() != nil:
+		return
+	default:
+		p.Metrics.Error(metrics.StageList)
+		if !p.nameless {
+			klog.FromContext(ctx).Info("StorageOS does not list its nodes: host names in records stay as they are, and are missing in new ones", "err", is.err)
+		}
+	}
+	p.nameless = is.err != nil
 }
 
 // agree asks for the cluster again: what was listed is of one cluster if it is

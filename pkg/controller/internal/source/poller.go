@@ -48,10 +48,11 @@ type Poller struct {
 	waited bool             // for the nodes, once
 	asking sync.WaitGroup
 
-	Failed  error  // why the last listing was not complete, nil if it was
-	failing string // the last failure that was logged, "" while all is well
-	repeats int    // how often it has come again
-	unnamed bool   // it was said that StorageOS does not tell its cluster
+	Failed   error  // why the last listing was not complete, nil if it was
+	failing  string // the last failure that was logged, "" while all is well
+	repeats  int    // how often it has come again
+	unnamed  bool   // it was said that StorageOS does not tell its cluster
+	nameless bool   // and that it does not list its nodes
 }
 
 // Run lists until the context ends. Listings never overlap.

@@ -211,7 +211,7 @@ func TestPollerRun(t *testing.T) {
 		"from begin to begin":  {takes: 500 * time.Millisecond, begins: []time.Duration{0, 5, 10, 15}},
 		"slower than that":     {takes: 2 * time.Second, begins: []time.Duration{0, 10, 19}},
 		"the nodes hang":       {slow: map[string]time.Duration{"nodes": 12 * time.Second}, begins: []time.Duration{0, 5, 10, 15}},
-		"and after a failure":  {fail: func(string, int) error { return errBroken }, begins: []time.Duration{0, 7, 14}, logged: []string{"incomplete"}},
+		"and after a failure":  {fail: func(string, int) error { return errBroken }, begins: []time.Duration{0, 7, 14}, logged: []string{"does not list its nodes", "incomplete"}},
 		"one that ends by day": {fail: failFirst("namespaces", 2), begins: []time.Duration{0, 7, 14, 19}, logged: []string{"incomplete", `completely again" "failedListings"=2`}},
 	} {
 		t.Run(name, func(t *testing.T) {
