@@ -84,11 +84,11 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 // that no CSINode names. One that has a host name is not the node whose host name is another's.
 func couldBe(id string, ids []string, known []record.Node, csi map[string]string) int {
 	named := namesOfNodes(csi)
-	hosted := slices.ContainsFunc(known, func(n record.Node) bool { return slices.Contains(ids, n.ID) })
+	hosted := slices.ContainsFunc(known, func(n record.Node) bool { return n.Host != "" && slices.Contains(ids, n.ID) })
 	could := 0
 	for _, n := range known {
 		switch {
-		case n.ID == id && n.Health != v1.HealthOffline:
+		case n.ID == id && (n.Health == v1.HealthHealthy || n.Health == v1.HealthDegraded):
 			return 0
 		case named[n.ID] == "" && !slices.Contains(ids, n.ID) && (n.Host == "" || !hosted):
 			could++

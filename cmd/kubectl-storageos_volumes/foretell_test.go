@@ -94,17 +94,25 @@ func TestForetellNodeOfBefore(t *testing.T) {
 	t.Parallel()
 	csi := map[string]string{"worker-1": "a", "worker-2": "b"}
 	for name, tc := range map[string]struct {
-		host, health string // of the only copy of a volume on the new one, of the copy of before
-		verdict      string
+		host           string // of the only copy of a volume on the new one
+		health, before string // of the copy of before, and its host
+		verdict        string
 	}{
-		"of the same host name":          {"host-b", "failed", verdictUnsafe},
-		"of no host name":                {"", "failed", verdictUnknown},
-		"of no host name, and both well": {"", "ready", verdictSafe},
+		"of the same host name":          {"host-b", "failed", "host-b", verdictUnsafe},
+		"of another host name":           {"host-new", "failed", "host-b", verdictSafe},
+		"of no host name":                {"", "failed", "host-b", verdictUnknown},
+		"of no host name, and both well": {"", "ready", "host-b", verdictSafe},
+		"of one that nobody compares":    {"host-new", "failed", "", verdictUnknown},
+		"of no host name, only attached": {"", "deleted", "host-b", verdictUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			before, only := copies("v1", "a", "b"), copies("v2", "new")
-			before.Status.Replicas[0].Health, only.Status.Master.Hostname = tc.health, tc.host
+			before.Status.Replicas[0].Health, before.Status.Replicas[0].Hostname = tc.health, tc.before
+			if tc.health == "deleted" {
+				before.Status.AttachedOn, before.Status.AttachedOnHost = "b", tc.before
+			}
+			only.Status.Master.Hostname = tc.host
 			if f := foretell([]string{"worker-2"}, csi, []v1.Volume{before, only}, nil); f.Verdict != tc.verdict {
 				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
 			}
