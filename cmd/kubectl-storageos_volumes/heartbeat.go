@@ -55,6 +55,10 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if lag := record.Lag(h, h.Completed); lag != "" {
 		said = append(said, strings.ToUpper(lag[:1])+lag[1:]+".")
 	}
+	if n := h.Held; n > 0 {
+		said = append(said, how(n, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed")+
+			" nor proven gone: the leader's status page says why.")
+	}
 	others, going := 0, 0
 	for i := range records {
 		if isElsewhere(&records[i], h) {

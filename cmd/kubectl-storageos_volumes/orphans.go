@@ -49,9 +49,8 @@ func newOrphans(c *cli) *cobra.Command {
   unclaimed_volume  no PersistentVolume refers to the volume
   missing_volume    a PersistentVolume refers to a volume that is not there
 
-How many deletions of records are held back, and how old all this is, is said by a Lease
-that the controller writes. With -o jsonpath and other templates they are the
-.items of a List.`,
+If the records are old or not all of them true, or nobody says whether they are, standard error says
+so. With -o jsonpath and other templates they are the .items of a List.`,
 		Example: `  kubectl storageos-volumes orphans
   kubectl storageos-volumes orphans -o json`,
 		Args:              noNames,
@@ -83,10 +82,6 @@ func (o *orphans) run(ctx context.Context) error {
 	beat, unknown := o.heartbeat(ctx, kube)
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
 	defer func() { // after what was asked for
-		if beat.Held > 0 {
-			fmt.Fprintf(o.ErrOut, "%s held back, and why says `kubectl -n %s describe lease`.\n",
-				how(beat.Held, "deletion of records is", "deletions of records are"), o.controllerNamespace)
-		}
 		if said := doubts(records, beat, unknown, now); said != "" {
 			fmt.Fprintln(o.ErrOut, said)
 		}

@@ -206,6 +206,7 @@ func TestDoubts(t *testing.T) {
 		"of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2"},
 			want: "2 records are of another StorageOS cluster than the one that was listed, and say how it was before."},
 		"of one that is not told":  {age: time.Second},
+		"a record that is held":    {age: time.Second, said: record.Heartbeat{Held: 1}, want: "1 record is held, as its volume is neither listed nor proven gone: the leader's status page says why."},
 		"not all of it":            {age: time.Second, said: record.Heartbeat{Invalid: 1, Unwritten: 2}, want: "3 volumes or PersistentVolumes are not recorded as they are now."},
 		"old":                      {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago: records say at best how it was then."},
 		"old, and not all of that": {age: 12 * time.Minute, behind: 1 << 62, want: "how it was then. What was listed is not all recorded yet, or not any more."},

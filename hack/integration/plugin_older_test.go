@@ -62,7 +62,7 @@ func TestPluginOlderCRD(t *testing.T) {
 		if got := strings.Join(firsts(out), " ") + " "; got != want || strings.Count(out, "<unknown>") != unclaimed {
 			return fmt.Errorf("%s, want %s:\n%s", got, want, out)
 		}
-		if want := fmt.Sprintf("%d deletions of records are held back, and why says `kubectl -n default describe lease`.\n", lost); said != want {
+		if want := fmt.Sprintf("%d records are held, as their volumes are neither listed nor proven gone: the leader's status page says why.\n", lost); said != want {
 			return fmt.Errorf("it said %q, want %q", said, want)
 		}
 		return nil
