@@ -52,7 +52,11 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if age > record.Fresh {
 		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second)))
 	}
-	if lag := record.Lag(h, h.Completed); lag != "" {
+	lag := record.Lag(h, h.Completed)
+	if waits := record.Waiting(records); waits != "" && h.Recorded.IsZero() && len(records) >= h.Volumes {
+		lag = waits // and it may be nothing else
+	}
+	if lag != "" {
 		said = append(said, strings.ToUpper(lag[:1])+lag[1:]+".")
 	}
 	if n := h.Held; n > 0 {
