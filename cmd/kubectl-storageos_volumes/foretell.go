@@ -99,7 +99,7 @@ func couldBe(id string, ids []string, known []record.Node, csi map[string]string
 
 // mayBe says of a node that it could be so many of StorageOS's.
 func mayBe(name string, could int) string {
-	return fmt.Sprintf("%s may be a node of StorageOS that has volumes and no CSINode: %d could be it", name, could)
+	return fmt.Sprintf("%s may be a node of StorageOS that no CSINode names: %d with volumes could be it", name, could)
 }
 
 // conclude says it in one sentence.

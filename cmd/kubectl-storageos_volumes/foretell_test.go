@@ -47,7 +47,7 @@ func TestForetell(t *testing.T) {
 		"a node that nobody knows": {[]string{"worker-1", "worker-9"}, nil, verdictUnknown,
 			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is.", nil},
 		"a node made anew": {[]string{"worker-5"}, nil, verdictUnknown,
-			"It cannot be told: worker-5 may be a node of StorageOS that has volumes and no CSINode: 1 could be it.", stray},
+			"It cannot be told: worker-5 may be a node of StorageOS that no CSINode names: 1 with volumes could be it.", stray},
 		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old.", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
