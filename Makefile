@@ -159,7 +159,7 @@ test-integration: devcluster ## run the real binary against a real control plane
 
 .PHONY: test-node
 test-node: bin/devcluster ## run what is shipped as Pods on a node, where root and Debian's packages can be had
-	hack/test-node.sh
+	$(ROOMY) hack/test-node.sh
 
 .PHONY: test-tools
 test-tools: bin/devcluster bin/helm4/helm bin/helm3/helm bin/prometheus bin/alertmanager ## run Helm 4 and 3 on the chart, Prometheus and Alertmanager on the alerts; about 8 minutes
