@@ -31,10 +31,10 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 			d.WithoutContent(&o) // what Kubernetes tells does not wait for it
 		}
 		if d.Verdict != policy.Save {
-			return r.failed(ctx, metrics.StageSave, errors.Join(lacks, r.findOut(ctx, id, d.Memory.Unanswered)))
+			return r.failed(ctx, metrics.StageSave, lacks)
 		}
 	}
-	change := &writer.Change{VolumeID: id, Content: c, Summary: d.Want, Unsure: d.Memory.Unanswered.Was != nil, Now: metav1.NewTime(o.Now)}
+	change := &writer.Change{VolumeID: id, Content: c, Summary: d.Want, Now: metav1.NewTime(o.Now)}
 	var holder policy.NameHolder
 	change.Waits = func(rec *state.Record) bool {
 		holder = r.holds(rec, id)

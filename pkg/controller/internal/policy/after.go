@@ -72,11 +72,11 @@ func (t Memory) Lost(was, half *state.Record, d *Decision) (Memory, []Event) {
 // if it has gone.
 func (s *Rules) FoundOut(t Memory, u Unanswered, is *state.Record, now time.Time) (Memory, []Event) {
 	t.Unanswered, t.Written = Unanswered{}, is
+	if is == nil || u.Was.OlderThan(is) {
+		t.LastWrite = u.stored(t.LastWrite, now, s.LongestRetry())
+	}
 	if is == nil {
 		return t, nil
-	}
-	if u.Was.OlderThan(is) {
-		t.LastWrite = u.stored(t.LastWrite, now, s.LongestRetry())
 	}
 	t.Unanswered = u.Answered(is)
 	return t, u.Tell(is)

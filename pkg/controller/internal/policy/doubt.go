@@ -9,7 +9,7 @@ import (
 
 // Unanswered is that the last write of a record was not answered: it may have been stored
 // all the same. Until something newer is known than what the record was before, nobody
-// knows what it says: where nothing seems to be written, it is read.
+// knows what it says: it is read before it is written again.
 type Unanswered struct {
 	Was    *state.Record // before that write; nil if it was answered
 	Health v1.Health     // of the volume, that was said last; "" if there is nothing to be said

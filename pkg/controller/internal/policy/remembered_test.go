@@ -554,7 +554,7 @@ func TestFoundOutStored(t *testing.T) {
 	}{
 		"it is stored":            {&newer, 7, LastWrite{Wanted: 7, At: noon}},
 		"it is not":               {was, 7, LastWrite{}},
-		"the record has gone":     {nil, 7, LastWrite{}},
+		"the record has gone":     {nil, 7, LastWrite{Wanted: 7, At: noon}},
 		"there was nothing to do": {&newer, 0, LastWrite{}},
 	} {
 		t.Run(name, func(t *testing.T) {

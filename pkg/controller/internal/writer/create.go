@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -44,7 +45,7 @@ func (w *Writer) create(ctx context.Context, c *Change) (Result, error) {
 		if err == nil {
 			// It has no status yet: there is nothing to compare.
 			after, err := w.patch(ctx, name, created.ResourceVersion, patches{status: status})
-			return Result{After: after}, err
+			return Result{After: cmp.Or(after, created)}, err
 		}
 		if !apierrors.IsAlreadyExists(err) {
 			return Result{}, fmt.Errorf("creating record %s: %w", name, err)
