@@ -11,8 +11,9 @@ if [ $# -ne 3 ]; then
 	sed -n '4,7s/^# //p' "$0" >&2
 	exit 2
 fi
-commit=$1 test=$2 package=$3
+test=$2 package=$3
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+commit=$(git rev-parse --verify "$1^{commit}")
 
 dir=$(mktemp -d)
 trap 'git worktree remove --force "$dir/before"; rmdir "$dir"' EXIT

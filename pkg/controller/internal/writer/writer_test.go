@@ -103,7 +103,7 @@ func TestCreate(t *testing.T) {
 			if tc.before != nil {
 				tc.before(s, c)
 			}
-			is, _, err := write(t.Context(), w, c, nil)
+			is, res, err := write(t.Context(), w, c, nil)
 			if is != tc.is {
 				t.Errorf("%s (%v), want %s", is, err, tc.is)
 			}
@@ -118,6 +118,9 @@ func TestCreate(t *testing.T) {
 			}
 			if record != tc.record {
 				t.Errorf("it is there as %q, want %q", record, tc.record)
+			}
+			if (res.After != nil) != (record != "") {
+				t.Errorf("after it is %v", res.After)
 			}
 			if n := w.Uncached(); n != tc.uncached || n != w.Uncached() {
 				t.Errorf("%d are remembered, want %d", n, tc.uncached)
