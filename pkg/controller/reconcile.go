@@ -109,8 +109,9 @@ func (r *Reconciler) reconcile(ctx context.Context, id string) error {
 	if kept.Begun.Before(o.Source.ReadAt) {
 		kept = source.Payload{} // a list that was asked for earlier shows something older
 	}
-	// What is written is compared with what the record says: that is to be known first.
-	if u := d.Memory.Unanswered; u.Was != nil {
+	// What is written of a volume that is listed is compared with what there is, as what was not
+	// answered may be stored until then. All else is for the record that was decided on.
+	if u := d.Memory.Unanswered; u.Was != nil && (d.Verdict != policy.Save || o.Source.Presence != policy.Present) {
 		if err := r.findOut(ctx, id, u); err != nil {
 			r.contents.PutBack(id, kept)
 			return r.failed(ctx, metrics.StageSave, err)

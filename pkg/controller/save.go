@@ -31,10 +31,10 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 			d.WithoutContent(&o) // what Kubernetes tells does not wait for it
 		}
 		if d.Verdict != policy.Save {
-			return r.failed(ctx, metrics.StageSave, lacks)
+			return r.failed(ctx, metrics.StageSave, errors.Join(lacks, r.findOut(ctx, id, d.Memory.Unanswered)))
 		}
 	}
-	change := &writer.Change{VolumeID: id, Content: c, Summary: d.Want, Now: metav1.NewTime(o.Now)}
+	change := &writer.Change{VolumeID: id, Content: c, Summary: d.Want, Unsure: d.Memory.Unanswered.Was != nil, Now: metav1.NewTime(o.Now)}
 	var holder policy.NameHolder
 	change.Waits = func(rec *state.Record) bool {
 		holder = r.holds(rec, id)
@@ -71,6 +71,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	if err != nil || after != nil {
 		r.tried(err)
 	}
+	r.foundStored(id, d.Memory.Unanswered, was)
 	r.lastWrote(id, d, was, after)
 	if err != nil && was != nil {
 		r.unanswered(id, o.Now, was, after, &d, err)
@@ -145,7 +146,7 @@ func (r *Reconciler) saved(id string, o policy.Observation, d policy.Decision, w
 	stored := was == nil || was.ResourceVersion != is.ResourceVersion
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		t, events = t.Saved(o, d, was, is, r.caches.Record(is.Name))
-		if !stored && o.Source.Presence == policy.Present && o.Source.Invalid == "" && !d.Lacking &&
+		if !stored && !t.LastWrite.Undone() && o.Source.Presence == policy.Present && o.Source.Invalid == "" && !d.Lacking &&
 			d.Want.Content == o.Source.Digest.Content && (d.Content || is.Summary.Content == d.Want.Content) {
 			// No event brings the ID back. What was seen of it meanwhile counts.
 			r.backlog.note(id, o.Look, policy.Right, 0)

@@ -31,6 +31,9 @@ func (r *Reconciler) unanswered(id string, now time.Time, was *state.Record, hal
 
 // findOut reads a record of which nobody knows what it says.
 func (r *Reconciler) findOut(ctx context.Context, id string, u policy.Unanswered) error {
+	if u.Was == nil {
+		return nil
+	}
 	is, err := r.writer.Read(ctx, u.Was.Name)
 	if err != nil {
 		return fmt.Errorf("its last write was not answered: %w", err)

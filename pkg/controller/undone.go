@@ -30,6 +30,14 @@ func (r *Reconciler) lastWrote(id string, d policy.Decision, was *state.Record, 
 	}
 }
 
+// foundStored takes note of a write that was not answered and has been stored, as the next one has
+// found a newer record.
+func (r *Reconciler) foundStored(id string, u policy.Unanswered, was *state.Record) {
+	if u.Was != nil && was != nil && u.Was.OlderThan(was) {
+		r.mayBeUndone(id, u.Stored)
+	}
+}
+
 // soon is how young a record is that somebody has deleted so soon that he may do so again.
 const soon = time.Minute
 

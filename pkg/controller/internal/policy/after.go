@@ -73,7 +73,7 @@ func (t Memory) Lost(was, half *state.Record, d *Decision) (Memory, []Event) {
 func (s *Rules) FoundOut(t Memory, u Unanswered, is *state.Record, now time.Time) (Memory, []Event) {
 	t.Unanswered, t.Written = Unanswered{}, is
 	if is == nil || u.Was.OlderThan(is) {
-		t.LastWrite = u.stored(t.LastWrite, now, s.LongestRetry())
+		t.LastWrite = u.Stored(t.LastWrite, now, s.LongestRetry())
 	}
 	if is == nil {
 		return t, nil

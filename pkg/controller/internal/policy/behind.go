@@ -20,7 +20,7 @@ func (d *Decision) stand(o *Observation) {
 	switch {
 	case o.Source.Presence == Absent && o.Record != nil && !d.unsure:
 		d.Standing = Past
-	case d.differs, t.Unanswered.Was != nil, t.LastWrite.undone(), t.Gauges.Invalid:
+	case d.differs, t.Unanswered.Was != nil, t.LastWrite.Undone(), t.Gauges.Invalid:
 		d.Standing = Behind
 	case d.unsure:
 		d.Standing = Unsure

@@ -9,16 +9,16 @@ import (
 
 // Unanswered is that the last write of a record was not answered: it may have been stored
 // all the same. Until something newer is known than what the record was before, nobody
-// knows what it says: it is read before it is written again.
+// knows what it says: where nothing seems to be written, it is read.
 type Unanswered struct {
 	Was    *state.Record // before that write; nil if it was answered
 	Health v1.Health     // of the volume, that was said last; "" if there is nothing to be said
 	Wanted uint64        // what it was to make of the record, see Decision
 }
 
-// stored is the last write of a record that is newer than it was before one that was not answered:
+// Stored is the last write of a record that is newer than it was before one that was not answered:
 // that was stored, and may have been undone since.
-func (u Unanswered) stored(last LastWrite, now time.Time, longest time.Duration) LastWrite {
+func (u Unanswered) Stored(last LastWrite, now time.Time, longest time.Duration) LastWrite {
 	if u.Wanted == 0 {
 		return last
 	}
@@ -58,5 +58,5 @@ func (s *Rules) answer(o *Observation, d *Decision) {
 	}
 	d.Reports = append(d.Reports, u.Tell(o.Record)...)
 	d.Memory.Unanswered = u.Answered(o.Record)
-	d.Memory.LastWrite = u.stored(d.Memory.LastWrite, o.Now, s.LongestRetry())
+	d.Memory.LastWrite = u.Stored(d.Memory.LastWrite, o.Now, s.LongestRetry())
 }

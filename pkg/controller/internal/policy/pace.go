@@ -43,8 +43,8 @@ func (l LastWrite) next(again bool, longest time.Duration) time.Duration {
 	return min(max(2*l.Pause, firstUndone), longest)
 }
 
-// undone tells whether somebody has undone a write, and may go on doing it.
-func (l LastWrite) undone() bool { return l.Pause > 0 }
+// Undone tells whether somebody has undone a write, and may go on doing it.
+func (l LastWrite) Undone() bool { return l.Pause > 0 }
 
 // over tells whether a record need not be remembered any more, when its pause has passed: it says
 // what was written last, or what it should. Who has undone it is not forgotten for that while the
@@ -53,7 +53,7 @@ func (d *Decision) over(o *Observation) bool {
 	last := d.Memory.LastWrite
 	known := o.Source.Presence == Present && !d.unsure && !d.Memory.Gauges.Invalid
 	stands := !d.Undone && o.Record != nil && d.hash(o, o.Record.Summary) == last.Wanted
-	return (known || !last.undone()) && (stands || !d.differs)
+	return (known || !last.Undone()) && (stands || !d.differs)
 }
 
 // hash is one of what a record should say, or says. What is left as it says it already is no
@@ -87,7 +87,7 @@ func (d *Decision) pace(o *Observation) {
 	case last.At.Add(max(last.Pause, firstUndone)).After(o.Now):
 		d.NextListing = true
 	case !d.over(o):
-	case o.Polled && last.undone():
+	case o.Polled && last.Undone():
 		d.later(time.Nanosecond) // a worker may be writing it: it is right for a moment
 	default:
 		d.Memory.LastWrite = LastWrite{}

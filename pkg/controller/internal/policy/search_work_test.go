@@ -15,7 +15,7 @@ func (w oneVolume) work(yield func(next[oneVolume])) {
 	if o.MarksInMass(d) {
 		to("a worker waits with a mark", w, "")
 	}
-	if u := d.Memory.Unanswered; u.Was != nil {
+	if u := d.Memory.Unanswered; u.Was != nil && (d.Verdict != Save || o.Source.Presence != Present) {
 		is := copyOf(w.rec)
 		if is != nil && is.UID != u.Was.UID {
 			is = nil

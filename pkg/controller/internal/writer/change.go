@@ -15,6 +15,7 @@ type Change struct {
 	SpecHash uint64          // of the content
 	Summary  state.Summary
 	Cluster  string // "" leaves it as it is
+	Unsure   bool   // the record may say already what the cache does not know of
 	Now      metav1.Time
 
 	// Of a record that is not there yet.

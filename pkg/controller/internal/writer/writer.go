@@ -76,6 +76,9 @@ func (w *Writer) Write(ctx context.Context, c *Change, known *state.Record) (Res
 		return w.create(ctx, c)
 	}
 	version := known.ResourceVersion
+	if c.Unsure {
+		version = ""
+	}
 	if c.outlined(known) {
 		p, err := c.patchesOf(known)
 		if err != nil {

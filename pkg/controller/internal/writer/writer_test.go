@@ -17,11 +17,16 @@ func TestWriteReads(t *testing.T) {
 	strategy := func(r *v1.Volume) { r.Spec.Strategy = 1 } // which no outline tells
 	for name, tc := range map[string]struct {
 		record func(*v1.Volume)
+		unsure bool
 		fail   func(call string, calls int) error
 		calls  []string
 	}{
-		"the outline is enough": {calls: []string{"patch pv", "patch pv/status"}},
-		"it is not":             {record: strategy, calls: []string{`get pv at "1"`, "patch pv", "patch pv/status"}},
+		"the outline is enough":       {calls: []string{"patch pv", "patch pv/status"}},
+		"it is, and the cache behind": {unsure: true, calls: []string{"patch pv", "patch pv/status"}},
+		"it is not":                   {record: strategy, calls: []string{`get pv at "1"`, "patch pv", "patch pv/status"}},
+		"it is not, and the cache behind": {
+			record: strategy, unsure: true, calls: []string{`get pv at ""`, "patch pv", "patch pv/status"},
+		},
 		"a conflict": {
 			fail: func(_ string, calls int) error {
 				if calls == 1 {
@@ -36,7 +41,7 @@ func TestWriteReads(t *testing.T) {
 			t.Parallel()
 			w, s, _ := newWriter(t)
 			c, r := aChange(t)
-			c.Cluster = "other"
+			c.Cluster, c.Unsure = "other", tc.unsure
 			if tc.record != nil {
 				tc.record(r)
 			}

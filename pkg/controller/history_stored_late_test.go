@@ -1,0 +1,55 @@
+package controller
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+	typedv1 "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/typed/storageos/v1"
+)
+
+// storesLate is a Kubernetes of which the first patch is not answered, and is stored when the next
+// one comes.
+type storesLate struct {
+	versioned.Interface
+	typedv1.StorageOSV1Interface
+	*memory
+	first func()
+}
+
+func (s *storesLate) StorageOSV1() typedv1.StorageOSV1Interface { return s }
+func (s *storesLate) Volumes() typedv1.VolumeInterface          { return s }
+
+func (s *storesLate) Patch(ctx context.Context, name string, kind types.PatchType, data []byte, o metav1.PatchOptions, sub ...string) (*v1.Volume, error) {
+	if s.first == nil {
+		s.first = func() { _, _ = s.memory.Patch(ctx, name, kind, data, o, sub...) }
+		return nil, errDown
+	}
+	s.first()
+	s.first = func() {}
+	return s.memory.Patch(ctx, name, kind, data, o, sub...)
+}
+
+// A change of health is said once, also if the write that was not answered is stored while it is
+// tried again: to read the record before that tells nothing.
+func TestHistoryStoredLate(t *testing.T) {
+	t.Parallel()
+	events := told(t, 3, nil, func(h *history) {
+		h.leader.writesTo(&storesLate{memory: h.records})
+		h.api.Lists["one"][0] = "v0 1 offline"
+		h.polls(1)
+		h.sleep(200 * time.Millisecond)
+		h.polls(6)
+		if is := h.records.records["v0"].Status.Master.Health; is != "offline" {
+			t.Errorf("it says %s", is)
+		}
+	})
+	if events["VolumeOffline"] != 1 {
+		t.Errorf("events: %v", events)
+	}
+}
