@@ -134,13 +134,16 @@ func TestCommands(t *testing.T) {
 		"a node by its CSINode":           {answeringOf(0), "list --node worker-2", 0, "r-v2 ", ""},
 		"a node as -o name prints it":     {answeringOf(0), "list --node node/worker-2", 0, "r-v2 ", ""},
 		"a node by its host name":         {answeringOf(0), "list --node host-a", 0, "r-v1 ", ""},
-		"a node that may be another, too": {answeringOf(0).but(csiNodesPath, csiNodes()), "list --node host-a", 0, "r-v1 ", "There may be more: host-a may be a node of StorageOS that no CSINode names: 1 with volumes could be it.\n"},
+		"a node that may be another, too": {answeringOf(0).but(csiNodesPath, csiNodes()), "list --node host-a", 0, "r-v1 ", "There may be more: no CSINode says which of StorageOS's nodes host-a is: it could be StorageOS's node b, which no CSINode names.\n"},
 		"a node by its host name alone":   {answeringOf(0).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", "There may be more: which of StorageOS's nodes host-a is cannot be told: listing CSINodes"},
 		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "error: which of StorageOS's nodes worker-2 is cannot be told: listing CSINodes"},
 		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
-		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "error: worker-2 may be a node of StorageOS that no CSINode names: 1 with volumes could be it\n"},
-		"a node with one of before":       {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "list --node worker-2", 2, "", "error: worker-2 may be a node of StorageOS that no CSINode names: 1 with volumes could be it\n"},
+		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "error: no CSINode says which of StorageOS's nodes worker-2 is: it could be StorageOS's node b, which no CSINode names\n"},
+		"a node with one of before":       {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "list --node worker-2", 2, "", "error: the CSINode of worker-2 may be of before it was made anew: it could be StorageOS's node b, which no CSINode names\n"},
 		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
+
+		"nodes as a table prints one": {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-7", "a", "worker-2", "b")), "list --node worker-1,worker-7", 0, "r-v1 ", ""},
+		"two nodes":                   {answeringOf(0), "list --node worker-1 --node worker-2", 0, "r-v2 ", ""},
 
 		"volumes that are old":      {answeringOf(12 * minute), "list", 0, "r-v1 ", "StorageOS was last listed completely 12m"},
 		"volumes of a time to come": {answeringOf(-2 * minute), "list", 0, "r-v1 ", "Whether the records are up to date cannot be told: the clock here is "},
@@ -151,6 +154,11 @@ func TestCommands(t *testing.T) {
 		"nodes that are old":        {answeringOf(12 * minute), "nodes", 0, "worker-1 ", "StorageOS was last listed completely 12m"},
 		"nodes, and no Lease":       {answeringOf(0).but(leasePath), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: "},
 		"nodes, and no right":       {answeringOf(0).but(leasePath, nil), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: there is no right "},
+		"nodes without CSINodes":    {answeringOf(0).but(csiNodesPath, nil), "nodes", 0, "host-a ", "Without the right to list CSINodes, nodes without volumes are not shown"},
+		"no records any more":       {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "list -o json", 0, `"items": []`, "StorageOS has listed 2 volumes, and there are records of 0.\n"},
+		"orphans, and no records":   {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "orphans", 0, "There are no orphans.", "StorageOS has listed 2 volumes, and there are records of 0.\n"},
+		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record has no status yet"},
+		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},
 		"nodes in a template":       {answeringOf(0), "nodes -o jsonpath={.kind}", 0, "List", ""},
@@ -182,6 +190,26 @@ func TestCommands(t *testing.T) {
 				t.Errorf("it says %q, want %q", stderr, tc.says)
 			}
 		})
+	}
+}
+
+// withBareRecord has one more record, which was just made.
+func withBareRecord(of answering) answering {
+	list := of[volumesPath].(map[string]any)
+	list["items"] = append(list["items"].([]v1.Volume), volume("v3", pruned))
+	return of
+}
+
+// What is completed is answered: in a namespace, only what claims there use.
+func TestCompleteInNamespace(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"__complete list ":         "r-v1\nr-v2\n:4\n",
+		"__complete list -n team ": "r-v1\n:4\n",
+	} {
+		if code, stdout, _ := ask(t, answeringOf(0), strings.Split(args, " ")...); code != 0 || stdout != want {
+			t.Errorf("%s: exit code %d, %q, want %q", args, code, stdout, want)
+		}
 	}
 }
 

@@ -54,12 +54,9 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if err := d.validate(); err != nil {
 		return err
 	}
-	for i, name := range names {
-		names[i] = nodeCalled(name)
-	}
-	names = once(names)
+	names = nodesCalled(names)
 	if (len(names) == 0) == (d.selector == "") {
-		return errors.New("name the nodes, or say --selector: `kubectl storageos-volumes drain-check NODE...`")
+		return errors.New("name the nodes or say --selector, not both: `kubectl storageos-volumes drain-check NODE...`")
 	}
 	kube, client, err := d.clients()
 	if err != nil {
@@ -69,10 +66,6 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 		if names, err = selectNodes(ctx, kube, d.selector); err != nil {
 			return err
 		}
-	}
-	ids, err := d.csiNodes(ctx, kube)
-	if err != nil {
-		return err
 	}
 	is, doubts, err := d.settled(ctx, func() (evidence, error) { return d.read(ctx, kube, client) })
 	if err != nil {
@@ -85,7 +78,7 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if older != "" {
 		doubts = append(doubts, older)
 	}
-	f := foretell(names, ids, is.records, doubts)
+	f := foretell(names, is.csi, is.records, doubts)
 	if err := d.show(f); err != nil {
 		return err
 	}
@@ -105,8 +98,12 @@ func (d *drainCheck) read(ctx context.Context, kube kubernetes.Interface, client
 	if err != nil {
 		return evidence{}, err
 	}
+	csi, err := d.csiNodes(ctx, kube)
+	if err != nil {
+		return evidence{}, err
+	}
 	records, pvs, err := d.both(ctx, kube, client)
-	return evidence{beat, theirs(records), pvs}, err
+	return evidence{beat, csi, theirs(records), pvs}, err
 }
 
 func (d *drainCheck) show(f foretold) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,11 +16,11 @@ type foretold struct {
 	Verdict string         `json:"verdict"` // safe, unsafe or unknown
 	Summary string         `json:"summary"`
 	Doubts  []string       `json:"doubts"`
-	Nodes   []drainedNode  `json:"nodes"`
+	Nodes   []meantNode    `json:"nodes"`
 	Volumes []drainedEntry `json:"volumes"`
 }
 
-type drainedNode struct {
+type meantNode struct {
 	Name string   `json:"name"`
 	IDs  []string `json:"ids"` // of StorageOS
 }
@@ -53,19 +52,16 @@ const (
 
 // foretell finds out which nodes are meant, and what becomes of volumes without them.
 func foretell(names []string, csi map[string]string, records []v1.Volume, doubts []string) foretold {
-	f := foretold{Nodes: []drainedNode{}, Volumes: []drainedEntry{}, Doubts: append([]string{}, doubts...)}
-	known, gone := record.Nodes(records), map[string]bool{}
-	for _, name := range names {
-		ids := record.NodeIDs(name, csi[name], known)
-		if len(ids) == 0 {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is", name))
-		} else if n := couldBe(cmp.Or(csi[name], name), ids, known, csi); n > 0 {
-			f.Doubts = append(f.Doubts, mayBe(name, n))
+	f := foretold{Nodes: []meantNode{}, Volumes: []drainedEntry{}, Doubts: append([]string{}, doubts...)}
+	known := record.Nodes(records)
+	nodes, gone := meantNodes(names, csi, known)
+	f.Nodes = append(f.Nodes, nodes...)
+	for _, n := range f.Nodes {
+		if len(n.IDs) == 0 {
+			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is", n.Name))
+		} else if could := couldBe(n, gone, known, csi); len(could) > 0 {
+			f.Doubts = append(f.Doubts, mayBe(n.Name, csi, could))
 		}
-		for _, id := range ids {
-			gone[id] = true
-		}
-		f.Nodes = append(f.Nodes, drainedNode{name, append([]string{}, ids...)})
 	}
 	counts, called := map[record.Outcome]int{}, namesOfNodes(csi)
 	for _, v := range record.Drain(records, gone) {
@@ -79,27 +75,49 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	return f
 }
 
-// couldBe is how many nodes of StorageOS a node may be besides those with these IDs, if no copy that is
-// well is on the one that its CSINode names, which may be of before it was made anew: those with volumes
-// that no CSINode names. One that has a host name is not the node whose host name is another's.
-func couldBe(id string, ids []string, known []record.Node, csi map[string]string) int {
-	named := namesOfNodes(csi)
-	hosted := slices.ContainsFunc(known, func(n record.Node) bool { return n.Host != "" && slices.Contains(ids, n.ID) })
-	could := 0
+// meantNodes are the nodes that names mean, and the IDs of all of them.
+func meantNodes(names []string, csi map[string]string, known []record.Node) ([]meantNode, map[string]bool) {
+	var nodes []meantNode
+	meant := map[string]bool{}
+	for _, name := range names {
+		ids := record.NodeIDs(name, csi, known)
+		for _, id := range ids {
+			meant[id] = true
+		}
+		nodes = append(nodes, meantNode{name, append([]string{}, ids...)})
+	}
+	return nodes, meant
+}
+
+// couldBe are the nodes of StorageOS that a node may be besides those that are meant already, if its
+// CSINode may be of before it was made anew: those with volumes that no CSINode names. It is not of
+// before if a copy that is well is on the node that it alone names. A node that has a host name is not
+// the one whose host name is another's, and an ID is that of the node that has it.
+func couldBe(node meantNode, meant map[string]bool, known []record.Node, csi map[string]string) []string {
+	own, named := csi[node.Name], namesOfNodes(csi)
+	hosted := false
 	for _, n := range known {
-		switch {
-		case n.ID == id && (n.Health == v1.HealthHealthy || n.Health == v1.HealthDegraded):
-			return 0
-		case named[n.ID] == "" && !slices.Contains(ids, n.ID) && (n.Host == "" || !hosted):
-			could++
+		if n.ID == node.Name || n.ID == own && n.Usable > 0 && named[own] == node.Name {
+			return nil
+		}
+		hosted = hosted || n.Host != "" && slices.Contains(node.IDs, n.ID)
+	}
+	var could []string
+	for _, n := range known {
+		if named[n.ID] == "" && !meant[n.ID] && (n.Host == "" || !hosted) {
+			could = append(could, n.ID)
 		}
 	}
 	return could
 }
 
-// mayBe says of a node that it could be so many of StorageOS's.
-func mayBe(name string, could int) string {
-	return fmt.Sprintf("%s may be a node of StorageOS that no CSINode names: %d with volumes could be it", name, could)
+// mayBe says of a node which of StorageOS's it could be.
+func mayBe(name string, csi map[string]string, could []string) string {
+	why := "the CSINode of " + name + " may be of before it was made anew"
+	if csi[name] == "" {
+		why = "no CSINode says which of StorageOS's nodes " + name + " is"
+	}
+	return why + ": it could be " + alternatives(could) + ", which no CSINode names"
 }
 
 // conclude says it in one sentence.
@@ -186,14 +204,28 @@ func spelled(copies []copyEntry, health bool) string {
 	return strings.Join(all, ", ")
 }
 
+// few is how many names a sentence has.
+const few = 5
+
 // enumerated are names in a sentence: all of a few.
 func enumerated(names []string) string {
-	const few = 5
 	if len(names) > few {
 		return fmt.Sprintf("these %d nodes", len(names))
 	}
+	return joinedBy("and", names)
+}
+
+// alternatives are IDs of nodes of which one is meant.
+func alternatives(ids []string) string {
+	if len(ids) > few {
+		return fmt.Sprintf("one of %d of StorageOS's nodes", len(ids))
+	}
+	return "StorageOS's node " + joinedBy("or", ids)
+}
+
+func joinedBy(word string, names []string) string {
 	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+		return strings.Join(names[:n-1], ", ") + " " + word + " " + names[n-1]
 	}
 	return strings.Join(names, "")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestForetell(t *testing.T) {
 		"a node that nobody knows": {[]string{"worker-1", "worker-9"}, nil, verdictUnknown,
 			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is.", nil},
 		"a node made anew": {[]string{"worker-5"}, nil, verdictUnknown,
-			"It cannot be told: worker-5 may be a node of StorageOS that no CSINode names: 1 with volumes could be it.", stray},
+			"It cannot be told: the CSINode of worker-5 may be of before it was made anew: it could be StorageOS's node c, which no CSINode names.", stray},
 		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old.", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,12 +99,14 @@ func TestForetellNodeOfBefore(t *testing.T) {
 		health, before string // of the copy of before, and its host
 		verdict        string
 	}{
-		"of the same host name":          {"host-b", "failed", "host-b", verdictUnsafe},
-		"of another host name":           {"host-new", "failed", "host-b", verdictSafe},
-		"of no host name":                {"", "failed", "host-b", verdictUnknown},
-		"of no host name, and both well": {"", "ready", "host-b", verdictSafe},
-		"of one that nobody compares":    {"host-new", "failed", "", verdictUnknown},
-		"of no host name, only attached": {"", "deleted", "host-b", verdictUnknown},
+		"of the same host name":             {"host-b", "failed", "host-b", verdictUnsafe},
+		"of another host name":              {"host-new", "failed", "host-b", verdictSafe},
+		"of no host name":                   {"", "failed", "host-b", verdictUnknown},
+		"of no host name, and both well":    {"", "ready", "host-b", verdictSafe},
+		"of no host name, and on its way":   {"", "recovering", "host-b", verdictUnknown},
+		"of no host name, and to be synced": {"", "syncing", "host-b", verdictUnknown},
+		"of one that nobody compares":       {"host-new", "failed", "", verdictUnknown},
+		"of no host name, only attached":    {"", "deleted", "host-b", verdictUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +117,35 @@ func TestForetellNodeOfBefore(t *testing.T) {
 			}
 			only.Status.Master.Hostname = tc.host
 			if f := foretell([]string{"worker-2"}, csi, []v1.Volume{before, only}, nil); f.Verdict != tc.verdict {
+				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
+			}
+		})
+	}
+}
+
+// Of which of StorageOS's nodes the names are is told by more than one of them.
+func TestForetellNames(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		names, csi string
+		health     string // of the copy on the node b, whose host name nobody knows; v2 is on a and on a new one, too
+		verdict    string
+	}{
+		"it may be a new one":              {"worker-2", "worker-1 a worker-2 b", "failed", verdictUnknown},
+		"that is meant, too":               {"worker-2 new", "worker-1 a worker-2 b", "failed", verdictSafe},
+		"by its ID":                        {"b", "worker-1 a", "failed", verdictSafe},
+		"one of two CSINodes is of before": {"worker-3", "worker-1 a worker-3 b worker-9 b", "ready", verdictUnknown},
+		"it alone has a CSINode":           {"worker-3", "worker-1 a worker-3 b", "ready", verdictSafe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			csi := map[string]string{}
+			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
+				csi[of[0]] = of[1]
+			}
+			one, two := copies("v1", "a", "b"), copies("v2", "a", "new")
+			one.Status.Replicas[0].Health, one.Status.Replicas[0].Hostname, two.Status.Replicas[0].Hostname = tc.health, "", ""
+			if f := foretell(strings.Fields(tc.names), csi, []v1.Volume{one, two}, nil); f.Verdict != tc.verdict {
 				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
 			}
 		})

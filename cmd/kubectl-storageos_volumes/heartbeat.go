@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -28,15 +29,19 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 	return record.ReadHeartbeat(lease)
 }
 
-// warn looks whether records that are shown are true now; what it returns says so if they may not be.
-func (c *cli) warn(ctx context.Context, kube kubernetes.Interface, records []v1.Volume) func() {
-	h, err := c.heartbeat(ctx, kube)
-	said := doubts(records, h, err, c.clock.now())
-	return func() {
+// recordsNow reads the records, and whether they are true now: warn says so, after what is shown, if
+// they may not be. How old they are is asked first: the records may only be newer.
+func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (records []v1.Volume, warn func(), err error) {
+	h, unknown := c.heartbeat(ctx, kube)
+	if records, err = c.completeRecords(ctx, kube, client); err != nil {
+		return nil, nil, err
+	}
+	said := doubts(records, h, unknown, c.clock.now())
+	return records, func() {
 		if said != "" {
 			fmt.Fprintln(c.ErrOut, said)
 		}
-	}
+	}, nil
 }
 
 // doubts says what there is to be known before records are believed, "" if there is nothing.
@@ -52,18 +57,24 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if age > record.Fresh {
 		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second)))
 	}
-	lag := record.Lag(h, h.Completed)
-	if waits := record.Waiting(records); waits != "" && h.Recorded.IsZero() && len(records) >= h.Volumes {
-		lag = waits // and it may be nothing else
+	ours := theirs(records)
+	waits, lag, tally := record.Waiting(ours), record.Lag(h, h.Completed), ""
+	switch {
+	case waits != "" && h.Recorded.IsZero():
+		lag = waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else
+	case waits == "" && lag == "" && len(said) == 0 && h.Invalid+h.Unwritten == 0:
+		tally = record.Tally(ours, h)
 	}
-	if lag != "" {
-		said = append(said, strings.ToUpper(lag[:1])+lag[1:]+".")
+	for _, why := range []string{lag, tally} {
+		if why != "" {
+			said = append(said, strings.ToUpper(why[:1])+why[1:]+".")
+		}
 	}
 	if n := h.Held; n > 0 {
 		said = append(said, how(n, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed")+
 			" nor proven gone: the leader's status page says why.")
 	}
-	others, going := 0, 0
+	others, going, bare := 0, 0, 0
 	for i := range records {
 		if isElsewhere(&records[i], h) {
 			others++
@@ -71,6 +82,12 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		if records[i].DeletionTimestamp != nil {
 			going++
 		}
+		if isPruned(&records[i]) {
+			bare++
+		}
+	}
+	if bare > 0 {
+		said = append(said, how(bare, "record has", "records have")+" no status yet: how healthy the volume is, and whose, is not known.")
 	}
 	if others > 0 {
 		said = append(said, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",

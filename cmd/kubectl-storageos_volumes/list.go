@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -28,8 +29,8 @@ type list struct {
 	output
 	names    []string
 	health   []string
-	node     string
-	nodeIDs  []string // of StorageOS, of that node
+	nodes    []string
+	nodeIDs  []string // of StorageOS, of these nodes
 	selector string
 	labels   labels.Selector // which the selector is
 }
@@ -67,7 +68,7 @@ but one: a name may be that of several.`,
 	}
 	l.addFlag(cmd)
 	cmd.Flags().StringSliceVar(&l.health, "health", nil, "Only volumes of this health: "+strings.Join(healths, ", ")+"; can be several")
-	cmd.Flags().StringVar(&l.node, "node", "", "Only volumes that are attached on, or have a copy on, this node")
+	cmd.Flags().StringArrayVar(&l.nodes, "node", nil, "Only volumes that are attached on, or have a copy on, this node; can be several")
 	cmd.Flags().StringVarP(&l.selector, "selector", "l", "", "Only records with these labels")
 	cmd.ValidArgsFunction = l.complete
 	must(cmd.RegisterFlagCompletionFunc("node", l.completeNodes))
@@ -87,6 +88,9 @@ func (l *list) complete(cmd *cobra.Command, given []string, begin string) ([]str
 	}
 	var names []string
 	for _, r := range records {
+		if !l.inNamespace(&r) {
+			continue
+		}
 		names = append(names, r.Name)
 		if claim := record.ClaimOf(&r); claim.Name != "" && begin != "" {
 			names = append(names, claim.Namespace+"/"+claim.Name)
@@ -114,12 +118,12 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, err := l.completeRecords(ctx, kube, client)
+	records, warn, err := l.recordsNow(ctx, kube, client)
 	if err != nil {
 		return err
 	}
-	defer l.warn(ctx, kube, records)()
-	if err := l.findNode(ctx, kube, records); err != nil {
+	defer warn()
+	if err := l.findNodes(ctx, kube, records); err != nil {
 		return err
 	}
 	records = slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.inNamespace(&r) })
@@ -151,34 +155,37 @@ func (l *list) run(ctx context.Context) error {
 	return err
 }
 
-// findNode finds out which of StorageOS's nodes is meant. Who may not read CSINodes is left with
+// findNodes finds out which of StorageOS's nodes are meant. Who may not read CSINodes is left with
 // what records call a node, and a name that they do not know may be one all the same.
-func (l *list) findNode(ctx context.Context, kube kubernetes.Interface, records []v1.Volume) error {
-	if l.node == "" {
+func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records []v1.Volume) error {
+	if len(l.nodes) == 0 {
 		return nil
 	}
-	l.node = nodeCalled(l.node)
-	csi, err := l.csiNodes(ctx, kube)
-	if err != nil && !apierrors.IsForbidden(err) {
-		return err
+	l.nodes = nodesCalled(l.nodes)
+	csi, forbidden := l.csiNodes(ctx, kube)
+	if forbidden != nil && !apierrors.IsForbidden(forbidden) {
+		return forbidden
 	}
 	known := record.Nodes(records)
-	l.nodeIDs = record.NodeIDs(l.node, csi[l.node], known)
-	could := couldBe(cmp.Or(csi[l.node], l.node), l.nodeIDs, known, csi)
-	why := errors.New(mayBe(l.node, could))
-	if err != nil {
-		why = fmt.Errorf("which of StorageOS's nodes %s is cannot be told: %w", l.node, err)
+	nodes, meant := meantNodes(l.nodes, csi, known)
+	l.nodeIDs = slices.Collect(maps.Keys(meant))
+	for _, n := range nodes {
+		could := couldBe(n, meant, known, csi)
+		why := errors.New(mayBe(n.Name, csi, could))
+		if forbidden != nil {
+			why = fmt.Errorf("which of StorageOS's nodes %s is cannot be told: %w", n.Name, forbidden)
+		}
+		switch there := slices.ContainsFunc(records, func(r v1.Volume) bool { return isOn(&r, []string{n.Name}, n.IDs) }); {
+		case len(could) == 0 && (there || len(n.IDs) > 0):
+		case there:
+			fmt.Fprintf(l.ErrOut, "There may be more: %v.\n", why)
+		case len(could) > 0 || forbidden != nil:
+			return why
+		default:
+			return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", n.Name))
+		}
 	}
-	switch there := slices.ContainsFunc(records, func(r v1.Volume) bool { return l.isThere(&r) }); {
-	case could == 0 && (there || len(l.nodeIDs) > 0):
-		return nil
-	case there:
-		fmt.Fprintf(l.ErrOut, "There may be more: %v.\n", why)
-		return nil
-	case could > 0 || err != nil:
-		return why
-	}
-	return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", l.node))
+	return nil
 }
 
 // missing are the names that no record answers to.
@@ -219,7 +226,7 @@ func (l *list) selects(r *v1.Volume) bool {
 	if len(l.health) > 0 && !slices.Contains(l.health, cmp.Or(string(r.Status.Health), string(v1.HealthUnknown))) {
 		return false
 	}
-	if l.node != "" && !l.isThere(r) {
+	if len(l.nodes) > 0 && !isOn(r, l.nodes, l.nodeIDs) {
 		return false
 	}
 	if len(l.names) == 0 {
@@ -228,9 +235,9 @@ func (l *list) selects(r *v1.Volume) bool {
 	return slices.ContainsFunc(namesOf(r), func(name string) bool { return slices.Contains(l.names, name) })
 }
 
-// isThere tells whether a volume is one of those that --node asks for.
-func (l *list) isThere(r *v1.Volume) bool {
-	return on(r, l.node) || slices.ContainsFunc(l.nodeIDs, func(id string) bool { return on(r, id) })
+// isOn tells whether a volume is on a node of these names or IDs.
+func isOn(r *v1.Volume, names, ids []string) bool {
+	return slices.ContainsFunc(slices.Concat(names, ids), func(node string) bool { return on(r, node) })
 }
 
 // on tells whether a volume is attached on a node or has a copy there.

@@ -67,14 +67,17 @@ func (n *nodes) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, err := n.completeRecords(ctx, kube, client)
+	records, warn, err := n.recordsNow(ctx, kube, client)
 	if err != nil {
 		return err
 	}
-	defer n.warn(ctx, kube, records)()
+	defer warn()
 	csi, err := n.csiNodes(ctx, kube)
 	if err != nil && !apierrors.IsForbidden(err) { // names are told by records too
 		return err
+	}
+	if err != nil {
+		defer fmt.Fprintln(n.ErrOut, "Without the right to list CSINodes, nodes without volumes are not shown, nor what Kubernetes calls the others.")
 	}
 	found := nodeEntries(record.Nodes(theirs(records)), csi)
 	if len(found) == 0 && !n.isDocument() {
@@ -130,8 +133,16 @@ func namesOfNodes(csi map[string]string) nodeNames {
 	return names
 }
 
-// nodeCalled is a node's name, also if it is given as -o name prints it.
-func nodeCalled(name string) string { return cmp.Or(strings.TrimPrefix(name, "node/"), name) }
+// nodesCalled are the names of nodes, each once, also if they are given as they are printed.
+func nodesCalled(given []string) []string {
+	var names []string
+	for _, name := range given {
+		for _, name := range strings.Split(name, severalNames) {
+			names = append(names, cmp.Or(strings.TrimPrefix(name, "node/"), name))
+		}
+	}
+	return once(names)
+}
 
 // name is what a node is called: its host name, or its ID, if no CSINode names it.
 func (n nodeNames) name(id, host string) string { return cmp.Or(n[id], host, id) }

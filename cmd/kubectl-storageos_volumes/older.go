@@ -16,9 +16,13 @@ import (
 // is known of its PersistentVolume. Both are concluded again here, as the controller does it,
 // or a question for what is not well would be answered by "none".
 
-// isPruned tells whether a record lacks what the controller has concluded.
-func isPruned(r *v1.Volume) bool {
-	return identity(r) != "" && record.ReadCondition(r, v1.ConditionPresent) == record.Condition{}
+// isPruned tells whether a record lacks what the controller has concluded: an older CRD drops it of
+// each, and a record that was just made has no status yet.
+func isPruned(r *v1.Volume) bool { return identity(r) != "" && !isWritten(r) }
+
+// isWritten tells whether a record says what the controller has concluded.
+func isWritten(r *v1.Volume) bool {
+	return record.ReadCondition(r, v1.ConditionPresent) != record.Condition{}
 }
 
 // complete fills in what records lack. Since when it is so nobody knows.

@@ -203,10 +203,11 @@ func TestDoubts(t *testing.T) {
 		"what was listed is not recorded": {age: time.Second, behind: 3 * time.Minute, want: "What was listed in the last 3m0s is not all recorded yet."},
 		"nothing was recorded yet":        {age: time.Second, behind: 1 << 62, want: "What was listed is not all recorded yet, or not any more."},
 		"a volume is deleted": {age: time.Second, behind: 1 << 62, more: []v1.Volume{volume("v6", absent)},
-			want: "1 record waits: StorageOS does not list its volume."},
-		"a volume is deleted, and others are not recorded": {age: time.Second, behind: 1 << 62, more: []v1.Volume{volume("v6", absent)},
-			said: record.Heartbeat{Volumes: 9}, want: "What was listed is not all recorded yet, or not any more."},
-		"a record goes": {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
+			want: "1 record waits for the proof that its volume is gone; meanwhile it cannot be told whether all else is recorded."},
+		"there are fewer records": {age: time.Second, said: record.Heartbeat{Volumes: 9}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
+		"one has gone":            {age: time.Second, said: record.Heartbeat{Records: 1}, want: "There are other records than the controller knew of when StorageOS was last listed."},
+		"a record without status": {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record has no status yet: how healthy the volume is, and whose, is not known."},
+		"a record goes":           {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
 		"of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2"},
 			want: "2 records are of another StorageOS cluster than the one that was listed, and say how it was before."},
 		"of one that is not told":  {age: time.Second},
@@ -222,6 +223,9 @@ func TestDoubts(t *testing.T) {
 			if tc.age > 0 {
 				lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "there", Name: record.HeartbeatName}}
 				tc.said.Completed = now.Add(-tc.age)
+				if tc.said.Records == 0 {
+					tc.said.Records = record.SumOf(append(slices.Clone(records), tc.more...), tc.said.Completed)
+				}
 				if tc.behind < time.Hour {
 					tc.said.Recorded = tc.said.Completed.Add(-tc.behind)
 				}

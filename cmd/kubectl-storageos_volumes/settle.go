@@ -25,8 +25,9 @@ const (
 
 // evidence is what is known at one time, by which it is foretold what becomes of volumes.
 type evidence struct {
-	beat    record.Heartbeat // read before the records: they may only be newer
-	records []v1.Volume      // one of each volume
+	beat    record.Heartbeat  // read before the records: they may only be newer
+	csi     map[string]string // the IDs of nodes, by their names in Kubernetes
+	records []v1.Volume       // one of each volume
 	pvs     []corev1.PersistentVolume
 }
 

@@ -8,11 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/kubernetes/fake"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	recordsfake "github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned/fake"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -105,4 +109,26 @@ func TestSettledEnds(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// Which nodes are meant is read anew each time, too: a node may be made anew meanwhile.
+func TestReadNodes(t *testing.T) {
+	t.Parallel()
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "there", Name: record.HeartbeatName}}
+	record.Heartbeat{Completed: time.Now()}.Write(lease)
+	kube := fake.NewClientset(lease)
+	d := &drainCheck{cli: &cli{controllerNamespace: "there", csiDriver: "csi.storageos.com"}}
+	for _, id := range []string{"before", "now"} {
+		n := &storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: "worker-1"}, Spec: storagev1.CSINodeSpec{
+			Drivers: []storagev1.CSINodeDriver{{Name: "csi.storageos.com", NodeID: id}},
+		}}
+		_ = kube.Tracker().Delete(storagev1.SchemeGroupVersion.WithResource("csinodes"), "", n.Name)
+		if err := kube.Tracker().Add(n); err != nil {
+			t.Fatal(err)
+		}
+		is, err := d.read(t.Context(), kube, recordsfake.NewSimpleClientset())
+		if err != nil || is.csi["worker-1"] != id {
+			t.Errorf("%v, %v, want %s", is.csi, err, id)
+		}
+	}
 }

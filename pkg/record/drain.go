@@ -184,7 +184,7 @@ func Waiting(records []v1.Volume) string {
 	if absent == 0 {
 		return ""
 	}
-	return count(absent, "record waits: StorageOS does not list its volume", "records wait: StorageOS does not list their volumes")
+	return count(absent, "record waits for the proof that its volume is gone", "records wait for the proof that their volumes are gone")
 }
 
 // Lag is what is not recorded that was listed longer ago than is Fresh, "" if all is. After a

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,8 +175,8 @@ func TestWaiting(t *testing.T) {
 	absent.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
 	there := vol("w", "a online", nil, "")
 	for want, records := range map[string][]v1.Volume{
-		"": {there}, "1 record waits: StorageOS does not list its volume": {there, absent},
-		"2 records wait: StorageOS does not list their volumes": {absent, there, absent},
+		"": {there}, "1 record waits for the proof that its volume is gone": {there, absent},
+		"2 records wait for the proof that their volumes are gone": {absent, there, absent},
 	} {
 		if got := Waiting(records); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -207,17 +208,23 @@ func TestNodeIDs(t *testing.T) {
 	nodes := Nodes([]v1.Volume{vol("v", "a online", nil, "")})
 	nodes = append(nodes, Node{ID: "b", Host: "host-c"}, Node{ID: "c", Host: "host-c"}, Node{ID: "d"}, Node{ID: "e"})
 	for name, tc := range map[string]struct {
-		node, csi string
-		want      string
+		node string
+		csi  string // names and IDs
+		want string
 	}{
-		"by its CSINode": {"worker", "x", "x"}, "by its name": {"host-a", "", "a"}, "by both": {"host-a", "a", "a"},
-		"they differ: either may be it": {"host-a", "x", "a x"}, "by neither": {"worker", "", ""},
-		"by its ID": {"a", "", "a"}, "made anew, under the same host name": {"worker", "b", "b c"},
-		"without a host name": {"worker", "d", "d"},
+		"by its CSINode": {"worker", "worker x", "x"}, "by its name": {"host-a", "", "a"}, "by both": {"host-a", "host-a a", "a"},
+		"they differ: either may be it": {"host-a", "host-a x", "a x"}, "by neither": {"worker", "", ""},
+		"by its ID": {"a", "", "a"}, "made anew, under the same host name": {"worker", "worker b", "b c"},
+		"the host name of another": {"worker", "worker b other c", "b"}, "by the host name of both": {"host-c", "worker b other c", "b c"},
+		"without a host name": {"worker", "worker d", "d"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := strings.Join(NodeIDs(tc.node, tc.csi, nodes), " "); got != tc.want {
+			csi := map[string]string{}
+			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
+				csi[of[0]] = of[1]
+			}
+			if got := strings.Join(NodeIDs(tc.node, csi, nodes), " "); got != tc.want {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
@@ -235,10 +242,10 @@ func TestNodes(t *testing.T) {
 		vol("v5", "", nil, ""),
 	}
 	want := []Node{
-		{ID: "a", Host: "host-a", Masters: 2, Attached: 1, LastCopies: 1, Health: v1.HealthHealthy},
-		{ID: "b", Host: "host-b", Masters: 1, Replicas: 2, Degraded: 2, Health: v1.HealthDegraded},
+		{ID: "a", Host: "host-a", Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
+		{ID: "b", Host: "host-b", Masters: 1, Replicas: 2, Degraded: 2, Usable: 1, Health: v1.HealthDegraded},
 		{ID: "c", Host: "host-c", Attached: 1, Health: v1.HealthUnknown},
-		{ID: "d", Host: "host-d", Masters: 1, Replicas: 1, Degraded: 2, LastCopies: 2, Health: v1.HealthHealthy},
+		{ID: "d", Host: "host-d", Masters: 1, Replicas: 1, Degraded: 2, Usable: 2, LastCopies: 2, Health: v1.HealthHealthy},
 		{ID: "e", Host: "host-e", Replicas: 1, Degraded: 1, Health: v1.HealthOffline},
 	}
 	got := Nodes(records)

@@ -64,6 +64,11 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 	if h.Cluster == unnamed {
 		h.Cluster = ""
 	}
+	for _, name := range []string{annotationUnwritten, annotationVolumes, annotationRecords, annotationRecorded} {
+		if _, ok := lease.Annotations[name]; !ok {
+			return Heartbeat{}, fmt.Errorf("the Lease %s has no annotation %s, as one that a controller before 0.2.0 writes", HeartbeatName, name)
+		}
+	}
 	for name, n := range map[string]*int{
 		annotationHeld: &h.Held, annotationInvalid: &h.Invalid, annotationUnwritten: &h.Unwritten, annotationVolumes: &h.Volumes,
 	} {

@@ -41,12 +41,12 @@ func TestHeartbeatUnreadable(t *testing.T) {
 		"no time":                       {func(l *coordinationv1.Lease) { l.Spec.RenewTime = nil }, "when it ended"},
 		"no holder":                     {func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil }, "of which cluster"},
 		"an empty holder":               {func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = &empty }, "of which cluster"},
-		"no annotations":                {func(l *coordinationv1.Lease) { l.Annotations = nil }, "not a number"},
+		"no annotations":                {func(l *coordinationv1.Lease) { l.Annotations = nil }, "has no annotation api.storageos.com/unwritten, "},
 		"held: many":                    {func(l *coordinationv1.Lease) { l.Annotations["api.storageos.com/held"] = "many" }, `api.storageos.com/held of the Lease storageos-volume-sync-listing is "many"`},
-		"unwritten by an older version": {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/unwritten") }, `api.storageos.com/unwritten of the Lease storageos-volume-sync-listing is ""`},
-		"volumes by an older version":   {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/volumes") }, `api.storageos.com/volumes of the Lease storageos-volume-sync-listing is ""`},
-		"recorded by an older version":  {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/recorded") }, `api.storageos.com/recorded of the Lease storageos-volume-sync-listing is "", not a time`},
-		"records by an older version":   {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/records") }, `api.storageos.com/records of the Lease storageos-volume-sync-listing is "", not a sum`},
+		"unwritten by an older version": {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/unwritten") }, `has no annotation api.storageos.com/unwritten, `},
+		"volumes by an older version":   {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/volumes") }, `has no annotation api.storageos.com/volumes, `},
+		"recorded by an older version":  {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/recorded") }, `has no annotation api.storageos.com/recorded, `},
+		"records by an older version":   {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/records") }, `has no annotation api.storageos.com/records, `},
 		"invalid: -1":                   {func(l *coordinationv1.Lease) { l.Annotations["api.storageos.com/invalid"] = "-1" }, `api.storageos.com/invalid of the Lease storageos-volume-sync-listing is "-1"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,6 +16,7 @@ type Node struct {
 	Replicas int
 	Attached int
 	Degraded int // volumes with a copy there that are not Healthy
+	Usable   int // copies there whose data is whole: the node is there
 	// LastCopies are copies there without which their volume could not go on.
 	LastCopies int
 	// Health is Healthy if each copy there is well or on its way to be, Offline if none is,
@@ -65,6 +66,9 @@ func Nodes(records []v1.Volume) []Node {
 			if c.Survives && survive == 1 {
 				n.LastCopies++
 			}
+			if c.Usable {
+				n.Usable++
+			}
 			if c.Ailing() {
 				n.ailing++
 			}
@@ -96,19 +100,25 @@ func (n *Node) health() v1.Health {
 // NodeIDs are the IDs of the nodes of StorageOS that a node of Kubernetes may be: what its
 // CSINode says, the one whose ID that is, as which a node without a name is known, and those that
 // records know under either name, or under the host name of these: a node that was made anew keeps
-// it. None: it cannot be told.
-func NodeIDs(name, csiNodeID string, nodes []Node) []string {
-	ids, hosts := map[string]bool{}, map[string]bool{name: true, csiNodeID: true}
-	if csiNodeID != "" {
-		ids[csiNodeID] = true
+// it. What another's CSINode names is that one, whatever it shares with a node that has a CSINode of
+// its own. None: it cannot be told. Csi are the IDs that CSINodes tell, by the names of their nodes.
+func NodeIDs(name string, csi map[string]string, nodes []Node) []string {
+	own := csi[name]
+	ids, hosts := map[string]bool{}, map[string]bool{name: true, own: true}
+	if own != "" {
+		ids[own] = true
 	}
 	for _, n := range nodes {
-		if n.ID == name || n.ID == csiNodeID {
+		if n.ID == name || n.ID == own {
 			ids[n.ID], hosts[n.Host] = true, true
 		}
 	}
+	others := map[string]bool{}
+	for other, id := range csi {
+		others[id] = others[id] || own != "" && other != name
+	}
 	for _, n := range nodes {
-		if n.Host != "" && hosts[n.Host] {
+		if n.Host != "" && hosts[n.Host] && !others[n.ID] {
 			ids[n.ID] = true
 		}
 	}
