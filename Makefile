@@ -130,7 +130,7 @@ test-model: ## look for a history, among 100,000 new ones, that breaks a rule
 
 .PHONY: test-search
 test-search: export GOMEMLIMIT := 15GiB
-test-search: ## search the small worlds of the decision to their ends: three disturbances, two where two volumes may have any; ten minutes, 17 GB
+test-search: ## search the small worlds of the decision to their ends: three disturbances, two where two volumes may have any; ten minutes, 15 GB
 	go test -count=1 -timeout 0 -v -run '^TestSearch$$/^(one_volume|two_processes|two_volumes,_one_name)$$' ./pkg/controller/internal/policy -disturbances 3
 	go test -count=1 -timeout 0 -v -run '^TestSearch$$/^two_volumes$$' ./pkg/controller/internal/policy -disturbances 2
 

@@ -132,8 +132,11 @@ func (c *cli) completeRecords(ctx context.Context, kube kubernetes.Interface, cl
 		return records, err
 	}
 	pvs, err := c.listPersistentVolumes(ctx, kube)
-	if apierrors.IsForbidden(err) && slices.ContainsFunc(records, func(r v1.Volume) bool { return isWritten(&r) }) {
-		return records, nil // the others are not written yet
+	if apierrors.IsForbidden(err) && slices.ContainsFunc(records, saysAll) {
+		for i := range records {
+			concludeHealth(&records[i]) // the others are yet to say it
+		}
+		return records, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the CRD of the records is an older one, which keeps neither health nor claims (the current one: deploy/crd), and without PersistentVolumes they cannot be told: %w", err)

@@ -143,6 +143,8 @@ func TestCommands(t *testing.T) {
 		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
 
 		"nodes as a table prints one": {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-7", "a", "worker-2", "b")), "list --node worker-1,worker-7", 0, "r-v1 ", ""},
+		"an empty node":               {answeringOf(0), "list --node=", 2, "", "error: --node is empty"},
+		"an empty node beside one":    {answeringOf(0), "list --node worker-2,", 0, "r-v2 ", ""},
 		"two nodes":                   {answeringOf(0), "list --node worker-1 --node worker-2", 0, "r-v2 ", ""},
 
 		"volumes that are old":      {answeringOf(12 * minute), "list", 0, "r-v1 ", "StorageOS was last listed completely 12m"},
@@ -157,7 +159,8 @@ func TestCommands(t *testing.T) {
 		"nodes without CSINodes":    {answeringOf(0).but(csiNodesPath, nil), "nodes", 0, "host-a ", "Without the right to list CSINodes, nodes without volumes are not shown"},
 		"no records any more":       {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "list -o json", 0, `"items": []`, "StorageOS has listed 2 volumes, and there are records of 0.\n"},
 		"orphans, and no records":   {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "orphans", 0, "There are no orphans.", "StorageOS has listed 2 volumes, and there are records of 0.\n"},
-		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record has no status yet"},
+		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record does not say yet which claim uses the volume.\n"},
+		"of which the copies tell":  {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list --health Unknown", 0, "r-v3 ", "1 record does not say yet which claim uses the volume.\n"},
 		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},

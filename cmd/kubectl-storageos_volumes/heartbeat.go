@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,15 +34,19 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 // they may not be. How old they are is asked first: the records may only be newer.
 func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (records []v1.Volume, warn func(), err error) {
 	h, unknown := c.heartbeat(ctx, kube)
+	now := c.clock.now()
 	if records, err = c.completeRecords(ctx, kube, client); err != nil {
 		return nil, nil, err
 	}
-	said := doubts(records, h, unknown, c.clock.now())
-	return records, func() {
-		if said != "" {
-			fmt.Fprintln(c.ErrOut, said)
-		}
-	}, nil
+	said := doubts(records, h, unknown, now)
+	return records, func() { c.warn(said) }, nil
+}
+
+// warn says what there is to be known before records are believed.
+func (c *cli) warn(said string) {
+	if said != "" {
+		fmt.Fprintln(c.ErrOut, said)
+	}
 }
 
 // doubts says what there is to be known before records are believed, "" if there is nothing.
@@ -57,18 +62,16 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if age > record.Fresh {
 		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second)))
 	}
-	ours := theirs(records)
-	waits, lag, tally := record.Waiting(ours), record.Lag(h, h.Completed), ""
-	switch {
-	case waits != "" && h.Recorded.IsZero():
+	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isAbsent(&r) })
+	lag := record.Lag(h, h.Completed)
+	if waits := record.Waiting(records); waits != "" && h.Recorded.IsZero() {
 		lag = waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else
-	case waits == "" && lag == "" && len(said) == 0 && h.Invalid+h.Unwritten == 0:
-		tally = record.Tally(ours, h)
 	}
-	for _, why := range []string{lag, tally} {
-		if why != "" {
-			said = append(said, strings.ToUpper(why[:1])+why[1:]+".")
-		}
+	if lag != "" {
+		said = append(said, strings.ToUpper(lag[:1])+lag[1:]+".")
+	}
+	if len(present)+h.Invalid+h.Unwritten < h.Volumes { // their sum would tell of each that went as it should, too
+		said = append(said, fmt.Sprintf("StorageOS has listed %d volumes, and there are records of %d.", h.Volumes, len(present)))
 	}
 	if n := h.Held; n > 0 {
 		said = append(said, how(n, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed")+
@@ -82,12 +85,12 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		if records[i].DeletionTimestamp != nil {
 			going++
 		}
-		if isPruned(&records[i]) {
+		if identity(&records[i]) != "" && !saysWhose(&records[i]) {
 			bare++
 		}
 	}
 	if bare > 0 {
-		said = append(said, how(bare, "record has", "records have")+" no status yet: how healthy the volume is, and whose, is not known.")
+		said = append(said, how(bare, "record does", "records do")+" not say yet which claim uses the volume.")
 	}
 	if others > 0 {
 		said = append(said, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",

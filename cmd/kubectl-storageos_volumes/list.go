@@ -161,7 +161,9 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 	if len(l.nodes) == 0 {
 		return nil
 	}
-	l.nodes = nodesCalled(l.nodes)
+	if l.nodes = nodesCalled(l.nodes); len(l.nodes) == 0 {
+		return errors.New("--node is empty: name a node, or leave it out")
+	}
 	csi, forbidden := l.csiNodes(ctx, kube)
 	if forbidden != nil && !apierrors.IsForbidden(forbidden) {
 		return forbidden

@@ -18,11 +18,16 @@ import (
 
 // isPruned tells whether a record lacks what the controller has concluded: an older CRD drops it of
 // each, and a record that was just made has no status yet.
-func isPruned(r *v1.Volume) bool { return identity(r) != "" && !isWritten(r) }
+func isPruned(r *v1.Volume) bool { return identity(r) != "" && !saysAll(*r) }
 
-// isWritten tells whether a record says what the controller has concluded.
-func isWritten(r *v1.Volume) bool {
-	return record.ReadCondition(r, v1.ConditionPresent) != record.Condition{}
+// saysAll tells whether a record says what the controller has concluded.
+func saysAll(r v1.Volume) bool {
+	return record.ReadCondition(&r, v1.ConditionPresent) != record.Condition{}
+}
+
+// saysWhose tells whether a record says which PersistentVolume refers to its volume, or that none does.
+func saysWhose(r *v1.Volume) bool {
+	return record.ReadCondition(r, v1.ConditionBound) != record.Condition{}
 }
 
 // complete fills in what records lack. Since when it is so nobody knows.
@@ -36,21 +41,35 @@ func complete(records []v1.Volume, pvs []corev1.PersistentVolume) {
 }
 
 func conclude(r *v1.Volume, pvs []corev1.PersistentVolume) {
-	health, present, bound := record.FromRecord(r).HealthStatus(), record.Listed, record.NoPersistentVolume
-	if isAbsent(r) {
-		health, present = record.HealthNotListed, record.NotListed
-	}
+	concludeHealth(r)
+	bound := record.NoPersistentVolume
 	if r.Status.PersistentVolume = joined(pvs); r.Status.PersistentVolume != nil {
 		bound = record.BoundIn(corev1.PersistentVolumePhase(r.Status.PersistentVolume.Phase))
 	}
+	bound.Apply(r, v1.ConditionBound, time.Time{})
+	forgetTimes(r)
+}
+
+// concludeHealth fills in what the copies tell.
+func concludeHealth(r *v1.Volume) {
+	if !isPruned(r) {
+		return
+	}
+	health, present := record.FromRecord(r).HealthStatus(), record.Listed
+	if isAbsent(r) {
+		health, present = record.HealthNotListed, record.NotListed
+	}
 	health.Apply(r, time.Time{})
 	present.Apply(r, v1.ConditionPresent, time.Time{})
-	bound.Apply(r, v1.ConditionBound, time.Time{})
-	for i := range r.Status.Conditions {
-		r.Status.Conditions[i].LastTransitionTime = metav1.Time{}
-	}
+	forgetTimes(r)
 	if r.Status.Capacity == nil && r.Spec.SizeBytes > 0 {
 		r.Status.Capacity = resource.NewQuantity(r.Spec.SizeBytes, resource.BinarySI)
+	}
+}
+
+func forgetTimes(r *v1.Volume) {
+	for i := range r.Status.Conditions {
+		r.Status.Conditions[i].LastTransitionTime = metav1.Time{}
 	}
 }
 

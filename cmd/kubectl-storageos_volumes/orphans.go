@@ -70,6 +70,8 @@ func (o *orphans) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	beat, unknown := o.heartbeat(ctx, kube) // first: what is read then may only be newer
+	now := o.clock.now()
 	records, err := o.completeRecords(ctx, kube, client)
 	if err != nil {
 		return err
@@ -78,14 +80,8 @@ func (o *orphans) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := o.clock.now()
-	beat, unknown := o.heartbeat(ctx, kube)
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
-	defer func() { // after what was asked for
-		if said := doubts(records, beat, unknown, now); said != "" {
-			fmt.Fprintln(o.ErrOut, said)
-		}
-	}()
+	defer o.warn(doubts(records, beat, unknown, now)) // after what was asked for
 	if len(found) == 0 && !o.isDocument() {
 		if beat.Invalid > 0 || beat.Unwritten > 0 {
 			fmt.Fprintln(o.Out, "There are no orphans among what is recorded.")

@@ -32,6 +32,7 @@ func volume(id string, changes ...func(*v1.Volume)) v1.Volume {
 		Name: "r-" + id, CreationTimestamp: old, Labels: map[string]string{v1.LabelVolumeID: id}, Annotations: map[string]string{},
 	}}
 	record.Listed.Apply(&r, v1.ConditionPresent, old.Time)
+	record.NoPersistentVolume.Apply(&r, v1.ConditionBound, old.Time)
 	for _, change := range changes {
 		change(&r)
 	}
@@ -204,10 +205,13 @@ func TestDoubts(t *testing.T) {
 		"nothing was recorded yet":        {age: time.Second, behind: 1 << 62, want: "What was listed is not all recorded yet, or not any more."},
 		"a volume is deleted": {age: time.Second, behind: 1 << 62, more: []v1.Volume{volume("v6", absent)},
 			want: "1 record waits for the proof that its volume is gone; meanwhile it cannot be told whether all else is recorded."},
-		"there are fewer records": {age: time.Second, said: record.Heartbeat{Volumes: 9}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
-		"one has gone":            {age: time.Second, said: record.Heartbeat{Records: 1}, want: "There are other records than the controller knew of when StorageOS was last listed."},
-		"a record without status": {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record has no status yet: how healthy the volume is, and whose, is not known."},
-		"a record goes":           {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
+		"there are fewer records":                {age: time.Second, said: record.Heartbeat{Volumes: 9}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
+		"there are, and some cannot be recorded": {age: time.Second, said: record.Heartbeat{Volumes: 9, Invalid: 2}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
+		"there are not, as some cannot be":       {age: time.Second, said: record.Heartbeat{Volumes: 6, Invalid: 2}, want: "2 volumes or PersistentVolumes are not recorded as they are now."},
+		"one of them waits":                      {age: time.Second, more: []v1.Volume{volume("v6", absent)}, said: record.Heartbeat{Volumes: 5}, want: "StorageOS has listed 5 volumes, and there are records of 4."},
+		"one went as it should":                  {age: time.Second, said: record.Heartbeat{Volumes: 4, Records: 1}},
+		"a record without status":                {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
+		"a record goes":                          {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
 		"of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2"},
 			want: "2 records are of another StorageOS cluster than the one that was listed, and say how it was before."},
 		"of one that is not told":  {age: time.Second},
@@ -223,9 +227,6 @@ func TestDoubts(t *testing.T) {
 			if tc.age > 0 {
 				lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "there", Name: record.HeartbeatName}}
 				tc.said.Completed = now.Add(-tc.age)
-				if tc.said.Records == 0 {
-					tc.said.Records = record.SumOf(append(slices.Clone(records), tc.more...), tc.said.Completed)
-				}
 				if tc.behind < time.Hour {
 					tc.said.Recorded = tc.said.Completed.Add(-tc.behind)
 				}

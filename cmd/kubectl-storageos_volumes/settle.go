@@ -35,11 +35,25 @@ type evidence struct {
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
-	reasons := []string{record.Waiting(e.records)}
+	reasons := []string{record.Waiting(e.records), withoutStatus(e.records)}
 	if len(lasting) == 0 { // for which the numbers may differ
 		reasons = append(reasons, record.Lag(e.beat, now), record.Tally(e.records, e.beat))
 	}
 	return lasting, append(passing, slices.DeleteFunc(reasons, func(why string) bool { return why == "" })...)
+}
+
+// withoutStatus is how many records were just made, and do not say yet where the copies are.
+func withoutStatus(records []v1.Volume) string {
+	n := 0
+	for i := range records {
+		if records[i].Status.VolumeID == "" && len(record.Copies(&records[i].Status)) == 0 {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return how(n, "record has", "records have") + " no status yet"
 }
 
 // settled reads, and does so again while nothing but what may be over in a moment is in doubt.

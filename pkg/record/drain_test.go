@@ -206,7 +206,8 @@ func TestLag(t *testing.T) {
 func TestNodeIDs(t *testing.T) {
 	t.Parallel()
 	nodes := Nodes([]v1.Volume{vol("v", "a online", nil, "")})
-	nodes = append(nodes, Node{ID: "b", Host: "host-c"}, Node{ID: "c", Host: "host-c"}, Node{ID: "d"}, Node{ID: "e"})
+	nodes = append(nodes, Node{ID: "b", Host: "host-c"}, Node{ID: "c", Host: "host-c"}, Node{ID: "d"}, Node{ID: "e"},
+		Node{ID: "f", Host: "host-f", Usable: 1}, Node{ID: "g", Host: "host-f", Usable: 1})
 	for name, tc := range map[string]struct {
 		node string
 		csi  string // names and IDs
@@ -215,8 +216,11 @@ func TestNodeIDs(t *testing.T) {
 		"by its CSINode": {"worker", "worker x", "x"}, "by its name": {"host-a", "", "a"}, "by both": {"host-a", "host-a a", "a"},
 		"they differ: either may be it": {"host-a", "host-a x", "a x"}, "by neither": {"worker", "", ""},
 		"by its ID": {"a", "", "a"}, "made anew, under the same host name": {"worker", "worker b", "b c"},
-		"the host name of another": {"worker", "worker b other c", "b"}, "by the host name of both": {"host-c", "worker b other c", "b c"},
-		"without a host name": {"worker", "worker d", "d"},
+		"the host name of another": {"worker", "worker f other g", "f"}, "by the host name of both": {"host-f", "worker f other g", "f g"},
+		"that of another, by its ID": {"f", "worker f other g", "f"}, "and no copy is well": {"worker", "worker b other c", "b c"},
+		"its CSINode has another's ID": {"worker", "worker f more f other g", "f g"},
+		"by an ID that a CSINode has":  {"x", "worker x", "x"},
+		"without a host name":          {"worker", "worker d", "d"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -98,27 +98,29 @@ func (n *Node) health() v1.Health {
 }
 
 // NodeIDs are the IDs of the nodes of StorageOS that a node of Kubernetes may be: what its
-// CSINode says, the one whose ID that is, as which a node without a name is known, and those that
-// records know under either name, or under the host name of these: a node that was made anew keeps
-// it. What another's CSINode names is that one, whatever it shares with a node that has a CSINode of
-// its own. None: it cannot be told. Csi are the IDs that CSINodes tell, by the names of their nodes.
+// CSINode says, the one whose ID that is, and those that records know under either name, or under the
+// host name of these: a node that was made anew keeps it. Where a copy is well on the node that its
+// CSINode alone names, what another's CSINode names is that one, though they share a host name. None: it
+// cannot be told. Csi are the IDs that CSINodes tell, by the names of their nodes.
 func NodeIDs(name string, csi map[string]string, nodes []Node) []string {
-	own := csi[name]
-	ids, hosts := map[string]bool{}, map[string]bool{name: true, own: true}
+	own, named := csi[name], map[string]int{}
+	for _, id := range csi {
+		named[id]++
+	}
+	if named[name] > 0 || slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == name }) {
+		own = name
+	}
+	ids, hosts, sure := map[string]bool{}, map[string]bool{name: true, own: true}, false
 	if own != "" {
 		ids[own] = true
 	}
 	for _, n := range nodes {
-		if n.ID == name || n.ID == own {
-			ids[n.ID], hosts[n.Host] = true, true
+		if n.ID == own {
+			hosts[n.Host], sure = true, n.Usable > 0 && named[own] == 1
 		}
 	}
-	others := map[string]bool{}
-	for other, id := range csi {
-		others[id] = others[id] || own != "" && other != name
-	}
 	for _, n := range nodes {
-		if n.Host != "" && hosts[n.Host] && !others[n.ID] {
+		if n.Host != "" && hosts[n.Host] && (!sure || named[n.ID] == 0) {
 			ids[n.ID] = true
 		}
 	}
