@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -52,4 +53,31 @@ func TestHistoryStoredLate(t *testing.T) {
 	if events["VolumeOffline"] != 1 {
 		t.Errorf("events: %v", events)
 	}
+}
+
+// One write of which the answer is lost is one that may be undone, however often what is written next
+// is refused.
+func TestHistoryLostOnce(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		writes := 0
+		h.records.fail = func(string) error {
+			if writes++; writes == 1 {
+				return nil
+			}
+			return apierrors.NewTooManyRequests("later", 0)
+		}
+		h.records.lost = func(string) error { return errDown }
+		h.api.Lists["one"][0] = "v0 1 offline"
+		for end := time.Now().Add(40 * time.Second); time.Now().Before(end); h.sleep(5 * time.Second) {
+			_ = h.leader.poller.Poll(h.ctx)
+			h.work(h.leader, 10)
+			h.api.Lists["one"][0] = "v0 7 offline"
+		}
+		if last := h.leader.tracker.all["v0"].LastWrite; last.Undone() || writes < 4 {
+			t.Errorf("%+v after %d writes", last, writes)
+		}
+		h.records.fail, h.records.lost = nil, nil
+		h.polls(3)
+	})
 }

@@ -71,7 +71,9 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	if err != nil || after != nil {
 		r.tried(err)
 	}
-	r.foundStored(id, d.Memory.Unanswered, was)
+	if d.Memory.Unanswered.Was != nil {
+		r.foundStored(id, was)
+	}
 	r.lastWrote(id, d, was, after)
 	if err != nil && was != nil {
 		r.unanswered(id, o.Now, was, after, &d, err)

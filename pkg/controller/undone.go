@@ -30,11 +30,17 @@ func (r *Reconciler) lastWrote(id string, d policy.Decision, was *state.Record, 
 	}
 }
 
-// foundStored takes note of a write that was not answered and has been stored, as the next one has
-// found a newer record.
-func (r *Reconciler) foundStored(id string, u policy.Unanswered, was *state.Record) {
-	if u.Was != nil && was != nil && u.Was.OlderThan(was) {
-		r.mayBeUndone(id, u.Stored)
+// foundStored takes note of what a write has found of a record, before what it has written. The write
+// before it may not have been answered.
+func (r *Reconciler) foundStored(id string, was *state.Record) {
+	now, found := time.Now(), false
+	r.tracker.update(id, now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
+		is := r.rules.FoundStored(t, was, now)
+		found = is.LastWrite != t.LastWrite
+		return is
+	})
+	if found {
+		r.recheck.add(id) // it is forgotten then, or later
 	}
 }
 

@@ -73,13 +73,25 @@ func (t Memory) Lost(was, half *state.Record, d *Decision) (Memory, []Event) {
 func (s *Rules) FoundOut(t Memory, u Unanswered, is *state.Record, now time.Time) (Memory, []Event) {
 	t.Unanswered, t.Written = Unanswered{}, is
 	if is == nil || u.Was.OlderThan(is) {
-		t.LastWrite = u.Stored(t.LastWrite, now, s.LongestRetry())
+		t.LastWrite = u.stored(t.LastWrite, now, s.LongestRetry())
 	}
 	if is == nil {
 		return t, nil
 	}
 	t.Unanswered = u.Answered(is)
 	return t, u.Tell(is)
+}
+
+// FoundStored follows from what the next write has found, was, of a record of which nobody knew what
+// it says: a newer one. It is counted once, however often that is tried.
+func (s *Rules) FoundStored(t Memory, was *state.Record, now time.Time) Memory {
+	u := &t.Unanswered
+	if u.Was == nil || was == nil || !u.Was.OlderThan(was) {
+		return t
+	}
+	t.LastWrite = u.stored(t.LastWrite, now, s.LongestRetry())
+	u.Wanted = 0
+	return t
 }
 
 // WasRefused follows from a write that the API server does not take. It tells whether that is

@@ -16,9 +16,9 @@ type Unanswered struct {
 	Wanted uint64        // what it was to make of the record, see Decision
 }
 
-// Stored is the last write of a record that is newer than it was before one that was not answered:
+// stored is the last write of a record that is newer than it was before one that was not answered:
 // that was stored, and may have been undone since.
-func (u Unanswered) Stored(last LastWrite, now time.Time, longest time.Duration) LastWrite {
+func (u Unanswered) stored(last LastWrite, now time.Time, longest time.Duration) LastWrite {
 	if u.Wanted == 0 {
 		return last
 	}
@@ -58,5 +58,5 @@ func (s *Rules) answer(o *Observation, d *Decision) {
 	}
 	d.Reports = append(d.Reports, u.Tell(o.Record)...)
 	d.Memory.Unanswered = u.Answered(o.Record)
-	d.Memory.LastWrite = u.Stored(d.Memory.LastWrite, o.Now, s.LongestRetry())
+	d.Memory.LastWrite = u.stored(d.Memory.LastWrite, o.Now, s.LongestRetry())
 }

@@ -541,7 +541,7 @@ func TestWants(t *testing.T) {
 }
 
 // A write that was not answered, and is found stored when its record is read, may be undone like
-// any other.
+// any other. It was one.
 func TestFoundOutStored(t *testing.T) {
 	t.Parallel()
 	s, was := defaultRules(), recordOf(rightState())
@@ -559,8 +559,17 @@ func TestFoundOutStored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if is, _ := s.FoundOut(Memory{}, Unanswered{Was: was, Wanted: tc.wanted}, tc.is, noon); is.LastWrite != tc.want {
+			u := Unanswered{Was: was, Wanted: tc.wanted}
+			if is, _ := s.FoundOut(Memory{}, u, tc.is, noon); is.LastWrite != tc.want {
 				t.Errorf("%+v, want %+v", is.LastWrite, tc.want)
+			}
+			if tc.is == nil {
+				tc.want = LastWrite{} // it is made anew: nothing was found
+			}
+			// Found by the next write, which is tried more than once.
+			is := s.FoundStored(s.FoundStored(Memory{Unanswered: u}, tc.is, noon), tc.is, noon)
+			if is.LastWrite != tc.want || is.Unanswered.Was != was {
+				t.Errorf("%+v, %+v, want %+v", is.LastWrite, is.Unanswered, tc.want)
 			}
 		})
 	}
