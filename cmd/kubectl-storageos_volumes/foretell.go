@@ -95,9 +95,12 @@ func meantNodes(names []string, csi map[string]string, known []record.Node) ([]m
 // the one whose host name is another's, and an ID is that of the node that has it.
 func couldBe(node meantNode, meant map[string]bool, known []record.Node, csi map[string]string) []string {
 	own, named := csi[node.Name], namesOfNodes(csi)
+	if own == "" && named[node.Name] != "" {
+		return nil
+	}
 	hosted := false
 	for _, n := range known {
-		if n.ID == node.Name || n.ID == own && n.Usable > 0 && named[own] == node.Name {
+		if own == "" && n.ID == node.Name || n.ID == own && n.Usable > 0 && named[own] == node.Name {
 			return nil
 		}
 		hosted = hosted || n.Host != "" && slices.Contains(node.IDs, n.ID)

@@ -134,6 +134,8 @@ func TestForetellNames(t *testing.T) {
 		"it may be a new one":              {"worker-2", "worker-1 a worker-2 b", "failed", verdictUnknown},
 		"that is meant, too":               {"worker-2 new", "worker-1 a worker-2 b", "failed", verdictSafe},
 		"by its ID":                        {"b", "worker-1 a", "failed", verdictSafe},
+		"by an ID that a CSINode has":      {"d", "worker-1 a worker-4 d", "failed", verdictSafe},
+		"called like another's ID":         {"b", "worker-1 a b d", "failed", verdictUnknown},
 		"one of two CSINodes is of before": {"worker-3", "worker-1 a worker-3 b worker-9 b", "ready", verdictUnknown},
 		"it alone has a CSINode":           {"worker-3", "worker-1 a worker-3 b", "ready", verdictSafe},
 	} {

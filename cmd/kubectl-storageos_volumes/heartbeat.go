@@ -62,7 +62,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if age > record.Fresh {
 		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second)))
 	}
-	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isAbsent(&r) })
+	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isAbsent(&r) && !absentLater(&r, h.Completed) })
 	lag := record.Lag(h, h.Completed)
 	if waits := record.Waiting(records); waits != "" && h.Recorded.IsZero() {
 		lag = waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else
@@ -110,4 +110,10 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 func isElsewhere(r *v1.Volume, h record.Heartbeat) bool {
 	named := r.Annotations[v1.AnnotationClusterID]
 	return named != "" && h.Cluster != "" && named != h.Cluster
+}
+
+// absentLater tells whether a record may have been marked after that listing, which has shown its volume.
+func absentLater(r *v1.Volume, completed time.Time) bool {
+	since, err := time.Parse(time.RFC3339, r.Annotations[v1.AnnotationAbsentSince])
+	return err == nil && !since.Before(completed.Truncate(time.Second))
 }

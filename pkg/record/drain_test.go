@@ -218,9 +218,11 @@ func TestNodeIDs(t *testing.T) {
 		"by its ID": {"a", "", "a"}, "made anew, under the same host name": {"worker", "worker b", "b c"},
 		"the host name of another": {"worker", "worker f other g", "f"}, "by the host name of both": {"host-f", "worker f other g", "f g"},
 		"that of another, by its ID": {"f", "worker f other g", "f"}, "and no copy is well": {"worker", "worker b other c", "b c"},
-		"its CSINode has another's ID": {"worker", "worker f more f other g", "f g"},
-		"by an ID that a CSINode has":  {"x", "worker x", "x"},
-		"without a host name":          {"worker", "worker d", "d"},
+		"its CSINode has another's ID":     {"worker", "worker f more f other g", "f g"},
+		"another's host name is asked for": {"host-f", "host-f a other f", "a f g"},
+		"called like another's ID":         {"f", "f a", "a f"},
+		"by an ID that a CSINode has":      {"x", "worker x", "x"},
+		"without a host name":              {"worker", "worker d", "d"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

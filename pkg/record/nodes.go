@@ -100,27 +100,29 @@ func (n *Node) health() v1.Health {
 // NodeIDs are the IDs of the nodes of StorageOS that a node of Kubernetes may be: what its
 // CSINode says, the one whose ID that is, and those that records know under either name, or under the
 // host name of these: a node that was made anew keeps it. Where a copy is well on the node that its
-// CSINode alone names, what another's CSINode names is that one, though they share a host name. None: it
-// cannot be told. Csi are the IDs that CSINodes tell, by the names of their nodes.
+// CSINode alone names, what another's CSINode names is that one, if they share no more than a host name
+// that was not asked for. None: it cannot be told. Csi are the IDs that CSINodes tell, by the names of
+// their nodes.
 func NodeIDs(name string, csi map[string]string, nodes []Node) []string {
-	own, named := csi[name], map[string]int{}
+	named := map[string]int{}
 	for _, id := range csi {
 		named[id]++
 	}
-	if named[name] > 0 || slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == name }) {
-		own = name
-	}
-	ids, hosts, sure := map[string]bool{}, map[string]bool{name: true, own: true}, false
+	ids, own := map[string]bool{}, csi[name]
 	if own != "" {
 		ids[own] = true
 	}
+	if named[name] > 0 || slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == name }) {
+		ids[name], own = true, cmp.Or(own, name)
+	}
+	hosts, sure := map[string]bool{name: true, own: true}, false
 	for _, n := range nodes {
 		if n.ID == own {
 			hosts[n.Host], sure = true, n.Usable > 0 && named[own] == 1
 		}
 	}
 	for _, n := range nodes {
-		if n.Host != "" && hosts[n.Host] && (!sure || named[n.ID] == 0) {
+		if n.Host != "" && hosts[n.Host] && (!sure || named[n.ID] == 0 || n.Host == name) {
 			ids[n.ID] = true
 		}
 	}
