@@ -62,7 +62,9 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if age > record.Fresh {
 		said = append(said, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second)))
 	}
-	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isAbsent(&r) && !absentLater(&r, h.Completed) })
+	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool {
+		return isElsewhere(&r, h) || isAbsent(&r) && !absentLater(&r, h.Completed)
+	})
 	lag := record.Lag(h, h.Completed)
 	if waits := record.Waiting(records); waits != "" && h.Recorded.IsZero() {
 		lag = waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else

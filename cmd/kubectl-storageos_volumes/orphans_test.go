@@ -211,6 +211,7 @@ func TestDoubts(t *testing.T) {
 		"one of them waits": {age: time.Second, more: []v1.Volume{volume("v6", func(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = old.UTC().Format(time.RFC3339) })},
 			said: record.Heartbeat{Volumes: 5}, want: "StorageOS has listed 5 volumes, and there are records of 4."},
 		"one of them was marked since": {age: time.Second, more: []v1.Volume{volume("v6", absent)}, said: record.Heartbeat{Volumes: 5}},
+		"there are of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2", Volumes: 4}, want: "StorageOS has listed 4 volumes, and there are records of 2. 2 records are of another"},
 		"one went as it should":        {age: time.Second, said: record.Heartbeat{Volumes: 4, Records: 1}},
 		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
 		"a record goes":                {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
