@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/record"
+)
+
+// doubts says what there is to be known before records are believed, a sentence each, "" if there is
+// nothing.
+func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) string {
+	var age time.Duration
+	if err == nil {
+		age, err = record.Age(h.Completed, now)
+	}
+	if err != nil {
+		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
+	}
+	are, lag, untrue := countRecords(records, h), lagOf(records, h), h.Invalid+h.Unwritten
+	var said []string
+	for _, doubt := range []struct {
+		is       bool
+		sentence string
+	}{
+		{age > record.Fresh, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second))},
+		{lag != "", capital(lag) + "."},
+		// Their sum would tell of each that went as it should, too.
+		{are.present+untrue < h.Volumes, fmt.Sprintf("StorageOS has listed %d volumes, and there are records of %d.", h.Volumes, are.present)},
+		{h.Held > 0, how(h.Held, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed") +
+			" nor proven gone: the leader's status page says why."},
+		{are.bare > 0, how(are.bare, "record does", "records do") + " not say yet which claim uses the volume."},
+		{are.elsewhere > 0, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",
+			how(are.elsewhere, "record is", "records are"), verb(are.elsewhere, "says", "say"))},
+		{are.going > 0, how(are.going, "record is", "records are") + " being deleted and not kept true any more."},
+		{untrue > 0, how(untrue, "volume or PersistentVolume is not recorded as it is", "volumes or PersistentVolumes are not recorded as they are") + " now."},
+	} {
+		if doubt.is {
+			said = append(said, doubt.sentence)
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+// recordCounts counts the records that there are by what makes them be believed less.
+type recordCounts struct {
+	present   int // volumes that a record shows as listed
+	bare      int // that do not say whose the volume is
+	elsewhere int // of another cluster than the one that was listed
+	going     int // being deleted
+}
+
+func countRecords(records []v1.Volume, h record.Heartbeat) recordCounts {
+	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool {
+		return isElsewhere(&r, h) || isAbsent(&r) && !absentLater(&r, h.Completed)
+	})
+	are := recordCounts{present: len(present)}
+	for i := range records {
+		r := &records[i]
+		if isElsewhere(r, h) {
+			are.elsewhere++
+		}
+		if r.DeletionTimestamp != nil {
+			are.going++
+		}
+		if identity(r) != "" && !saysWhose(r) {
+			are.bare++
+		}
+	}
+	return are
+}
+
+// lagOf says what was listed and may not be recorded, "" if there is nothing.
+func lagOf(records []v1.Volume, h record.Heartbeat) string {
+	if waits := record.Waiting(records); waits != "" && h.Recorded.IsZero() {
+		return waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else
+	}
+	return record.Lag(h, h.Completed)
+}
+
+// capital is a text as a sentence begins.
+func capital(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// isElsewhere tells whether a record is of another cluster than the one that was listed, and not kept
+// true: whether its volume is there nobody knows.
+func isElsewhere(r *v1.Volume, h record.Heartbeat) bool {
+	named := r.Annotations[v1.AnnotationClusterID]
+	return named != "" && h.Cluster != "" && named != h.Cluster
+}
+
+// absentLater tells whether a record may have been marked after that listing, which has shown its volume.
+func absentLater(r *v1.Volume, completed time.Time) bool {
+	since, err := time.Parse(time.RFC3339, r.Annotations[v1.AnnotationAbsentSince])
+	return err == nil && !since.Before(completed.Truncate(time.Second))
+}
