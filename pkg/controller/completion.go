@@ -105,8 +105,8 @@ func (r *Reconciler) crdRenewed() {
 	r.completion.want(time.Now().Add(r.settings.PollInterval / 2))
 }
 
-// complete lets the listing that begins complete records.
-func (r *Reconciler) complete(now time.Time) {
+// completeRecords lets the listing that begins complete records.
+func (r *Reconciler) completeRecords(now time.Time) {
 	c := &r.completion
 	if c.due(now) {
 		c.ids = r.incomplete()

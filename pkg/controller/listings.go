@@ -25,7 +25,7 @@ func (r *Reconciler) evaluateAll(ids []string) {
 func (r *Reconciler) count(id string) {
 	o := r.observe(id)
 	r.tracker.update(id, o.Now, func(t policy.Memory, b *policy.Breaker) policy.Memory {
-		o.Heeds(t, b)
+		o.Recall(t, b)
 		t.Gauges.BreakerInput = r.rules.Decide(o).Memory.Gauges.BreakerInput
 		return t
 	})
@@ -54,7 +54,7 @@ func (r *Reconciler) listingBegun(l *source.Listing) {
 	r.alive(l.Begun)
 	r.early.listingBegun()
 	r.current = r.cycles.begin(l.Begun)
-	r.complete(l.Begun)
+	r.completeRecords(l.Begun)
 }
 
 func (r *Reconciler) volumeFound(id string) {

@@ -61,7 +61,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		} else {
 			o.Record = is
 		}
-		o.Heeds(t, b)
+		o.Recall(t, b)
 		d = r.rules.Decide(o)
 		r.backlog.note(id, o.Look, d.Standing, completed)
 		return d.Memory

@@ -119,7 +119,7 @@ func TestBreakerDeleting(t *testing.T) {
 			decide := func(id string, kind policy.AbsenceKind) {
 				ts.update(id, noon, func(tr policy.Memory, b *policy.Breaker) policy.Memory {
 					o := policy.Observation{Record: records[id]}
-					if o.Heeds(tr, b); o.Deleting && kind == policy.Unexplained {
+					if o.Recall(tr, b); o.Deleting && kind == policy.Unexplained {
 						kind = policy.NotAbsent
 					}
 					tr.Gauges.Absence, tr.Gauges.Namespace = kind, "ns"

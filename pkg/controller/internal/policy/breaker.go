@@ -114,16 +114,16 @@ func (b *Breaker) NotDeleted(r *state.Record) {
 	}
 }
 
-// Trip trips it if there are too many absences. It ends only by reset.
+// Trip trips it if there are too many absences. Only Reset lets it go.
 func (b *Breaker) Trip(now time.Time) {
 	if b.Why == "" && b.absent > 0 {
 		b.Why = b.rules.trips(b.Snapshot(now))
 	}
 }
 
-// Reset lets it go if there are not too many absences any more. It is asked
-// after a complete listing: between two counts of one deletion they could seem
-// fewer than they are.
+// Reset judges anew, and lets it go if there are not too many absences any more. It is asked
+// after a complete listing alone: a deletion is counted twice, by the watch and by the answer to
+// it, and between the two there seem to be fewer than there are.
 func (b *Breaker) Reset(now time.Time) {
 	b.Why = b.rules.trips(b.Snapshot(now))
 }

@@ -36,7 +36,7 @@ type Decision struct {
 	Verdict Verdict
 	Want    state.Summary // what the record should say, with save
 	Content bool          // the volume's content has to be written, with save
-	Lacking bool          // and is not: later
+	Lacking bool          // and cannot be now: it was refused, or is not at hand
 	Why     string
 
 	Standing Standing // of the record
@@ -44,8 +44,8 @@ type Decision struct {
 	Wanted uint64 // hash of what a record should say that does not
 	Undone bool   // our last write was to make it say that
 
-	differs bool // it does not say what it should, all of it
-	unsure  bool // what that is depends on what the next listing shows, or on who deletes the record
+	differs bool // the record does not say all that it should
+	unsure  bool // what it should say is not known: the next listing tells, or whoever deletes the record
 
 	Memory      Memory  // what to remember
 	Reports     []Event // what to say
@@ -91,6 +91,8 @@ func (s *Rules) Decide(o Observation) Decision {
 		s.decideTerminating(&o, &d)
 	case o.Source.Presence == Present:
 		s.decidePresent(&o, &d)
+	// Of IDs that nobody cared for then, the view does not keep that a later listing has shown them. One
+	// that is remembered as absent was cared for.
 	case o.Source.Presence == Absent && (!o.Source.Forgotten || !o.Memory.absent.since.IsZero()):
 		s.decideAbsent(&o, &d)
 	default:

@@ -46,11 +46,12 @@ type Source struct {
 	InitialSync bool
 }
 
-// Heeds adds what is remembered of the volume, and what the breaker knows.
-func (o *Observation) Heeds(t Memory, b *Breaker) {
+// Recall adds what is remembered of the volume, and what the breaker knows. What the view calls
+// absent is unknown if the volume has been seen to return since the view was looked at.
+func (o *Observation) Recall(t Memory, b *Breaker) {
 	o.Memory, o.Tripped = t, b.Why != ""
 	if o.Source.Presence == Absent && o.Source.Generation < t.returned {
-		o.Source.Presence = Unknown // whoever was faster has seen it come back
+		o.Source.Presence = Unknown
 	}
 	o.Deleting = o.Record != nil && b.Requested[o.Record.UID] != nil
 }

@@ -139,7 +139,7 @@ func TestReturned(t *testing.T) {
 		late := Observation{Source: gone(noon)}
 		late.Source.Generation = generation
 		b := NewBreaker(&s)
-		if late.Heeds(d.Memory, &b); late.Source.Presence != want {
+		if late.Recall(d.Memory, &b); late.Source.Presence != want {
 			t.Errorf("absent in generation %d counts as %v, want %v", generation, late.Source.Presence, want)
 		}
 	}

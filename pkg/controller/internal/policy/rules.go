@@ -77,8 +77,8 @@ const (
 	HeldNotVouched   = "too many records have lost their volumes at once, and nothing shows that the StorageOS cluster that answers ever had those that name no cluster"
 )
 
-// rule applies the rules of deletion to a record whose volume is absent and whose
-// absence is marked. The first line that fits decides:
+// rule applies the rules of deletion to a record whose volume is absent. The first line that
+// fits decides:
 //
 //	the cluster that answers does not judge the record   no
 //	the absence was not watched for the grace            no
@@ -88,8 +88,9 @@ const (
 //	asked for in vain less than a grace ago              no
 //	otherwise                                            ask; delete if the answers prove it
 //
-// Each "no" makes a record wait. That it is marked is necessary; since when the mark says is
-// for people: what a process has not watched itself permits nothing.
+// Each "no" makes a record wait. That the record is marked, and says so in Kubernetes, is necessary
+// too: decideAbsent sees to it before it heeds this. Since when the mark says is for people: what a
+// process has not watched itself permits nothing.
 func (s *Rules) rule(a absence) ruling {
 	why, after := s.forbids(a)
 	switch {

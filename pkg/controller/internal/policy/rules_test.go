@@ -26,50 +26,50 @@ func TestRule(t *testing.T) {
 	}{
 		"nothing stands in the way": {nil, nil, ruling{verify: true}},
 
-		"1: the last listing was incomplete": {func(a *absence) { a.lastComplete = false }, nil, held(heldIncomplete)},
+		"the last listing was incomplete": {func(a *absence) { a.lastComplete = false }, nil, held(heldIncomplete)},
 
-		"2: the grace is not over":            {func(a *absence) { a.watched, a.since = 10*time.Second, ago(10*time.Second) }, nil, ruling{}},
-		"2: nor is the second of the mark":    {func(a *absence) { a.watched, a.since = 14*time.Second, ago(15*time.Second) }, nil, ruling{}},
-		"2: the mark is old, and nobody saw":  {func(a *absence) { a.watching, a.watched, a.since = false, 0, ago(time.Hour) }, nil, held(HeldNotWatched)},
-		"2: the mark is old, one listing saw": {func(a *absence) { a.watched, a.since = 0, ago(time.Hour) }, nil, held(HeldNotWatched)},
-		"2: it is over":                       {func(a *absence) { a.watched, a.since = 15*time.Second, ago(15*time.Second) }, nil, ruling{verify: true}},
-		"2: there is no grace":                {func(a *absence) { a.watched, a.since = 0, noon }, func(s *Rules) { s.OrphanGracePeriod = 0 }, ruling{verify: true}},
-		"2: nor is there a listing":           {func(a *absence) { a.watching, a.watched, a.since = false, 0, noon }, func(s *Rules) { s.OrphanGracePeriod = 0 }, held(HeldNotWatched)},
+		"grace: the grace is not over":            {func(a *absence) { a.watched, a.since = 10*time.Second, ago(10*time.Second) }, nil, ruling{}},
+		"grace: nor is the second of the mark":    {func(a *absence) { a.watched, a.since = 14*time.Second, ago(15*time.Second) }, nil, ruling{}},
+		"grace: the mark is old, and nobody saw":  {func(a *absence) { a.watching, a.watched, a.since = false, 0, ago(time.Hour) }, nil, held(HeldNotWatched)},
+		"grace: the mark is old, one listing saw": {func(a *absence) { a.watched, a.since = 0, ago(time.Hour) }, nil, held(HeldNotWatched)},
+		"grace: it is over":                       {func(a *absence) { a.watched, a.since = 15*time.Second, ago(15*time.Second) }, nil, ruling{verify: true}},
+		"grace: there is no grace":                {func(a *absence) { a.watched, a.since = 0, noon }, func(s *Rules) { s.OrphanGracePeriod = 0 }, ruling{verify: true}},
+		"grace: nor is there a listing":           {func(a *absence) { a.watching, a.watched, a.since = false, 0, noon }, func(s *Rules) { s.OrphanGracePeriod = 0 }, held(HeldNotWatched)},
 
-		"3: it was not proven a moment ago": {func(a *absence) { a.asked = ago(5 * time.Second) }, nil, ruling{held: true, why: heldNotProven, after: 10 * time.Second}},
-		"3: it is asked again":              {func(a *absence) { a.asked = ago(15 * time.Second) }, nil, ruling{verify: true}},
+		"asked: it was not proven a moment ago": {func(a *absence) { a.asked = ago(5 * time.Second) }, nil, ruling{held: true, why: heldNotProven, after: 10 * time.Second}},
+		"asked: it is asked again":              {func(a *absence) { a.asked = ago(15 * time.Second) }, nil, ruling{verify: true}},
 
-		"5: too many are absent":                 {func(a *absence) { a.tripped = true }, nil, held(HeldMass)},
-		"5: but this one is explained":           {func(a *absence) { a.tripped, a.explained = true, true }, nil, ruling{verify: true}},
-		"5: marked before the hold":              {func(a *absence) { a.tripped, a.since = true, ago(10*time.Minute) }, nil, held(HeldMass)},
-		"5: watched for the hold":                {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute }, nil, ruling{verify: true}},
-		"5: nearly":                              {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute-1 }, nil, held(HeldMass)},
-		"5: explained is exempt from this alone": {func(a *absence) { a.tripped, a.explained, a.lastComplete = true, true, false }, nil, held(heldIncomplete)},
-		"5: it names no cluster, and this one listed no volume": {
+		"mass: too many are absent":                 {func(a *absence) { a.tripped = true }, nil, held(HeldMass)},
+		"mass: but this one is explained":           {func(a *absence) { a.tripped, a.explained = true, true }, nil, ruling{verify: true}},
+		"mass: marked before the hold":              {func(a *absence) { a.tripped, a.since = true, ago(10*time.Minute) }, nil, held(HeldMass)},
+		"mass: watched for the hold":                {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute }, nil, ruling{verify: true}},
+		"mass: nearly":                              {func(a *absence) { a.tripped, a.watched = true, 10*time.Minute-1 }, nil, held(HeldMass)},
+		"mass: explained is exempt from this alone": {func(a *absence) { a.tripped, a.explained, a.lastComplete = true, true, false }, nil, held(heldIncomplete)},
+		"mass: it names no cluster, and this one listed no volume": {
 			func(a *absence) { a.tripped, a.watched, a.clusterID, a.vouched = true, 10*time.Minute, "", false },
 			nil, held(HeldNotVouched),
 		},
-		"5: or did": {func(a *absence) { a.tripped, a.watched, a.clusterID = true, 10*time.Minute, "" }, nil, ruling{verify: true}},
-		"5: or is accepted": {
+		"mass: or did": {func(a *absence) { a.tripped, a.watched, a.clusterID = true, 10*time.Minute, "" }, nil, ruling{verify: true}},
+		"mass: or is accepted": {
 			func(a *absence) { a.tripped, a.watched, a.clusterID, a.vouched = true, 10*time.Minute, "", false },
 			func(s *Rules) { s.AcceptClusterID = "a" }, ruling{verify: true},
 		},
-		"5: or it names it": {func(a *absence) { a.tripped, a.watched, a.vouched = true, 10*time.Minute, false }, nil, ruling{verify: true}},
-		"5: one that does not tell lists none": {
+		"mass: or it names it": {func(a *absence) { a.tripped, a.watched, a.vouched = true, 10*time.Minute, false }, nil, ruling{verify: true}},
+		"mass: one that does not tell lists none": {
 			func(a *absence) {
 				a.tripped, a.watched, a.vouched = true, 10*time.Minute, false
 				a.clusterID, a.answering, a.anyCluster = "", "", false
 			}, nil, held(HeldNotVouched),
 		},
 
-		"6: another cluster answers":              {func(a *absence) { a.answering = "b" }, nil, held(HeldOtherCluster)},
-		"6: which is accepted":                    {func(a *absence) { a.answering = "b" }, func(s *Rules) { s.AcceptClusterID = "b" }, ruling{verify: true}},
-		"6: one that does not answer is accepted": {func(a *absence) { a.answering = "b" }, func(s *Rules) { s.AcceptClusterID = "c" }, held(HeldOtherCluster)},
-		"6: the record names none":                {func(a *absence) { a.clusterID = "" }, nil, ruling{verify: true}},
-		"6: the API does not tell, records do":    {func(a *absence) { a.answering, a.clusterID = "", "" }, nil, held(HeldNoCluster)},
-		"6: nor does it, and the record does":     {func(a *absence) { a.answering, a.anyCluster = "", false }, nil, held(HeldNoCluster)},
-		"6: nobody tells":                         {func(a *absence) { a.answering, a.anyCluster, a.clusterID = "", false, "" }, nil, ruling{verify: true}},
-		"6: another answers within the grace":     {func(a *absence) { a.answering, a.since = "b", ago(time.Second) }, nil, ruling{}},
+		"judge: another cluster answers":              {func(a *absence) { a.answering = "b" }, nil, held(HeldOtherCluster)},
+		"judge: which is accepted":                    {func(a *absence) { a.answering = "b" }, func(s *Rules) { s.AcceptClusterID = "b" }, ruling{verify: true}},
+		"judge: one that does not answer is accepted": {func(a *absence) { a.answering = "b" }, func(s *Rules) { s.AcceptClusterID = "c" }, held(HeldOtherCluster)},
+		"judge: the record names none":                {func(a *absence) { a.clusterID = "" }, nil, ruling{verify: true}},
+		"judge: the API does not tell, records do":    {func(a *absence) { a.answering, a.clusterID = "", "" }, nil, held(HeldNoCluster)},
+		"judge: nor does it, and the record does":     {func(a *absence) { a.answering, a.anyCluster = "", false }, nil, held(HeldNoCluster)},
+		"judge: nobody tells":                         {func(a *absence) { a.answering, a.anyCluster, a.clusterID = "", false, "" }, nil, ruling{verify: true}},
+		"judge: another answers within the grace":     {func(a *absence) { a.answering, a.since = "b", ago(time.Second) }, nil, ruling{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

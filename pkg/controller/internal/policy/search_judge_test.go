@@ -56,7 +56,8 @@ func (m *monitor) complete(by string, shown bool) {
 	m.length, m.last, m.lists, m.lacks = m.since, true, by, true
 }
 
-// deletes tells which rule a deletion breaks that follows from an answered question.
+// deletes tells which rule a deletion breaks that follows from an answered question, by its number in
+// docs/reliability.md.
 func (m monitor) deletes(w oneVolume, q question) string {
 	named := w.rec.ClusterID.Value()
 	explained := w.explained()

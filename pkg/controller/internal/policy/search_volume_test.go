@@ -169,7 +169,7 @@ func (w *oneVolume) decide(polled bool) (Observation, Decision) {
 	if w.tripped {
 		b.Why = "too many"
 	}
-	o.Heeds(m, &b)
+	o.Recall(m, &b)
 	d := worldRules.Decide(o)
 	p.remember(d.Memory)
 	return o, d

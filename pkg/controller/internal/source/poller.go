@@ -36,11 +36,11 @@ type Poller struct {
 	// so that it is known by then whether it was listed twice.
 	Keep  func(id string, p Payload)
 	Found func(id string)
-	// begun and ended frame a listing; changed are the IDs of which its end tells
+	// Begun and Ended frame a listing; changed are the IDs of which its end tells
 	// more: those that it did not show, for one.
 	Begun func(*Listing)
 	Ended func(l *Listing, complete bool, changed []string)
-	// alive is told until when it is no wonder that nothing is asked: before a
+	// Alive is told until when it is no wonder that nothing is asked: before a
 	// pause, its end. Of requests the API itself tells, see movement.
 	Alive func(until time.Time)
 

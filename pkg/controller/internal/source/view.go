@@ -323,8 +323,6 @@ func (v *View) shown(id string, begun time.Time) {
 	}
 }
 
-// facts that more than one volume needs.
-
 // NodeNames are the names of the nodes by ID, for reading only.
 func (v *View) NodeNames() map[string]string {
 	v.mu.RLock()
