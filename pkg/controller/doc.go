@@ -4,7 +4,8 @@
 // Data flows one way through it. A poller lists StorageOS and keeps what it
 // learns in the view; shared informers keep PersistentVolumes and records.
 // Whatever changes in one of the three puts the ID of its volume into a
-// workqueue. A worker takes an ID, looks it up in the three (observe), decides
+// workqueue; of those that a listing tells only the ones of which something is
+// to be done. A worker takes an ID, looks it up in the three (observe), decides
 // what is to be done (policy) and has it done (save, remove).
 //
 // Below it, each knowing at most some of those above it in this list:

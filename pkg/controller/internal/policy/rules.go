@@ -84,7 +84,7 @@ const (
 //	the absence was not watched for the grace            no
 //	the last listing was incomplete                      no
 //	tripped, unexplained, not watched for the hold       no
-//	tripped, unexplained, names no cluster, not vouched  no
+//	tripped, unexplained, names no cluster, not vouched  no, unless it is accepted
 //	asked for in vain less than a grace ago              no
 //	otherwise                                            ask; delete if the answers prove it
 //
@@ -96,7 +96,7 @@ func (s *Rules) rule(a absence) ruling {
 	switch {
 	case why == "":
 		return ruling{verify: true}
-	case s.early(a):
+	case s.withinGrace(a):
 		return ruling{}
 	default:
 		return ruling{held: true, why: why, after: after}
@@ -155,10 +155,10 @@ func (s *Rules) judges(answering, named string, anyCluster bool) bool {
 	}
 }
 
-// early tells whether the grace of an absence is not over yet: a record that is kept does
-// not count as held. A mark is cut to whole seconds: the second that it may have lost is
+// withinGrace tells whether the grace of an absence is not over yet: a record that is kept then does
+// not count as held. It is for reports alone. A mark is cut to whole seconds: the second that it may have lost is
 // added.
-func (s *Rules) early(a absence) bool {
+func (s *Rules) withinGrace(a absence) bool {
 	grace := s.OrphanGracePeriod
 	if grace > 0 {
 		grace += time.Second
