@@ -75,7 +75,7 @@ func countRecords(records []v1.Volume, h record.Heartbeat) recordCounts {
 
 // lagOf says what was listed and may not be recorded, "" if there is nothing.
 func lagOf(records []v1.Volume, h record.Heartbeat) string {
-	if waits := record.Waiting(records); waits != "" && h.Recorded.IsZero() {
+	if waits := record.Waiting(records, h); waits != "" && h.Recorded.IsZero() {
 		return waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else
 	}
 	return record.Lag(h, h.Completed)

@@ -78,7 +78,7 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if older != "" {
 		doubts = append(doubts, older)
 	}
-	f := foretell(names, is.csi, is.records, doubts)
+	f := foretell(names, is.csi, is.notGone(), doubts)
 	if err := d.show(f); err != nil {
 		return err
 	}

@@ -35,11 +35,20 @@ type evidence struct {
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
-	reasons := []string{record.Waiting(e.records), withoutStatus(e.records)}
+	reasons := []string{record.Waiting(e.records, e.beat), withoutStatus(e.records)}
 	if len(lasting) == 0 { // for which the numbers may differ
 		reasons = append(reasons, record.Lag(e.beat, now), record.Tally(e.records, e.beat))
 	}
 	return lasting, append(passing, slices.DeleteFunc(reasons, func(why string) bool { return why == "" })...)
+}
+
+// notGone are the records but for those of volumes that are proven gone, which stay while deletions
+// are switched off.
+func (e evidence) notGone() []v1.Volume {
+	if record.Waiting(e.records, e.beat) != "" {
+		return e.records
+	}
+	return slices.DeleteFunc(slices.Clone(e.records), func(r v1.Volume) bool { return isAbsent(&r) })
 }
 
 // withoutStatus is how many records were just made, and do not say yet where the copies are.
@@ -66,7 +75,7 @@ func (c *cli) settled(ctx context.Context, read func() (evidence, error)) (evide
 			return evidence{}, nil, err
 		}
 		lasting, passing := e.doubts(c.clock.now())
-		if record.Waiting(e.records) != "" {
+		if record.Waiting(e.records, e.beat) != "" {
 			patience = proving
 		}
 		took := time.Since(begun)

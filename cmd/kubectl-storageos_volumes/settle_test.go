@@ -41,6 +41,7 @@ func TestSettled(t *testing.T) {
 		age           time.Duration // of the listing
 		behind        bool          // before that time not all is recorded
 		waiting       bool          // before that time the records wait for the proof that their volumes are gone
+		kept          bool          // which is there, and deletions are switched off
 		want          string        // the doubts
 		waits         time.Duration
 	}{
@@ -54,6 +55,7 @@ func TestSettled(t *testing.T) {
 		"a record has no status yet":            {before: evidence{records: []v1.Volume{volume("v1"), volume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
 		"all is recorded a moment later":        {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, behind: true, waits: time.Second},
 		"their volumes are not listed":          {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, want: "2 records wait", waits: proving},
+		"their volumes are proven gone":         {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, kept: true},
 		"they are listed again":                 {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: 20 * time.Second, waiting: true, waits: 20 * time.Second},
 		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 		"with another doubt numbers say little": {before: evidence{records: of("v1")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
@@ -76,6 +78,9 @@ func TestSettled(t *testing.T) {
 					}
 					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2}
 					is.beat.Records = record.SumOf(of("v1", "v2"), is.beat.Completed)
+					if tc.kept {
+						is.beat.Kept = is.beat.Records
+					}
 					if tc.behind && time.Since(begun) < tc.at {
 						is.beat.Recorded = time.Time{}
 					}
@@ -92,6 +97,24 @@ func TestSettled(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Nothing becomes of a volume that is proven gone, whatever its record says.
+func TestNotGone(t *testing.T) {
+	t.Parallel()
+	there, gone := copies("v1", "a"), copies("v2", "a")
+	there.Name, gone.Name, gone.UID = "there", "gone", "gone"
+	gone.Annotations = map[string]string{v1.AnnotationAbsentSince: "2026-01-02T03:04:05Z"}
+	for want, kept := range map[string]record.Sum{"there": record.SumOfOne("gone"), "there gone": 0} {
+		is := evidence{records: []v1.Volume{there, gone}, beat: record.Heartbeat{Kept: kept}}
+		var names []string
+		for _, r := range is.notGone() {
+			names = append(names, r.Name)
+		}
+		if got := strings.Join(names, " "); got != want || len(is.records) != 2 {
+			t.Errorf("%q of %d, want %q", got, len(is.records), want)
+		}
 	}
 }
 

@@ -121,6 +121,9 @@ func (r *Reconciler) explain(c *Concern) {
 		c.Why, c.Since = "StorageOS does not have the volume that the PersistentVolume refers to", absentSince
 	case metrics.OrphanRecord:
 		c.Why, c.Since = "the volume is proven gone, and its record is to be deleted", absentSince
+		if !r.settings.DeleteOrphans {
+			c.Why = "the volume is proven gone, and its record stays, as -delete-orphans=false"
+		}
 	case metrics.OrphanUnclaimed:
 		c.Why = record.Unclaimed.Message
 		if rec.SaysUnclaimed() {

@@ -20,7 +20,7 @@ func (h *history) doubts() []string {
 	}
 	beat := h.leader.Listing().Heartbeat
 	doubts := record.Doubts(all, beat, time.Now())
-	for _, why := range []string{record.Waiting(all), record.Lag(beat, time.Now()), record.Tally(all, beat)} {
+	for _, why := range []string{record.Waiting(all, beat), record.Lag(beat, time.Now()), record.Tally(all, beat)} {
 		if why != "" {
 			doubts = append(doubts, why)
 		}

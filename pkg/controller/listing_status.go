@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/source"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -35,12 +36,18 @@ func (r *Reconciler) Listing() Listing {
 	// count, at the same moment.
 	unwritten := r.failing.often()
 	is.Unwritten = len(unwritten)
-	is.Held, is.Invalid = r.tracker.concerned(func(counts func(id string) bool) {
+	held, invalid, kept := r.tracker.concerned(func(counts func(id string) bool) {
 		right := r.backlog.oldest(is.begunUp, func(id string) bool { return unwritten[id] || counts(id) })
 		if right != 0 {
 			is.Recorded = is.Begun.Add(time.Duration(right - is.begunUp))
 		}
 	})
+	is.Held, is.Invalid = held, invalid
+	for _, id := range kept {
+		if rec, _ := state.ChooseRecord(r.recordsOf(id)); rec != nil {
+			is.Kept += record.SumOfOne(rec.UID.Text())
+		}
+	}
 	return is
 }
 

@@ -16,11 +16,12 @@ type tracker struct {
 	counts  struct{ unclaimed, missing, orphan, pruned, invalid, unreadable int }
 	held    map[string]int // by why
 	breaker policy.Breaker
+	rules   *policy.Rules
 	metrics *metrics.Metrics
 }
 
 func newTracker(s *policy.Rules, m *metrics.Metrics) *tracker {
-	return &tracker{all: map[string]policy.Memory{}, held: map[string]int{}, breaker: policy.NewBreaker(s), metrics: m}
+	return &tracker{all: map[string]policy.Memory{}, held: map[string]int{}, breaker: policy.NewBreaker(s), rules: s, metrics: m}
 }
 
 // update changes the memory of a volume. Fn runs under the lock: it must be
@@ -197,14 +198,29 @@ func (t *tracker) sums() (held, invalid int) {
 	return held, t.counts.invalid + t.counts.unreadable
 }
 
-// concerned is the same for whoever does not hold it. With is told under the lock whether a
-// volume counts in one of them. It must not call back.
-func (t *tracker) concerned(with func(counts func(id string) bool)) (held, invalid int) {
+// concerned is the same for whoever does not hold it, and which volumes are proven gone and keep
+// their records. With is told under the lock whether a volume counts in one of these. It must not
+// call back.
+func (t *tracker) concerned(with func(counts func(id string) bool)) (held, invalid int, kept []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	with(func(id string) bool { g := t.all[id].Gauges; return g.Held != "" || g.Invalid })
-	return t.sums()
+	with(func(id string) bool {
+		g := t.all[id].Gauges
+		return g.Held != "" || g.Invalid || t.keeps(g)
+	})
+	if t.counts.orphan > 0 && !t.rules.DeleteOrphans {
+		for id, m := range t.all {
+			if t.keeps(m.Gauges) {
+				kept = append(kept, id)
+			}
+		}
+	}
+	held, invalid = t.sums()
+	return held, invalid, kept
 }
+
+// keeps tells whether a volume is proven gone and its record stays, as deletions are switched off.
+func (t *tracker) keeps(g policy.Gauges) bool { return g.Orphan && !t.rules.DeleteOrphans }
 
 // setUnreadable says how many PersistentVolumes have a handle that cannot be read.
 func (t *tracker) setUnreadable(n int) {

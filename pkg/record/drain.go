@@ -173,16 +173,20 @@ func count(n int, one, many string) string {
 }
 
 // Waiting is how many records wait for the proof that their volumes are gone, "" if none does.
-// After the grace they go, or are held.
-func Waiting(records []v1.Volume) string {
-	absent := 0
+// After the grace they go, or are held, or are among those that are kept.
+func Waiting(records []v1.Volume, h Heartbeat) string {
+	absent, sum := 0, Sum(0)
 	for i := range records {
 		if records[i].Annotations[v1.AnnotationAbsentSince] != "" {
 			absent++
+			sum += SumOfOne(records[i].UID)
 		}
 	}
-	if absent == 0 {
+	switch {
+	case sum == h.Kept:
 		return ""
+	case h.Kept != 0:
+		return "the records that say that their volumes are absent are not those whose volumes are proven gone"
 	}
 	return count(absent, "record waits for the proof that its volume is gone", "records wait for the proof that their volumes are gone")
 }

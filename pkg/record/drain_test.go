@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 )
 
@@ -168,19 +170,44 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// Whose volumes are not listed is counted.
+// Whose volumes are not listed is counted, unless they are exactly those that are proven gone.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
-	absent := vol("v", "a online", nil, "")
-	absent.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
-	there := vol("w", "a online", nil, "")
-	for want, records := range map[string][]v1.Volume{
-		"": {there}, "1 record waits for the proof that its volume is gone": {there, absent},
-		"2 records wait for the proof that their volumes are gone": {absent, there, absent},
-	} {
-		if got := Waiting(records); got != want {
-			t.Errorf("%q, want %q", got, want)
+	record := func(uid types.UID, absent bool) v1.Volume {
+		r := vol(string(uid), "a online", nil, "")
+		if r.UID = uid; absent {
+			r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
 		}
+		return r
+	}
+	there, a, b := record("there", false), record("a", true), record("b", true)
+	const others = "the records that say that their volumes are absent are not those whose volumes are proven gone"
+	for name, tc := range map[string]struct {
+		records []v1.Volume
+		kept    []types.UID
+		want    string
+	}{
+		"all are there":             {records: []v1.Volume{there}},
+		"one is absent":             {[]v1.Volume{there, a}, nil, "1 record waits for the proof that its volume is gone"},
+		"two are":                   {[]v1.Volume{a, there, b}, nil, "2 records wait for the proof that their volumes are gone"},
+		"it is proven gone":         {[]v1.Volume{there, a}, []types.UID{"a"}, ""},
+		"both are":                  {[]v1.Volume{a, there, b}, []types.UID{"b", "a"}, ""},
+		"one of them is":            {[]v1.Volume{a, b}, []types.UID{"a"}, others},
+		"another is":                {[]v1.Volume{a}, []types.UID{"b"}, others},
+		"it has lost its mark":      {[]v1.Volume{there}, []types.UID{"there"}, others},
+		"its record has gone":       {[]v1.Volume{there}, []types.UID{"a"}, others},
+		"it has got another record": {[]v1.Volume{record("a2", true)}, []types.UID{"a"}, others},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var h Heartbeat
+			for _, uid := range tc.kept {
+				h.Kept += SumOfOne(uid)
+			}
+			if got := Waiting(tc.records, h); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	annotationVolumes   = "api.storageos.com/volumes"
 	annotationRecords   = "api.storageos.com/records"
 	annotationRecorded  = "api.storageos.com/recorded"
+	annotationKept      = "api.storageos.com/kept"
 	// unnamed is the holder while StorageOS refuses to tell its cluster: a Lease has no
 	// empty one.
 	unnamed = "unnamed"
@@ -40,6 +41,8 @@ type Heartbeat struct {
 	// the records, but for those that the numbers above count. The zero time: of none, as long as
 	// what was listed first is not in them, or one has gone that is to be made again.
 	Recorded time.Time
+	// Kept are the records of volumes that are proven gone, while deletions are switched off.
+	Kept Sum
 }
 
 // Write writes it into the Lease, and nothing else that somebody may have written there.
@@ -51,6 +54,7 @@ func (h Heartbeat) Write(lease *coordinationv1.Lease) {
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationUnwritten, strconv.Itoa(h.Unwritten))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationVolumes, strconv.Itoa(h.Volumes))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationRecords, strconv.FormatUint(uint64(h.Records), 10))
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationKept, strconv.FormatUint(uint64(h.Kept), 10))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationRecorded, h.Recorded.UTC().Format(metav1.RFC3339Micro))
 }
 
@@ -64,7 +68,7 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 	if h.Cluster == unnamed {
 		h.Cluster = ""
 	}
-	for _, name := range []string{annotationUnwritten, annotationVolumes, annotationRecords, annotationRecorded} {
+	for _, name := range []string{annotationUnwritten, annotationVolumes, annotationRecords, annotationRecorded, annotationKept} {
 		if _, ok := lease.Annotations[name]; !ok {
 			return Heartbeat{}, fmt.Errorf("the Lease %s has no annotation %s, as one that a controller before 0.2.0 writes", HeartbeatName, name)
 		}
@@ -77,11 +81,14 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a number", name, HeartbeatName, lease.Annotations[name])
 		}
 	}
-	sum, err := strconv.ParseUint(lease.Annotations[annotationRecords], 10, 64)
-	if err != nil {
-		return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a sum", annotationRecords, HeartbeatName, lease.Annotations[annotationRecords])
+	for name, sum := range map[string]*Sum{annotationRecords: &h.Records, annotationKept: &h.Kept} {
+		n, err := strconv.ParseUint(lease.Annotations[name], 10, 64)
+		if err != nil {
+			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a sum", name, HeartbeatName, lease.Annotations[name])
+		}
+		*sum = Sum(n)
 	}
-	h.Records = Sum(sum)
+	var err error
 	if h.Recorded, err = time.Parse(time.RFC3339Nano, lease.Annotations[annotationRecorded]); err != nil {
 		return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a time", annotationRecorded, HeartbeatName, lease.Annotations[annotationRecorded])
 	}

@@ -15,9 +15,9 @@ func TestHeartbeat(t *testing.T) {
 	t.Parallel()
 	completed := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for name, h := range map[string]Heartbeat{
-		"all of it":                    {"c1", completed, 3, 5, 7, 9, 1<<64 - 1, completed.Add(-time.Minute)},
-		"a cluster that tells no name": {"", completed, 0, 0, 0, 0, 0, completed},
-		"nothing is recorded yet":      {"c1", completed, 0, 0, 0, 0, 0, time.Time{}},
+		"all of it":                    {"c1", completed, 3, 5, 7, 9, 1<<64 - 1, completed.Add(-time.Minute), 1<<64 - 2},
+		"a cluster that tells no name": {"", completed, 0, 0, 0, 0, 0, completed, 0},
+		"nothing is recorded yet":      {"c1", completed, 0, 0, 0, 0, 0, time.Time{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,12 +47,14 @@ func TestHeartbeatUnreadable(t *testing.T) {
 		"volumes by an older version":   {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/volumes") }, `has no annotation api.storageos.com/volumes, `},
 		"recorded by an older version":  {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/recorded") }, `has no annotation api.storageos.com/recorded, `},
 		"records by an older version":   {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/records") }, `has no annotation api.storageos.com/records, `},
+		"kept by an older version":      {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/kept") }, `has no annotation api.storageos.com/kept, `},
+		"kept: some":                    {func(l *coordinationv1.Lease) { l.Annotations["api.storageos.com/kept"] = "some" }, `api.storageos.com/kept of the Lease storageos-volume-sync-listing is "some"`},
 		"invalid: -1":                   {func(l *coordinationv1.Lease) { l.Annotations["api.storageos.com/invalid"] = "-1" }, `api.storageos.com/invalid of the Lease storageos-volume-sync-listing is "-1"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lease := &coordinationv1.Lease{}
-			Heartbeat{"c1", time.Now(), 1, 2, 3, 4, 5, time.Now()}.Write(lease)
+			Heartbeat{"c1", time.Now(), 1, 2, 3, 4, 5, time.Now(), 6}.Write(lease)
 			lease.Annotations = maps.Clone(lease.Annotations)
 			tc.spoil(lease)
 			if h, err := ReadHeartbeat(lease); err == nil || h != (Heartbeat{}) || !strings.Contains(err.Error(), tc.names) {
