@@ -99,7 +99,7 @@ func (c *cli) olderCRD(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("looking whether the CRD of the records keeps all that is written: %w", err)
 	}
 	if lacks := record.LackingFields(crd.Object); len(lacks) > 0 {
-		return fmt.Sprintf("the CRD of the records is older than this plugin and drops %s (the current one: deploy/crd)", strings.Join(lacks, ", ")), nil
+		return fmt.Sprintf("the CRD of the records is older than this plugin and drops %s (the current one: deploy/crd, or crds.yaml of the release)", strings.Join(lacks, ", ")), nil
 	}
 	return "", nil
 }

@@ -112,7 +112,7 @@ func listRecords(ctx context.Context, client versioned.Interface) ([]v1.Volume, 
 		list, err := client.StorageOSV1().Volumes().List(ctx, options)
 		switch {
 		case apierrors.IsNotFound(err):
-			return nil, fmt.Errorf("this cluster knows no volumes.api.storageos.com: install the CRD by `kubectl apply -k deploy/crd`, or choose another cluster by --context")
+			return nil, fmt.Errorf("this cluster knows no volumes.api.storageos.com: install the controller with its CRD (deploy/crd, or crds.yaml of the release), or choose another cluster by --context")
 		case apierrors.IsForbidden(err):
 			return nil, fmt.Errorf("%w: ask for the right to list volumes.api.storageos.com, by a ClusterRoleBinding: volumes have no namespace", err)
 		case err != nil:
@@ -139,7 +139,7 @@ func (c *cli) completeRecords(ctx context.Context, kube kubernetes.Interface, cl
 		return records, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the CRD of the records is an older one, which keeps neither health nor claims (the current one: deploy/crd), and without PersistentVolumes they cannot be told: %w", err)
+		return nil, fmt.Errorf("the CRD of the records is an older one, which keeps neither health nor claims (the current one: deploy/crd, or crds.yaml of the release), and without PersistentVolumes they cannot be told: %w", err)
 	}
 	complete(records, pvs)
 	return records, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -35,12 +36,12 @@ func (d difference) name() string {
 	return volumeName(cmp.Or(name, d.VolumeID))
 }
 
-// lasting are the differences that were there before and still are. Where Kubernetes says
-// something else than before it follows a volume that goes on changing.
+// lasting are the differences that were there before and still are. Where both say something else
+// than before, Kubernetes follows a volume that goes on changing.
 func lasting(before, now []difference) []difference {
 	return slices.DeleteFunc(now, func(d difference) bool {
 		return !slices.ContainsFunc(before, func(b difference) bool {
-			return b.Object == d.Object && b.VolumeID == d.VolumeID && b.Field == d.Field && b.Kubernetes == d.Kubernetes
+			return b.Object == d.Object && b.VolumeID == d.VolumeID && b.Field == d.Field && (b.Kubernetes == d.Kubernetes || b.StorageOS == d.StorageOS)
 		})
 	})
 }
@@ -57,6 +58,19 @@ type world struct {
 	cluster string
 	nodes   map[string]string
 	volumes map[string]sight
+
+	currentCRD bool // of Kubernetes: records have no reason to lack anything
+}
+
+// errTwice is that one ID is listed twice, and not in the same way.
+var errTwice = errors.New("it is listed more than once, and not alike")
+
+// sees takes down a volume as it is listed.
+func (w *world) sees(id string, s sight) {
+	if was, known := w.volumes[id]; known && !reflect.DeepEqual(was, s) {
+		s = sight{namespaceID: s.namespaceID, err: errTwice}
+	}
+	w.volumes[id] = s
 }
 
 func readStorageOS(ctx context.Context, api storageos.Lister) (*world, error) {
@@ -79,11 +93,11 @@ func readStorageOS(ctx context.Context, api storageos.Lister) (*world, error) {
 				return err
 			}
 			if e.Err != nil {
-				w.volumes[id] = sight{namespaceID: ns.Id, err: e.Err}
+				w.sees(id, sight{namespaceID: ns.Id, err: e.Err})
 				return nil
 			}
 			v, err := storageos.DecodeVolume(e.Raw)
-			w.volumes[id] = sight{ns.Id, v, err}
+			w.sees(id, sight{ns.Id, v, err})
 			return nil
 		})
 		if err != nil {
@@ -169,8 +183,8 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 	join := got.PersistentVolume
 	got.PersistentVolume, got.Conditions = nil, nil
 	got.ConsumerCount = 0 // has no source in StorageOS
-	pruned := isPruned(r)
-	if pruned { // the product's own CRD does not know them
+	pruned := isPruned(r) && !w.currentCRD
+	if pruned { // StorageOS's own CRD does not know them
 		want.Status.Health, want.Status.Ready, want.Status.Capacity = "", "", nil
 	}
 	// The progress of a sync is written from time to time only.

@@ -93,6 +93,18 @@ func TestDifferences(t *testing.T) {
 		"the older CRD": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
 			pruned(r)
 		}, nil},
+		"the current CRD, and it says nothing": {func(w *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			w.currentCRD = true
+			pruned(r)
+		}, []string{
+			"Volume/pvc-1 status.capacity", "Volume/pvc-1 status.conditions.Bound", "Volume/pvc-1 status.conditions.Healthy",
+			"Volume/pvc-1 status.conditions.Present", "Volume/pvc-1 status.health", "Volume/pvc-1 status.persistentVolume", "Volume/pvc-1 status.ready",
+		}},
+		"listed twice alike": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { w.sees("v1", w.volumes["v1"]) }, nil},
+		"listed twice, not alike": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) {
+			w.sees("v1", sight{"ns2", w.volumes["v1"].volume, nil})
+			w.sees("v1", w.volumes["v1"])
+		}, []string{"Volume/pvc-1 "}},
 		"another one's record": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Labels = nil; r.Status.VolumeID = "" }, []string{"Volume "}},
 		"no such volume": {
 			func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { clear(w.volumes) }, []string{"PersistentVolume/pvc-1 ", "Volume/pvc-1 "},
@@ -147,6 +159,10 @@ func TestLasting(t *testing.T) {
 	}
 	follows := append([]difference{}, found...)
 	follows[0].Kubernetes = "3 records"
+	if left := lasting(found, follows); len(left) != 1 {
+		t.Errorf("StorageOS says what it said, and Kubernetes something else each time: %v", left)
+	}
+	follows[0].StorageOS = "elsewhere"
 	if left := lasting(found, follows); len(left) != 0 {
 		t.Errorf("Kubernetes follows a volume that goes on changing: %v", left)
 	}
@@ -170,6 +186,7 @@ func TestMistakes(t *testing.T) {
 	for args, want := range map[string]string{
 		"list -o csv":                       `unknown output format "csv": use -o with one of table, wide, json, yaml, kyaml, name, jsonpath=..., `,
 		"nodes --output=":                   `unknown output format "": use -o with one of table, `,
+		"orphans --grace -1s":               "--grace -1s is less than 0",
 		"verify --settle -5s":               "--settle -5s is less than 0",
 		"list -o jsonpath={.items":          "unclosed action",
 		"orphans -o custom-columns=":        "custom-columns format specified but no custom columns given",

@@ -35,7 +35,7 @@ func notFound(names []string, namespace string) error {
 		volume += " of a claim in namespace " + namespace
 	}
 	return notFoundError("no " + volume + " is called " + strings.Join(names, ", ") +
-		", nor does one have it as its ID, PersistentVolume or claim: see `kubectl storageos-volumes list`")
+		", nor does one have it as its ID, PersistentVolume or claim: see `kubectl storageos-volumes list`, and `orphans` for a claim whose volume is not there")
 }
 
 type notFoundError string

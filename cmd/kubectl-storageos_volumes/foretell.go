@@ -21,8 +21,9 @@ type foretold struct {
 }
 
 type meantNode struct {
-	Name string   `json:"name"`
-	IDs  []string `json:"ids"` // of StorageOS
+	Name  string   `json:"name"`
+	IDs   []string `json:"ids"` // of StorageOS
+	Could []string `json:"-"`   // others that it could be, none of which is meant
 }
 
 type drainedEntry struct {
@@ -58,9 +59,9 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	f.Nodes = append(f.Nodes, nodes...)
 	for _, n := range f.Nodes {
 		if len(n.IDs) == 0 {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is", n.Name))
-		} else if could := couldBe(n, gone, known, csi); len(could) > 0 {
-			f.Doubts = append(f.Doubts, mayBe(n.Name, csi, could))
+			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is: see `kubectl storageos-volumes nodes`", n.Name))
+		} else if len(n.Could) > 0 {
+			f.Doubts = append(f.Doubts, mayBe(n, csi, known))
 		}
 	}
 	counts, called := map[record.Outcome]int{}, namesOfNodes(csi)
@@ -80,47 +81,25 @@ func meantNodes(names []string, csi map[string]string, known []record.Node) ([]m
 	var nodes []meantNode
 	meant := map[string]bool{}
 	for _, name := range names {
-		ids := record.NodeIDs(name, csi, known)
+		ids, could := record.FindNode(name, csi, known)
 		for _, id := range ids {
 			meant[id] = true
 		}
-		nodes = append(nodes, meantNode{name, append([]string{}, ids...)})
+		nodes = append(nodes, meantNode{name, append([]string{}, ids...), could})
+	}
+	for i := range nodes {
+		nodes[i].Could = slices.DeleteFunc(nodes[i].Could, func(id string) bool { return meant[id] })
 	}
 	return nodes, meant
 }
 
-// couldBe are the nodes of StorageOS that a node may be besides those that are meant already, if its
-// CSINode may be of before it was made anew: those with volumes that no CSINode names. It is not of
-// before if a copy that is well is on the node that it alone names. A node that has a host name is not
-// the one whose host name is another's, and an ID is that of the node that has it.
-func couldBe(node meantNode, meant map[string]bool, known []record.Node, csi map[string]string) []string {
-	own, named := csi[node.Name], namesOfNodes(csi)
-	if own == "" && named[node.Name] != "" {
-		return nil
-	}
-	hosted := false
-	for _, n := range known {
-		if own == "" && n.ID == node.Name || n.ID == own && n.Usable > 0 && named[own] == node.Name {
-			return nil
-		}
-		hosted = hosted || n.Host != "" && slices.Contains(node.IDs, n.ID)
-	}
-	var could []string
-	for _, n := range known {
-		if named[n.ID] == "" && !meant[n.ID] && (n.Host == "" || !hosted) {
-			could = append(could, n.ID)
-		}
-	}
-	return could
-}
-
 // mayBe says of a node which of StorageOS's it could be.
-func mayBe(name string, csi map[string]string, could []string) string {
-	why := "the CSINode of " + name + " may be of before it was made anew"
-	if csi[name] == "" {
-		why = "no CSINode says which of StorageOS's nodes " + name + " is"
+func mayBe(n meantNode, csi map[string]string, known []record.Node) string {
+	why := "the CSINode of " + n.Name + " may be of before it was made anew"
+	if csi[n.Name] == "" {
+		why = "no CSINode says which of StorageOS's nodes " + n.Name + " is"
 	}
-	return why + ": it could be " + alternatives(could) + ", which no CSINode names"
+	return why + ": it could be " + alternatives(n.Could, known) + ", which no CSINode names"
 }
 
 // conclude says it in one sentence.
@@ -174,9 +153,9 @@ func unrecorded(records []v1.Volume, pvs []corev1.PersistentVolume) []string {
 	}
 	slices.Sort(without)
 	if len(without) == 1 {
-		return []string{fmt.Sprintf("the PersistentVolume %s has no record", without[0])}
+		return []string{fmt.Sprintf("the PersistentVolume %s has no record (see `kubectl storageos-volumes orphans`)", without[0])}
 	}
-	return []string{fmt.Sprintf("%d PersistentVolumes have no record, %s among them", len(without), without[0])}
+	return []string{fmt.Sprintf("%d PersistentVolumes have no record, %s among them (see `kubectl storageos-volumes orphans`)", len(without), without[0])}
 }
 
 func entries(copies []record.Copy, called nodeNames) []copyEntry {
@@ -218,12 +197,18 @@ func enumerated(names []string) string {
 	return joinedBy("and", names)
 }
 
-// alternatives are IDs of nodes of which one is meant.
-func alternatives(ids []string) string {
+// alternatives are nodes of StorageOS of which one is meant, with their host names where they are known.
+func alternatives(ids []string, known []record.Node) string {
 	if len(ids) > few {
-		return fmt.Sprintf("one of %d of StorageOS's nodes", len(ids))
+		return fmt.Sprintf("one of %d of StorageOS's nodes (see `kubectl storageos-volumes nodes -o wide`)", len(ids))
 	}
-	return "StorageOS's node " + joinedBy("or", ids)
+	called := slices.Clone(ids)
+	for _, n := range known {
+		if i := slices.Index(ids, n.ID); i >= 0 && n.Host != "" {
+			called[i] = n.Host + " (" + n.ID + ")"
+		}
+	}
+	return "StorageOS's node " + joinedBy("or", called)
 }
 
 func joinedBy(word string, names []string) string {

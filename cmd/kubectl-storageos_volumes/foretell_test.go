@@ -46,9 +46,9 @@ func TestForetell(t *testing.T) {
 		"a node without a volume": {[]string{"worker-4"}, nil, verdictSafe,
 			"Safe: without worker-4, none of 3 volumes goes Offline; none goes Degraded, none is only moved, 3 are not concerned.", nil},
 		"a node that nobody knows": {[]string{"worker-1", "worker-9"}, nil, verdictUnknown,
-			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is.", nil},
+			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is: see `kubectl storageos-volumes nodes`.", nil},
 		"a node made anew": {[]string{"worker-5"}, nil, verdictUnknown,
-			"It cannot be told: the CSINode of worker-5 may be of before it was made anew: it could be StorageOS's node c, which no CSINode names.", stray},
+			"It cannot be told: the CSINode of worker-5 may be of before it was made anew: it could be StorageOS's node host-c (c), which no CSINode names.", stray},
 		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old.", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,15 +129,19 @@ func TestForetellNames(t *testing.T) {
 	for name, tc := range map[string]struct {
 		names, csi string
 		health     string // of the copy on the node b, whose host name nobody knows; v2 is on a and on a new one, too
+		host       string // of b and of the new one, if that is known
 		verdict    string
 	}{
-		"it may be a new one":              {"worker-2", "worker-1 a worker-2 b", "failed", verdictUnknown},
-		"that is meant, too":               {"worker-2 new", "worker-1 a worker-2 b", "failed", verdictSafe},
-		"by its ID":                        {"b", "worker-1 a", "failed", verdictSafe},
-		"by an ID that a CSINode has":      {"d", "worker-1 a worker-4 d", "failed", verdictSafe},
-		"called like another's ID":         {"b", "worker-1 a b d", "failed", verdictUnknown},
-		"one of two CSINodes is of before": {"worker-3", "worker-1 a worker-3 b worker-9 b", "ready", verdictUnknown},
-		"it alone has a CSINode":           {"worker-3", "worker-1 a worker-3 b", "ready", verdictSafe},
+		"it may be a new one":              {"worker-2", "worker-1 a worker-2 b", "failed", "", verdictUnknown},
+		"that is meant, too":               {"worker-2 new", "worker-1 a worker-2 b", "failed", "", verdictSafe},
+		"by its ID":                        {"b", "worker-1 a", "failed", "", verdictSafe},
+		"by an ID that a CSINode has":      {"d", "worker-1 a worker-4 d", "failed", "", verdictSafe},
+		"called like another's ID":         {"b", "worker-1 a b d", "failed", "", verdictUnknown},
+		"one of two CSINodes is of before": {"worker-3", "worker-1 a worker-3 b worker-9 b", "ready", "", verdictUnknown},
+		"it alone has a CSINode":           {"worker-3", "worker-1 a worker-3 b", "ready", "", verdictSafe},
+		"whose host name is another's":     {"worker-3", "worker-1 a worker-3 b worker-9 b", "ready", "host", verdictUnknown},
+		"and for the other":                {"worker-9", "worker-1 a worker-3 b worker-9 b", "ready", "host", verdictUnknown},
+		"and b is its own":                 {"worker-3", "worker-1 a worker-3 b", "failed", "host", verdictSafe},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,6 +151,9 @@ func TestForetellNames(t *testing.T) {
 			}
 			one, two := copies("v1", "a", "b"), copies("v2", "a", "new")
 			one.Status.Replicas[0].Health, one.Status.Replicas[0].Hostname, two.Status.Replicas[0].Hostname = tc.health, "", ""
+			if tc.host != "" {
+				one.Status.Replicas[0].Hostname, two.Status.Replicas[0].Hostname = tc.host+"-b", tc.host+"-new"
+			}
 			if f := foretell(strings.Fields(tc.names), csi, []v1.Volume{one, two}, nil); f.Verdict != tc.verdict {
 				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
 			}

@@ -172,16 +172,15 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 	nodes, meant := meantNodes(l.nodes, csi, known)
 	l.nodeIDs = slices.Collect(maps.Keys(meant))
 	for _, n := range nodes {
-		could := couldBe(n, meant, known, csi)
-		why := errors.New(mayBe(n.Name, csi, could))
+		why := errors.New(mayBe(n, csi, known))
 		if forbidden != nil {
 			why = fmt.Errorf("which of StorageOS's nodes %s is cannot be told: %w", n.Name, forbidden)
 		}
 		switch there := slices.ContainsFunc(records, func(r v1.Volume) bool { return isOn(&r, []string{n.Name}, n.IDs) }); {
-		case len(could) == 0 && (there || len(n.IDs) > 0):
+		case len(n.Could) == 0 && (there || len(n.IDs) > 0):
 		case there:
 			fmt.Fprintf(l.ErrOut, "There may be more: %v.\n", why)
-		case len(could) > 0 || forbidden != nil:
+		case len(n.Could) > 0 || forbidden != nil:
 			return why
 		default:
 			return notFoundError(fmt.Sprintf("no node with volumes is called %s: see `kubectl storageos-volumes nodes`", n.Name))
@@ -202,7 +201,7 @@ func (l *list) missing(records []v1.Volume) []string {
 
 // namesOf are the names that a record answers to.
 func namesOf(r *v1.Volume) []string {
-	names := []string{r.Name, volumeName(r.Name)}
+	names := []string{r.Name, volumeName(r.Name), "volume/" + r.Name, "Volume/" + r.Name} // as events and verify say it, too
 	if id := identity(r); id != "" {
 		names = append(names, id)
 	}
@@ -210,7 +209,7 @@ func namesOf(r *v1.Volume) []string {
 		names = append(names, claim.Name, claim.Namespace+"/"+claim.Name)
 	}
 	if pv := r.Status.PersistentVolume; pv != nil {
-		names = append(names, pv.Name, persistentVolumeName(pv.Name))
+		names = append(names, pv.Name, persistentVolumeName(pv.Name), "pv/"+pv.Name, "PersistentVolume/"+pv.Name)
 	}
 	return names
 }

@@ -33,7 +33,8 @@ func newNodes(c *cli) *cobra.Command {
   DEGRADED           volumes with a copy there that are not Healthy
   LAST-COPIES        copies there without which their volume could not go on
   HEALTH             of the copies there: Healthy, Degraded (some are not well),
-                     Offline (none is), Unknown (there are none)
+                     Offline (none is), Unknown (there are none, or only
+                     those of volumes that StorageOS does not list)
 
 If the records are old or not all of them true, or nobody says whether they are, standard error says
 so. With -o jsonpath and other templates the nodes are the .items of a List.`,

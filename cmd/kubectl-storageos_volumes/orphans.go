@@ -66,6 +66,9 @@ func (o *orphans) run(ctx context.Context) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	if o.grace < 0 {
+		return fmt.Errorf("--grace %v is less than 0: say how old a PersistentVolume must be", o.grace)
+	}
 	kube, client, err := o.clients()
 	if err != nil {
 		return err

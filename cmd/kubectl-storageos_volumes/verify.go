@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -209,6 +210,11 @@ func (v *verify) compare(ctx context.Context, kube kubernetes.Interface, client 
 	if err != nil {
 		return nil, "", fmt.Errorf("asking StorageOS: %w", err)
 	}
+	older, err := v.olderCRD(ctx)
+	if err != nil && !apierrors.IsForbidden(err) { // who may not look allows for the older one
+		return nil, "", err
+	}
+	world.currentCRD = older == "" && err == nil
 	records, err := listRecords(ctx, client)
 	if err != nil {
 		return nil, "", err

@@ -230,7 +230,7 @@ func TestLag(t *testing.T) {
 }
 
 // A node is known by what its CSINode says and by the name that records have.
-func TestNodeIDs(t *testing.T) {
+func TestFindNode(t *testing.T) {
 	t.Parallel()
 	nodes := Nodes([]v1.Volume{vol("v", "a online", nil, "")})
 	nodes = append(nodes, Node{ID: "b", Host: "host-c"}, Node{ID: "c", Host: "host-c"}, Node{ID: "d"}, Node{ID: "e"},
@@ -257,7 +257,8 @@ func TestNodeIDs(t *testing.T) {
 			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
 				csi[of[0]] = of[1]
 			}
-			if got := strings.Join(NodeIDs(tc.node, csi, nodes), " "); got != tc.want {
+			is, _ := FindNode(tc.node, csi, nodes)
+			if got := strings.Join(is, " "); got != tc.want {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
@@ -274,16 +275,22 @@ func TestNodes(t *testing.T) {
 		vol("v4", "d online", []string{"b syncing", "e failed", "? failed"}, ""),
 		vol("v5", "", nil, ""),
 	}
+	for id, copies := range map[string][]string{"v6": {"f online", "b ready"}, "v7": {"f offline", "d ready"}} {
+		absent := vol(id, copies[0], copies[1:], "")
+		absent.Annotations[v1.AnnotationAbsentSince], absent.Status.Health = "2026-01-02T03:04:05Z", v1.HealthUnknown
+		records = append(records, absent)
+	}
 	want := []Node{
 		{ID: "a", Host: "host-a", Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
-		{ID: "b", Host: "host-b", Masters: 1, Replicas: 2, Degraded: 2, Usable: 1, Health: v1.HealthDegraded},
+		{ID: "b", Host: "host-b", Masters: 1, Replicas: 3, Degraded: 3, Usable: 1, Health: v1.HealthDegraded},
 		{ID: "c", Host: "host-c", Attached: 1, Health: v1.HealthUnknown},
-		{ID: "d", Host: "host-d", Masters: 1, Replicas: 1, Degraded: 2, Usable: 2, LastCopies: 2, Health: v1.HealthHealthy},
+		{ID: "d", Host: "host-d", Masters: 1, Replicas: 2, Degraded: 3, Usable: 2, LastCopies: 3, Health: v1.HealthHealthy},
 		{ID: "e", Host: "host-e", Replicas: 1, Degraded: 1, Health: v1.HealthOffline},
+		{ID: "f", Host: "host-f", Masters: 2, Degraded: 2, Health: v1.HealthUnknown},
 	}
 	got := Nodes(records)
 	for i := range got {
-		got[i].ailing = 0
+		got[i].ailing, got[i].unknown = 0, 0
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Node{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -20,10 +20,12 @@ type Node struct {
 	// LastCopies are copies there without which their volume could not go on.
 	LastCopies int
 	// Health is Healthy if each copy there is well or on its way to be, Offline if none is,
-	// Degraded between the two, Unknown without any copy.
+	// Degraded between the two, Unknown without any copy. Of an absent volume nobody knows how a
+	// copy is.
 	Health v1.Health
 
-	ailing int // copies that are neither well nor on their way
+	ailing  int // copies that are neither well nor on their way
+	unknown int // copies of which nobody knows how they are
 }
 
 // Nodes are all nodes that records name, by name.
@@ -39,7 +41,7 @@ func Nodes(records []v1.Volume) []Node {
 		return n
 	}
 	for i := range records {
-		s := &records[i].Status
+		s, absent := &records[i].Status, records[i].Annotations[v1.AnnotationAbsentSince] != ""
 		if s.AttachedOn != "" {
 			node(s.AttachedOn, s.AttachedOnHost).Attached++
 		}
@@ -66,10 +68,12 @@ func Nodes(records []v1.Volume) []Node {
 			if c.Survives && survive == 1 {
 				n.LastCopies++
 			}
-			if c.Usable {
+			switch {
+			case absent:
+				n.unknown++
+			case c.Usable:
 				n.Usable++
-			}
-			if c.Ailing() {
+			case c.Ailing():
 				n.ailing++
 			}
 		}
@@ -85,7 +89,7 @@ func Nodes(records []v1.Volume) []Node {
 }
 
 func (n *Node) health() v1.Health {
-	switch copies := n.Masters + n.Replicas; {
+	switch copies := n.Masters + n.Replicas - n.unknown; {
 	case copies == 0:
 		return v1.HealthUnknown
 	case n.ailing == 0:
@@ -97,34 +101,50 @@ func (n *Node) health() v1.Health {
 	}
 }
 
-// NodeIDs are the IDs of the nodes of StorageOS that a node of Kubernetes may be: what its
-// CSINode says, the one whose ID that is, and those that records know under either name, or under the
-// host name of these: a node that was made anew keeps it. Where a copy is well on the node that its
-// CSINode alone names, what another's CSINode names is that one, if they share no more than a host name
-// that was not asked for. None: it cannot be told. Csi are the IDs that CSINodes tell, by the names of
-// their nodes.
-func NodeIDs(name string, csi map[string]string, nodes []Node) []string {
-	named := map[string]int{}
+// FindNode tells by their IDs which nodes of StorageOS a node of Kubernetes is, each of which it may
+// be, and which it could be besides. None of both: it cannot be told. Csi are the IDs that CSINodes tell,
+// by the names of their nodes. A node that was made anew keeps its host name, and its CSINode may be
+// of before:
+//
+//	the ID that its CSINode tells, or that was asked for           is it
+//	a record knows it under that name                              is it
+//	a record knows it under the host name of the ID above          is it, unless sure and a CSINode names it
+//	no CSINode names it                                            could be it, unless sure, or an ID was asked for
+//	and it has a host name, and so has the node that is asked for  is another one
+//
+// Sure: that CSINode alone tells its ID, and a copy that is well is there.
+func FindNode(name string, csi map[string]string, nodes []Node) (is, could []string) {
+	tell := map[string]int{} // how many CSINodes an ID
 	for _, id := range csi {
-		named[id]++
+		tell[id]++
 	}
-	ids, own := map[string]bool{}, csi[name]
+	isID := tell[name] > 0 || slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == name })
+	own := csi[name]
+	byID := own == "" && isID
+	ids, hosts := map[string]bool{}, map[string]bool{name: true, own: true}
+	if isID {
+		ids[name], own = true, cmp.Or(own, name)
+	}
 	if own != "" {
 		ids[own] = true
 	}
-	if named[name] > 0 || slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == name }) {
-		ids[name], own = true, cmp.Or(own, name)
-	}
-	hosts, sure := map[string]bool{name: true, own: true}, false
+	sure, hosted := false, false
 	for _, n := range nodes {
 		if n.ID == own {
-			hosts[n.Host], sure = true, n.Usable > 0 && named[own] == 1
+			hosts[n.Host], sure = true, n.Usable > 0 && tell[own] == 1
+			hosted = n.Host != "" && tell[own] == 1 // else it may be another's
 		}
 	}
 	for _, n := range nodes {
-		if n.Host != "" && hosts[n.Host] && (!sure || named[n.ID] == 0 || n.Host == name) {
+		if n.Host != "" && hosts[n.Host] && (!sure || tell[n.ID] == 0 || n.Host == name) {
 			ids[n.ID] = true
 		}
+		hosted = hosted || n.Host == name
 	}
-	return slices.Sorted(maps.Keys(ids))
+	for _, n := range nodes {
+		if !sure && !byID && tell[n.ID] == 0 && !ids[n.ID] && (n.Host == "" || !hosted) {
+			could = append(could, n.ID)
+		}
+	}
+	return slices.Sorted(maps.Keys(ids)), could
 }
