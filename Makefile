@@ -75,9 +75,11 @@ bin/csi-provisioner: hack/csi-sidecars/go.mod
 .PHONY: run
 ifdef API_ENDPOINT
 run: build
+	@test -n '$(API_SECRET_PATH)' || { echo 'make run: API_SECRET_PATH=... is missing: the folder with the files username and password' >&2; exit 2; }
 	bin/volume-sync-controller -kubeconfig '$(KUBECONFIG)' -api-endpoint '$(API_ENDPOINT)' -api-secret-path '$(API_SECRET_PATH)'
 else
 run: build devcluster plugin ## show the controller at work (README)
+	@test '$(origin KUBECONFIG)' != 'command line' || { echo 'make run: API_ENDPOINT=... is missing: where that StorageOS is' >&2; exit 2; }
 	hack/build.sh . ./hack/demo
 	@exec bin/demo
 endif

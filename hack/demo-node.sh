@@ -60,12 +60,12 @@ In a second terminal:
   bin/devcluster kubectl get volumes
   bin/devcluster kubectl apply -f hack/demo/claim.yaml       a claim: its record is there at once
   bin/devcluster kubectl get pods -n storageos
-  bin/devcluster kubectl logs -n storageos -l app.kubernetes.io/name=storageos-volume-sync --prefix
+  bin/devcluster kubectl logs -n storageos -l app.kubernetes.io/name=storageos-volume-sync --prefix --tail=-1
   bin/devcluster kubectl get lease -n storageos              who leads
   bin/devcluster kubectl delete pod -n storageos NAME        ... and then another does
   bin/devcluster kubectl set image -n storageos deployment/storageos-volume-sync volume-sync-controller=storageos/volume-sync-controller:next
   bin/devcluster kubectl delete -k deploy                    the records stay
-  curl --noproxy '*' $metrics:8080/metrics
+  curl --noproxy '*' $metrics:8080/metrics                   of one of the two: the leader's say more
   curl --noproxy '*' -d '{"volumes":5}' $storageos:5705/sim/change    attach, detach, fail over, resync 5 volumes
 Ctrl-C stops everything.
 

@@ -40,12 +40,13 @@ type statusPage struct {
 	took     *latency
 	late     time.Duration // the age of a poll that is not as it should be
 	host     string        // of the page's own address
+	keepsAll bool          // no record is deleted
 }
 
 // status is what the page shows.
 type status struct {
 	Role, LastPoll, Duration, Version, Holding, Failing string
-	Late, OlderCRD                                      bool
+	Late, OlderCRD, KeepsAll                            bool
 	Records, Held                                       int
 	Health, Orphans, Errors                             []level
 	Concerns                                            []row
@@ -82,7 +83,7 @@ func (p *statusPage) status(ctx context.Context, now time.Time) (*status, error)
 	}
 	s := &status{
 		Role: roles[p.phase()], Version: version.String(), Changes: p.changes.newest(),
-		Records: value(families["storageos_volume_records"], ""), Most: maxConcerns, Now: now,
+		Records: value(families["storageos_volume_records"], ""), Most: maxConcerns, Now: now, KeepsAll: p.keepsAll,
 	}
 	if crd := families["storageos_volume_crd_current"]; crd != nil {
 		s.OlderCRD = value(crd, "") == 0
@@ -128,6 +129,13 @@ func (p *statusPage) status(ctx context.Context, now time.Time) (*status, error)
 	}
 	return s, nil
 }
+
+// Leads tells whether this process knows how the volumes are.
+func (s *status) Leads() bool { return s.Role == roles[leading] }
+
+// Outdated tells whether the numbers are of before: StorageOS was not listed completely the last time,
+// or too long ago.
+func (s *status) Outdated() bool { return s.Failing != "" || s.Late }
 
 // sortLevels puts what is well first.
 func sortLevels(levels []level) {

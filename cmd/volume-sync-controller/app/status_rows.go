@@ -141,7 +141,7 @@ func since(what string, at, now time.Time) string {
 // News is how the controller is in a sentence or two, which change only when that does: a
 // screen reader says them.
 func (s *status) News() string {
-	if s.Role != roles[leading] {
+	if !s.Leads() {
 		return "This process is " + s.Role + ": only the leader knows how the volumes are."
 	}
 	var unwell []string
@@ -159,7 +159,7 @@ func (s *status) News() string {
 	case s.Late:
 		text += "The last complete poll is too long ago. "
 	}
-	if s.Failing != "" || s.Late {
+	if s.Outdated() {
 		well, notWell = "All volumes were well before.", "Not well before: "
 	}
 	if len(unwell) == 0 {

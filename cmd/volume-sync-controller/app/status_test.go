@@ -87,7 +87,7 @@ func TestStatusPage(t *testing.T) {
 			t.Errorf("%s: policy %q", path, csp)
 		}
 		for _, want := range []string{
-			"<b>leading</b>", "<b>3s ago</b>", "took 1.2 s", "<b>42</b> records", `"tile good"><b>40</b> Healthy`, `"tile bad"><b>2</b> Offline`,
+			"<b>leading</b>", "<b>3s ago</b>", "took 1.2 s", "<b>42</b> records", `"tile warn"><b>3s ago</b>`, `"tile "><b>40</b> Healthy`, `"tile bad"><b>2</b> Offline`,
 			`"tile bad"><b>1</b> missing volume`, "Deletions of 3 records are held: too many are gone.", "namespace &lt;ns-1&gt;: no answer",
 			`"tile warn"><b>3</b> invalid`, "is older than this version", ">pvc-3 <small>volume-id-1<", "It is &lt;not&gt; there.", ">kubectl describe persistentvolume pvc-3<",
 			">Volume pvc-1<", ">The record was created.<", "&lt;b&gt;the master is offline&lt;/b&gt;. (VolumeOffline)<", "volume-sync-controller ",
@@ -112,6 +112,24 @@ func TestStatusPage(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 		if code, _, _ := ask(t, h, method, "/status"); code != http.StatusMethodNotAllowed {
 			t.Errorf("%s: %d", method, code)
+		}
+	}
+}
+
+// A standby shows no numbers, which it does not know, and a process that deletes nothing says so.
+func TestStatusPageOfOthers(t *testing.T) {
+	t.Parallel()
+	const switchedOff, records = "Deletions are switched off (-delete-orphans=false)", "</b> records<"
+	for _, tc := range []struct {
+		is       phase
+		keepsAll bool
+	}{{leading, false}, {leading, true}, {standby, false}, {starting, true}} {
+		p, now := testPage(t)
+		now.Store(int32(tc.is))
+		p.keepsAll = tc.keepsAll
+		_, _, body := ask(t, p.handler(), http.MethodGet, "/")
+		if strings.Contains(body, switchedOff) != tc.keepsAll || strings.Contains(body, records) != (tc.is == leading) || !strings.Contains(body, "<b>"+roles[tc.is]+"</b>") {
+			t.Errorf("%+v: it shows\n%s", tc, body)
 		}
 	}
 }
