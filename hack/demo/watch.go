@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -48,7 +49,7 @@ func line(r *v1.Volume) string {
 		attached = "on " + r.Status.AttachedOnHost
 	}
 	absent := ""
-	if r.Annotations[v1.AnnotationAbsentSince] != "" {
+	if r.Annotations[v1.AnnotationAbsentSince] != "" || meta.IsStatusConditionFalse(r.Status.Conditions, v1.ConditionPresent) { // which are two writes
 		absent = ", absent"
 	}
 	return fmt.Sprintf("%s, %s, %s, %s%s", capacity, health, attached, claim, absent)
