@@ -42,7 +42,7 @@ func TestSettled(t *testing.T) {
 		behind        bool          // before that time not all is recorded
 		waiting       bool          // before that time the records wait for the proof that their volumes are gone
 		kept          bool          // which is there, and deletions are switched off
-		want          string        // the doubts
+		want, more    string        // the doubts
 		waits         time.Duration
 	}{
 		"all is there":                          {before: evidence{records: of("v1", "v2")}, at: never},
@@ -54,7 +54,7 @@ func TestSettled(t *testing.T) {
 		"a PersistentVolume's comes":            {before: evidence{records: of("v1"), pvs: []corev1.PersistentVolume{persistentVolume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
 		"a record has no status yet":            {before: evidence{records: []v1.Volume{volume("v1"), volume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
 		"all is recorded a moment later":        {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, behind: true, waits: time.Second},
-		"their volumes are not listed":          {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, want: "2 records wait", waits: proving},
+		"their volumes are not listed":          {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, want: "2 records wait", more: "StorageOS has listed 2 volumes", waits: proving},
 		"their volumes are proven gone":         {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, kept: true},
 		"they are listed again":                 {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: 20 * time.Second, waiting: true, waits: 20 * time.Second},
 		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
@@ -79,14 +79,14 @@ func TestSettled(t *testing.T) {
 					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2}
 					is.beat.Records = record.SumOf(of("v1", "v2"), is.beat.Completed)
 					if tc.kept {
-						is.beat.Kept = is.beat.Records
+						is.beat.Kept, is.beat.Volumes = is.beat.Records, 0
 					}
 					if tc.behind && time.Since(begun) < tc.at {
 						is.beat.Recorded = time.Time{}
 					}
 					return is, nil
 				})
-				if got := strings.Join(doubts, "; "); err != nil || !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") || strings.Contains(got, "; ") {
+				if got := strings.Join(doubts, "; "); err != nil || !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") || !strings.Contains(got, tc.more) || strings.Contains(got, "; ") != (tc.more != "") {
 					t.Errorf("%q, %v, want %q", got, err, tc.want)
 				}
 				if waits := time.Since(begun); waits != tc.waits {

@@ -13,7 +13,7 @@ const ownImage = "registry.example.com/volume-sync-controller"
 // release installs, upgrades, rolls back, uninstalls, and installs again.
 func release(w *world) {
 	digest := "sha256:" + strings.Repeat("0f", 32)
-	for interval, warned := range map[string]bool{"5s": false, "500ms": false, "30s": false, "30.5s": true, "45s": true, "1m": true} {
+	for interval, warned := range map[string]bool{"5s": false, "500ms": false, "30000ms": false, "40000ms": true, "30s": false, "30.5s": true, "45s": true, "1m": true} {
 		if notes := w.run(install + " --dry-run=server --set interval=" + interval); strings.Contains(notes, "! drain-check and the alerts want") != warned {
 			w.t.Errorf("an interval of %s is warned of: %t, want %t:\n%s", interval, !warned, warned, notes)
 		}

@@ -284,7 +284,7 @@ func TestNodes(t *testing.T) {
 		{ID: "a", Host: "host-a", Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
 		{ID: "b", Host: "host-b", Masters: 1, Replicas: 3, Degraded: 3, Usable: 1, Health: v1.HealthDegraded},
 		{ID: "c", Host: "host-c", Attached: 1, Health: v1.HealthUnknown},
-		{ID: "d", Host: "host-d", Masters: 1, Replicas: 2, Degraded: 3, Usable: 2, LastCopies: 3, Health: v1.HealthHealthy},
+		{ID: "d", Host: "host-d", Masters: 1, Replicas: 2, Degraded: 3, Usable: 2, LastCopies: 2, Health: v1.HealthHealthy},
 		{ID: "e", Host: "host-e", Replicas: 1, Degraded: 1, Health: v1.HealthOffline},
 		{ID: "f", Host: "host-f", Masters: 2, Degraded: 2, Health: v1.HealthUnknown},
 	}

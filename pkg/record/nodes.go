@@ -65,7 +65,7 @@ func Nodes(records []v1.Volume) []Node {
 			if s.Health != v1.HealthHealthy {
 				n.Degraded++
 			}
-			if c.Survives && survive == 1 {
+			if c.Survives && survive == 1 && !absent {
 				n.LastCopies++
 			}
 			switch {

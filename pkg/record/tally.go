@@ -46,11 +46,17 @@ func SumOf(records []v1.Volume, completed time.Time) (s Sum) {
 // another volume. The controller's watch may not have told it that one has gone, and then nothing
 // but their sum does: what has come meanwhile can make good the number. What has been listed just
 // now is recorded in a moment, and a record that somebody has deleted is made again. Where there
-// are other doubts the numbers differ for their reasons.
+// are other doubts the numbers differ for their reasons. A volume that is absent was not listed.
 func Tally(records []v1.Volume, h Heartbeat) string {
+	present := 0
+	for i := range records {
+		if records[i].Annotations[v1.AnnotationAbsentSince] == "" {
+			present++
+		}
+	}
 	switch {
-	case len(records) < h.Volumes:
-		return fmt.Sprintf("StorageOS has listed %s, and there are records of %d", count(h.Volumes, "volume", "volumes"), len(records))
+	case present < h.Volumes:
+		return fmt.Sprintf("StorageOS has listed %s, and there are records of %d", count(h.Volumes, "volume", "volumes"), present)
 	case SumOf(records, h.Completed) != h.Records:
 		return "there are other records than the controller knew of when StorageOS was last listed"
 	}

@@ -18,6 +18,8 @@ func TestTally(t *testing.T) {
 		return v1.Volume{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), CreationTimestamp: metav1.NewTime(completed.Add(-age).Truncate(time.Second))}}
 	}
 	a, b := made("a", time.Hour), made("b", young)
+	absent := made("absent", time.Hour)
+	absent.Annotations = map[string]string{v1.AnnotationAbsentSince: "2026-01-02T03:04:05Z"}
 	h := Heartbeat{Volumes: 2, Completed: completed, Records: SumOf([]v1.Volume{b, a, made("c", young-time.Second)}, completed)}
 	const other = "there are other records than the controller knew of when StorageOS was last listed"
 	for name, tc := range map[string]struct {
@@ -28,6 +30,7 @@ func TestTally(t *testing.T) {
 		"more are made all the time":       {[]v1.Volume{a, b, made("d", young-time.Second), made("e", 0), made("f", -time.Minute)}, ""},
 		"one is not there":                 {[]v1.Volume{a}, "StorageOS has listed 2 volumes, and there are records of 1"},
 		"one is not there, but a new one":  {[]v1.Volume{a, made("d", 0)}, other},
+		"one is absent":                    {[]v1.Volume{a, absent}, "StorageOS has listed 2 volumes, and there are records of 1"},
 		"one was made again":               {[]v1.Volume{a, made("b2", -time.Second)}, other},
 		"another is there for one":         {[]v1.Volume{a, made("d", time.Minute)}, other},
 		"more than the controller knew of": {[]v1.Volume{a, b, made("d", time.Minute)}, other},

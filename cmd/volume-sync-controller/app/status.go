@@ -130,8 +130,11 @@ func (p *statusPage) status(ctx context.Context, now time.Time) (*status, error)
 	return s, nil
 }
 
-// Leads tells whether this process knows how the volumes are.
+// Leads tells whether this process leads: no other knows how the volumes are.
 func (s *status) Leads() bool { return s.Role == roles[leading] }
+
+// Knows tells whether it knows that: it has listed StorageOS.
+func (s *status) Knows() bool { return s.Leads() && s.LastPoll != "" }
 
 // Outdated tells whether the numbers are of before: StorageOS was not listed completely the last time,
 // or too long ago.

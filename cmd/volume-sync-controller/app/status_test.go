@@ -132,6 +132,13 @@ func TestStatusPageOfOthers(t *testing.T) {
 			t.Errorf("%+v: it shows\n%s", tc, body)
 		}
 	}
+	var unlisted strings.Builder
+	if err := pageTemplate.ExecuteTemplate(&unlisted, "status", &status{Role: roles[leading]}); err != nil {
+		t.Fatal(err)
+	}
+	if body := unlisted.String(); strings.Contains(body, records) || !strings.Contains(body, "Not known yet.") {
+		t.Errorf("a leader that has not listed yet shows\n%s", body)
+	}
 }
 
 // Since when there is a history is said until it is an hour long; that there is more than is

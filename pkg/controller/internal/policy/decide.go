@@ -311,7 +311,7 @@ func (s *Rules) decideAbsent(o *Observation, d *Decision) {
 func (s *Rules) absence(o *Observation, d *Decision) absence {
 	t := &d.Memory
 	a := absence{
-		asked: t.Asked, proven: t.Proven == o.Record.ResourceVersion, clusterID: o.Record.ClusterID.Value(), explained: explains(d.Want.PV, o.PV),
+		asked: t.Asked, clusterID: o.Record.ClusterID.Value(), explained: explains(d.Want.PV, o.PV),
 		world: world{
 			now: o.Now, lastComplete: o.Source.LastComplete, answering: o.Source.Cluster,
 			anyCluster: o.AnyCluster, vouched: o.Source.Vouched, tripped: o.Tripped,
@@ -334,13 +334,14 @@ func (s *Rules) absence(o *Observation, d *Decision) absence {
 	}
 	judged := s.judges(a.answering, a.clusterID, a.anyCluster)
 	_, goesOn := o.Source.Watch.Since(t.absent.watch)
-	switch {
+	switch { // where the watch begins anew, a proof is of before
 	case !judged:
-		t.absent.watch, t.absent.judge = WatchPoint{}, ""
+		t.absent.watch, t.absent.judge, t.Proven = WatchPoint{}, "", ""
 	case !goesOn || t.absent.judge != a.clusterID:
-		t.absent.watch, t.absent.judge = o.Source.Watch, a.clusterID
+		t.absent.watch, t.absent.judge, t.Proven = o.Source.Watch, a.clusterID, ""
 	}
 	a.watched, a.watching = o.Source.Watch.Since(t.absent.watch)
+	a.proven = t.Proven == o.Record.ResourceVersion
 	return a
 }
 
