@@ -156,8 +156,8 @@ func (s *Rules) judges(answering, named string, anyCluster bool) bool {
 }
 
 // withinGrace tells whether the grace of an absence is not over yet: a record that is kept then does
-// not count as held. It is for reports alone. A mark is cut to whole seconds: the second that it may have lost is
-// added.
+// not count as held. It is for reports alone. A mark is cut to whole seconds: the second that it may
+// have lost is added.
 func (s *Rules) withinGrace(a absence) bool {
 	grace := s.OrphanGracePeriod
 	if grace > 0 {
