@@ -161,6 +161,36 @@ func TestForetellNames(t *testing.T) {
 	}
 }
 
+// A host name that is the one of a node that another CSINode names is not the one that is asked for.
+func TestForetellAnothersHostName(t *testing.T) {
+	t.Parallel()
+	named := func(r v1.Volume, hosts map[string]string) v1.Volume {
+		r.Status.Master.Hostname = hosts[r.Status.Master.NodeID]
+		for i := range r.Status.Replicas {
+			r.Status.Replicas[i].Hostname = hosts[r.Status.Replicas[i].NodeID]
+		}
+		return r
+	}
+	shifted := map[string]string{"x": "node-0", "y": "node-1", "z": "node-2"}
+	for name, tc := range map[string]struct {
+		csi, hosts map[string]string
+		verdict    string
+	}{
+		"all are registered":       {map[string]string{"node-1": "x", "node-2": "y", "node-3": "z"}, shifted, verdictUnsafe},
+		"node-1 is not registered": {map[string]string{"node-2": "y", "node-3": "z"}, shifted, verdictUnknown},
+		"its CSINode is of before": {map[string]string{"node-1": "before", "node-2": "y", "node-3": "z"}, shifted, verdictUnknown},
+		"nobody has a CSINode":     {nil, map[string]string{"x": "node-1", "y": "node-2", "z": "node-3"}, verdictUnsafe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			records := []v1.Volume{named(copies("v1", "y", "z"), tc.hosts), named(copies("v2", "x"), tc.hosts)}
+			if f := foretell([]string{"node-1"}, tc.csi, records, nil); f.Verdict != tc.verdict {
+				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
+			}
+		})
+	}
+}
+
 // For each volume it is said what goes and what stays.
 func TestForetoldTable(t *testing.T) {
 	t.Parallel()

@@ -72,7 +72,7 @@ func (m *model) checkWrite(ctx context.Context, old, obj *v1.Volume) {
 	case old == nil:
 		m.checkCreation(obj)
 	case obj.Annotations[v1.AnnotationAbsentSince] != "" && old.Annotations[v1.AnnotationAbsentSince] == "":
-		m.checkMark(a.by, old)
+		m.checkMark(a, old)
 	}
 }
 
@@ -85,11 +85,12 @@ func (m *model) checkCreation(r *v1.Volume) {
 	}
 }
 
-// checkMark: what is marked absent is so on the word of the record's judge.
-func (m *model) checkMark(by *replica, r *v1.Volume) {
-	w := by.witness
-	if by == m.leader && !m.judges(by, r, w.answering) { // the lease stops a former one
-		m.violated(ruleMark, "record %s names %q, and %q answers", r.Name, r.Annotations[v1.AnnotationClusterID], w.answering)
+// checkMark: what is marked absent is so on the word of the record's judge. A mark is written in two
+// halves, between which a listing of another cluster may end.
+func (m *model) checkMark(a *activity, r *v1.Volume) {
+	by, now := a.by, a.by.witness.answering
+	if by == m.leader && !m.judges(by, r, now) && !m.judges(by, r, a.judge) { // the lease stops a former one
+		m.violated(ruleMark, "record %s names %q, and %q answers", r.Name, r.Annotations[v1.AnnotationClusterID], now)
 	}
 }
 

@@ -48,9 +48,10 @@ type activity struct {
 	by      *replica
 	listing bool
 	begun   time.Time
-	began   bool // it has asked
-	version int  // of the records, at the first question
-	moves   int  // of volumes, then
+	judge   string // the cluster that had answered when it began
+	began   bool   // it has asked
+	version int    // of the records, at the first question
+	moves   int    // of volumes, then
 	asked   []answered
 
 	namespaces map[string]bool // that were listed: whole or not
@@ -258,7 +259,7 @@ func (m *model) read(p *replica) {
 
 // process has a process work on one key.
 func (m *model) process(p *replica, id string) {
-	p.process(context.WithValue(m.ctx, activityKey{}, &activity{by: p, begun: time.Now()}), id)
+	p.process(context.WithValue(m.ctx, activityKey{}, &activity{by: p, begun: time.Now(), judge: p.witness.answering}), id)
 	m.known(p.witness)
 }
 

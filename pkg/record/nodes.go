@@ -139,7 +139,7 @@ func FindNode(name string, csi map[string]string, nodes []Node) (is, could []str
 		if n.Host != "" && hosts[n.Host] && (!sure || tell[n.ID] == 0 || n.Host == name) {
 			ids[n.ID] = true
 		}
-		hosted = hosted || n.Host == name
+		hosted = hosted || n.Host == name && tell[n.ID] == 0 // else that is another machine's
 	}
 	for _, n := range nodes {
 		if !sure && !byID && tell[n.ID] == 0 && !ids[n.ID] && (n.Host == "" || !hosted) {
