@@ -157,7 +157,8 @@ func TestEarlyReadsWithoutAttachments(t *testing.T) {
 }
 
 // While the list of one namespace is under way, volumes of it and of another are read that are
-// born and change meanwhile. What it shows in the end, old or new, takes nothing back.
+// born and change meanwhile. What it shows in the end, old or new, takes nothing back; and one
+// that the list of the other has shown need not wait for that end.
 func TestEarlyReadsBesideAListing(t *testing.T) {
 	t.Parallel()
 	for name, answeredAtOnce := range map[string]bool{"it shows what was when it began": true, "it shows what is when it ends": false} {
@@ -174,11 +175,18 @@ func TestEarlyReadsBesideAListing(t *testing.T) {
 			history := e.watchHistory()
 			uids := e.uids()
 
-			h := hold(answeredAtOnce)
-			e.sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes, NamespaceID: filled[0].NamespaceID}, Effect: h.effect})
+			h, elsewhere := hold(answeredAtOnce), hold(answeredAtOnce)
+			for i, h := range []*held{h, elsewhere} {
+				e.sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes, NamespaceID: filled[i].NamespaceID}, Effect: h.effect})
+				defer h.release() // may be called twice
+			}
 			meets(t, h.met)
-			defer h.release() // may be called twice
-			is := []simulator.Filled{e.born(filled[0]), e.born(filled[1]), e.larger(filled[2]), e.larger(filled[3])}
+			meets(t, elsewhere.met)
+			is := []simulator.Filled{e.born(filled[0]), e.added(filled[1])}
+			elsewhere.release() // it may show the volume before anybody has read it
+			meets(t, elsewhere.answered)
+			e.persistentVolume(is[1])
+			is = append(is, e.larger(filled[2]), e.larger(filled[3]))
 			e.eventually("all are recorded", 20*time.Second, func() error { return e.sized(is...) })
 			is[2] = e.larger(is[2])
 			is[0] = e.larger(is[0])
@@ -197,11 +205,18 @@ func TestEarlyReadsBesideAListing(t *testing.T) {
 // born makes a volume with its PersistentVolume, in the namespace of another.
 func (e *env) born(beside simulator.Filled) simulator.Filled {
 	e.t.Helper()
+	f := e.added(beside)
+	e.persistentVolume(f)
+	return f
+}
+
+// added makes a volume in the namespace of another.
+func (e *env) added(beside simulator.Filled) simulator.Filled {
+	e.t.Helper()
 	f := simulator.Filled{NamespaceID: beside.NamespaceID, Name: "pvc-born-beside-" + beside.ID, SizeBytes: 3 << 30}
 	var err error
 	f.ID, err = e.sim.AddVolume(f.NamespaceID, simulator.VolumeSpec{Name: f.Name, SizeBytes: f.SizeBytes})
 	e.must(err)
-	e.persistentVolume(f)
 	return f
 }
 
@@ -269,16 +284,17 @@ func (e *env) watchHistory() (check func(*testing.T)) {
 
 // held is an answer that is held back.
 type held struct {
-	effect  simulator.Effect
-	met     chan struct{}
-	release func()
+	effect   simulator.Effect
+	met      chan struct{}
+	answered chan struct{}
+	release  func()
 }
 
 // hold holds one answer back until it is released; it tells what was so at its beginning, or
 // what is at its end.
 func hold(answeredAtOnce bool) *held {
 	ctx, release := context.WithCancel(context.Background())
-	h := &held{met: make(chan struct{}), release: release}
+	h := &held{met: make(chan struct{}), answered: make(chan struct{}), release: release}
 	h.effect = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		answer := httptest.NewRecorder()
 		if answeredAtOnce {
@@ -298,6 +314,7 @@ func hold(answeredAtOnce bool) *held {
 		}
 		w.WriteHeader(answer.Code)
 		_, _ = answer.Body.WriteTo(w)
+		close(h.answered)
 	}
 	return h
 }

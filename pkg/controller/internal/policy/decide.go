@@ -156,7 +156,7 @@ func (s *Rules) decidePresent(o *Observation, d *Decision) {
 
 	if o.Record == nil && !o.Source.ClusterVerified {
 		// A record is deleted on the word of the cluster that it names: none is
-		// made before that is known, which is at the end of the listing.
+		// made before that is known: when the listing ends, or the volume is read by its ID.
 		d.NextListing, d.differs = true, true
 		return
 	}

@@ -88,7 +88,8 @@ func (t *timeline) asked(id, namespaceID string) (answered func(content uint64))
 func (t *timeline) read(id string, content uint64) { t.asked(id, "one")(content) }
 
 // Of two answers about a volume the one counts that was asked for later, whichever ends
-// first; and only a complete listing shows that one is absent.
+// first; only a complete listing shows that one is absent; and of which cluster one is that was
+// read is known before the listing ends that has shown it.
 func TestEarly(t *testing.T) {
 	t.Parallel()
 	const absent, unknown = 0, 1 << 40
@@ -162,6 +163,33 @@ func TestEarly(t *testing.T) {
 				l.end("cluster", true)
 			},
 			map[string]uint64{"d": 31}, nil, []bool{true},
+		},
+		"a new volume that a list has shown, of a listing that goes on": {
+			func(l *timeline) {
+				l.begin()
+				l.list("one", shown{"a", 1}, shown{"b", 11}, shown{"d", 31})
+				l.read("d", 31)
+				l.read("d", 31)
+			},
+			map[string]uint64{"d": 31}, nil, []bool{true, false},
+		},
+		"the same, and it was asked for before": {
+			func(l *timeline) {
+				l.begin()
+				answered := l.asked("d", "one")
+				l.list("one", shown{"a", 1}, shown{"b", 11}, shown{"d", 32})
+				answered(31)
+				l.read("b", 12)
+			},
+			map[string]uint64{"d": 32, "b": 12}, nil, []bool{true, true},
+		},
+		"a new volume that a list shows which was asked for later, of a listing that goes on": {
+			func(l *timeline) {
+				l.begin()
+				l.read("d", 31)
+				l.list("one", shown{"a", 1}, shown{"b", 11}, shown{"d", 32})
+			},
+			map[string]uint64{"d": 32}, []string{"d"}, []bool{true},
 		},
 		"a new volume, and a listing that is not complete": {
 			func(l *timeline) {
@@ -362,6 +390,8 @@ func TestEarly(t *testing.T) {
 						t.Errorf("volume %s: %+v, want it to be unknown", id, is)
 					case want != absent && want != unknown && (is.Presence != policy.Present || is.Digest.Content != want || !l.Lists(id)):
 						t.Errorf("volume %s: %+v, want content %d", id, is, want)
+					case want != absent && want != unknown && !is.ClusterVerified:
+						t.Errorf("volume %s: %+v, want its cluster to be known", id, is)
 					}
 				}
 				for _, id := range tc.changed {
