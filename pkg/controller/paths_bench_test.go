@@ -8,7 +8,6 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// aVolume is a volume and what its record should say of it.
 // Observing a volume whose record is right, and deciding that nothing is to be
 // done.
 func BenchmarkDecide(b *testing.B) {

@@ -35,9 +35,12 @@ func (t *tracker) update(id string, now time.Time, fn func(old policy.Memory, b 
 // set stores a memory. The caller holds the lock.
 func (t *tracker) set(id string, now time.Time, next policy.Memory) {
 	old := t.all[id]
-	if next == (policy.Memory{}) {
+	switch next {
+	case old: // as nearly always
+		return
+	case policy.Memory{}:
 		delete(t.all, id)
-	} else {
+	default:
 		t.all[id] = next
 	}
 	count(&t.counts.pruned, old.Applied.Pruned(), next.Applied.Pruned())

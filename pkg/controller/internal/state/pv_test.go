@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 func TestChoosePV(t *testing.T) {
@@ -26,5 +28,22 @@ func TestChoosePV(t *testing.T) {
 	}
 	if ChoosePV(nil) != nil {
 		t.Error("one was chosen out of none")
+	}
+}
+
+// The condition Bound is the same whether its phase was foreseen or not.
+func TestBoundOf(t *testing.T) {
+	t.Parallel()
+	for phase, foreseen := range map[corev1.PersistentVolumePhase]bool{
+		"": true, corev1.VolumePending: true, corev1.VolumeAvailable: true, corev1.VolumeBound: true,
+		corev1.VolumeReleased: true, corev1.VolumeFailed: true, "Tiered": false,
+	} {
+		pv := &PV{PVSummary: PVSummary{Phase: Intern(phase)}}
+		if got, want := BoundOf(pv).Value(), record.BoundIn(phase); got != want {
+			t.Errorf("phase %q: %+v, want %+v", phase, got, want)
+		}
+		if _, is := boundIn[pv.Phase]; is != foreseen {
+			t.Errorf("phase %q is foreseen: %v, want %v", phase, is, foreseen)
+		}
 	}
 }

@@ -69,14 +69,14 @@ func mergePatch(from, to map[string]any) map[string]any {
 	}
 	for key, is := range to {
 		was, ok := from[key]
-		if ok && reflect.DeepEqual(was, is) {
-			continue
-		}
 		a, inA := was.(map[string]any)
 		b, inB := is.(map[string]any)
-		if inA && inB {
-			patch[key] = mergePatch(a, b)
-		} else {
+		switch {
+		case inA && inB:
+			if differs := mergePatch(a, b); len(differs) > 0 {
+				patch[key] = differs
+			}
+		case !ok || !reflect.DeepEqual(was, is):
 			patch[key] = is
 		}
 	}
