@@ -20,7 +20,7 @@ func (r *Reconciler) remove(ctx context.Context, id string, o policy.Observation
 	if !r.proofs.enter(id) {
 		return errAside
 	}
-	defer r.left(r.proofs) // also when that takes long which follows
+	defer r.left(r.proofs) // after the deletion, which may take long too
 	logger := klog.FromContext(ctx)
 	begun := time.Now()
 	asked := r.questions(o)

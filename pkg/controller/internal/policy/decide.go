@@ -61,7 +61,7 @@ const (
 	Keep   Verdict = iota // nothing
 	Save                  // create it or write what it should say
 	Verify                // ask StorageOS for the volume, and delete the record if the answers prove it gone
-	Hold                  // its volume is gone for longer than the grace and a rule holds it back
+	Hold                  // its volume is absent for longer than the grace and a rule holds it back
 )
 
 // invalid tells whether the volume is listed and cannot be recorded.
@@ -91,8 +91,8 @@ func (s *Rules) Decide(o Observation) Decision {
 		s.decideTerminating(&o, &d)
 	case o.Source.Presence == Present:
 		s.decidePresent(&o, &d)
-	// Of IDs that nobody cared for then, the view does not keep that a later listing has shown them. One
-	// that is remembered as absent was cared for.
+	// That a listing has shown an ID since is not kept of those that nothing in Kubernetes named then.
+	// One that is remembered as absent was named.
 	case o.Source.Presence == Absent && (!o.Source.Forgotten || !o.Memory.absent.since.IsZero()):
 		s.decideAbsent(&o, &d)
 	default:

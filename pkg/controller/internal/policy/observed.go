@@ -11,7 +11,7 @@ type Presence int
 
 // What is known of that.
 const (
-	Unknown Presence = iota // no complete listing yet, and no listing has shown it
+	Unknown Presence = iota // neither: no complete listing yet, or something has shown it since
 	Present                 // a listing has shown it, and no complete one since was without it
 	Absent                  // a complete listing was without it
 )

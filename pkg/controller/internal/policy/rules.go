@@ -96,7 +96,7 @@ func (s *Rules) rule(a absence) ruling {
 	switch {
 	case why == "":
 		return ruling{verify: true}
-	case s.withinGrace(a):
+	case s.fresh(a):
 		return ruling{}
 	default:
 		return ruling{held: true, why: why, after: after}
@@ -155,10 +155,10 @@ func (s *Rules) judges(answering, named string, anyCluster bool) bool {
 	}
 }
 
-// withinGrace tells whether the grace of an absence is not over yet: a record that is kept then does
-// not count as held. It is for reports alone. A mark is cut to whole seconds: the second that it may
-// have lost is added.
-func (s *Rules) withinGrace(a absence) bool {
+// fresh tells whether an absence is younger than the grace, by its mark: a record that is kept then
+// does not count as held. It is for reports alone: the grace of a deletion is watched time. A mark is
+// cut to whole seconds: the second that it may have lost is added.
+func (s *Rules) fresh(a absence) bool {
 	grace := s.OrphanGracePeriod
 	if grace > 0 {
 		grace += time.Second

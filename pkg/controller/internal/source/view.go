@@ -40,7 +40,7 @@ type View struct {
 	// their namespace was listed then and did not have to be complete. The next complete
 	// listing that is begun later tells.
 	unknown map[string]time.Time
-	forgot  time.Time // the same of IDs that nobody cared for then: begin of that listing
+	forgot  time.Time // the same of IDs that nothing in Kubernetes named then: begin of that listing
 
 	// The clusters that have listed, in this process, a volume that a record describes.
 	vouched map[string]bool
@@ -185,7 +185,7 @@ func (v *View) Look(id string) policy.Source {
 	return s
 }
 
-// Lists tells whether the view has a volume.
+// Lists tells whether the view has a volume: a list has shown it, or an answer to its ID since.
 func (v *View) Lists(id string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

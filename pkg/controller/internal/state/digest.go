@@ -49,7 +49,7 @@ func DigestContent(c record.Content) (d Digest, spec uint64) {
 }
 
 // withCapacity gives the hash of a content from that of the rest of it, which is all that
-// an older CRD keeps. The capacity is -1 if there is none.
+// StorageOS's own CRD keeps. The capacity is -1 if there is none.
 func withCapacity(basic uint64, capacity int64) uint64 {
 	return max(maphash.Comparable(hashSeed, [2]uint64{basic, uint64(capacity)}), 1)
 }
