@@ -15,6 +15,7 @@ type indexed interface {
 	comparable
 	Key() string   // of the object in the cache
 	IDs() []string // of the volumes that it may be looked up by
+	HasID(id string) bool
 }
 
 // index finds the objects of a cache by the ID of their volume. The indexes of
@@ -85,7 +86,7 @@ func (i *index[T]) of(id string) []T {
 	kept := found[:0]
 	for _, obj := range found {
 		is, ok, _ := i.cache.GetByKey(obj.Key()) // of our own caches, which never fail
-		if ok && slices.Contains(is.(T).IDs(), id) && !slices.Contains(kept, is.(T)) {
+		if ok && is.(T).HasID(id) && !slices.Contains(kept, is.(T)) {
 			kept = append(kept, is.(T))
 		}
 	}

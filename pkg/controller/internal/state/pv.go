@@ -45,6 +45,9 @@ func (p *PV) IDs() []string {
 	return []string{p.VolumeID}
 }
 
+// HasID tells whether that is one of its IDs.
+func (p *PV) HasID(id string) bool { return id != "" && id == p.VolumeID }
+
 // Same tells whether two states of one PersistentVolume are the same to a
 // reconcile.
 func (p *PV) Same(q *PV) bool {

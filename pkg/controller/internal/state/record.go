@@ -94,6 +94,9 @@ func (r *Record) IDs() []string {
 	}
 }
 
+// HasID tells whether that is one of its IDs.
+func (r *Record) HasID(id string) bool { return id != "" && (id == r.LabelID || id == r.StatusID) }
+
 // Identity is the ID of the volume that the record describes. Where label and
 // status differ (somebody edited one of them) the label wins if StorageOS has
 // that volume, otherwise the status.
