@@ -55,6 +55,13 @@ func commands() []command {
 			l.round()
 			l.api.Hidden = nil
 		}},
+		{`its lists lack none`, func(l *life, _ []string) { l.api.Hidden = nil }},
+		{`its lists lack (.+)`, func(l *life, args []string) {
+			l.api.Hidden = map[string]bool{}
+			for id := range strings.FieldsSeq(args[0]) {
+				l.api.Hidden[id] = true
+			}
+		}},
 		{`listing that fails`, func(l *life, _ []string) {
 			l.api.Fail = func(string, int) error { return errDown }
 			l.round()

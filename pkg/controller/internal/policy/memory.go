@@ -94,7 +94,7 @@ func AppliedBy(d Decision, after *state.Record) Applied {
 	}
 }
 
-// Gauges are the gauges that a volume counts in.
+// Gauges are what a volume counts in: gauges for people, and what the breaker goes by.
 type Gauges struct {
 	Unclaimed bool   // no PersistentVolume refers to it
 	Missing   bool   // a PersistentVolume refers to it and it is not there

@@ -89,8 +89,8 @@ const (
 //	otherwise                                            ask; delete if the answers prove it
 //
 // Each "no" makes a record wait. That the record is marked, and says so in Kubernetes, is necessary
-// too: decideAbsent sees to it before it heeds this. Since when the mark says is for people: what a
-// process has not watched itself permits nothing.
+// too: decideAbsent sees to it before it heeds this, and keeps all with DeleteOrphans off. Since when
+// the mark says is for people: what a process has not watched itself permits nothing.
 func (s *Rules) rule(a absence) ruling {
 	why, after := s.forbids(a)
 	switch {

@@ -7,7 +7,7 @@ import "time"
 // begins anew when another cluster answers. What nobody watched does not count: after
 // a pause it grows by what a pause between two listings may be, not by the pause.
 //
-//	listings:      whole  whole  error  error  whole  other   whole  whole
+//	complete:      yes    yes    no     no     yes    other   yes    yes
 //	watched time:  0      5 s    -      -      20 s   -       0      5 s
 //
 // A process that is frozen in a listing, or an answer that hangs, makes one listing long: that
