@@ -22,7 +22,7 @@ func TestHistoryCRDBackAtOnce(t *testing.T) {
 	for n := range 5 {
 		synctest.Test(t, func(t *testing.T) {
 			m := metrics.New()
-			logger, said := lines()
+			logger, said := loggedLines()
 			ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logger))
 			good := crdOf(t)
 			api := newCRDs(good)
@@ -79,7 +79,7 @@ func TestHistoryNoCRDFirstRequestFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := metrics.New()
-				logger, said := lines()
+				logger, said := loggedLines()
 				ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logger))
 				api := newCRDs(nil)
 				api.fail = err
@@ -105,7 +105,7 @@ func TestHistoryCRDGoesBeforeTheFirstList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := metrics.New()
-		logger, said := lines()
+		logger, said := loggedLines()
 		ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logger))
 		api := newCRDs(crdOf(t))
 		c := newCRD(api, m, func() {})

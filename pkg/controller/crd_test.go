@@ -195,8 +195,8 @@ func gauge(t testing.TB, m *metrics.Metrics, name string) string {
 	return "absent"
 }
 
-// lines is a logger, and what it was told so far.
-func lines() (klog.Logger, func() []string) {
+// loggedLines is a logger, and what it was told so far.
+func loggedLines() (klog.Logger, func() []string) {
 	var mu sync.Mutex
 	var all []string
 	return funcr.New(func(_, args string) {
@@ -245,7 +245,7 @@ func TestCRDGauge(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				m := metrics.New()
-				logger, said := lines()
+				logger, said := loggedLines()
 				ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logger))
 				c := newCRD(tc.begin, m, func() {})
 				var wg sync.WaitGroup

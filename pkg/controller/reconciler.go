@@ -61,6 +61,7 @@ func NewRecordClient(config *rest.Config) (versioned.Interface, error) {
 
 // Reconciler keeps the records true. One Reconciler is for one run.
 type Reconciler struct {
+	// What it was given.
 	settings Settings
 	rules    policy.Rules
 	events   EventRecorder
@@ -68,44 +69,48 @@ type Reconciler struct {
 	metrics  *metrics.Metrics
 	onWrite  func(verb, record string)
 	logger   klog.Logger // Start's
-	made     time.Time   // when it was
 
-	caches   *cache.Caches
-	view     *source.View
-	tracker  *tracker
-	contents *source.Payloads
-	cycles   *cycles
-	failing  failing      // IDs whose tries fail
-	backlog  backlog      // IDs whose records are behind
-	copies   sync.Map     // UIDs of the records that were told to be left alone
-	failures atomic.Int64 // how many of the last writes failed in a row, and were not refused
-	poller   *source.Poller
-	queue    workqueue.TypedRateLimitingInterface[string]
+	// What it knows.
+	caches     *cache.Caches    // of Kubernetes
+	view       *source.View     // of StorageOS
+	contents   *source.Payloads // what StorageOS has answered of volumes that are yet to be written
+	tracker    *tracker         // the memory of each volume
+	backlog    backlog          // IDs whose records are behind
+	failing    failing          // IDs whose tries fail
+	failures   atomic.Int64     // how many of the last writes failed in a row, and were not refused
+	copies     sync.Map         // UIDs of the records that were told to be left alone
+	completion completion
+	crd        *crd
 
+	// What it works with.
+	poller *source.Poller
+	early  *early // nil if only listings show volumes
+	asker  *source.Asker
 	writer *writer.Writer
 
-	proofs     *turns // who asks StorageOS whether a volume is gone
-	reads      *turns // who asks it what a volume is
-	writes     *turns // who writes a record again
-	marks      *turns // who is marked, one of too many absences
-	newTries   *turns // whose record is written to see whether Kubernetes takes writes again
-	tries      *turns // the same, when that has failed for long
-	asker      *source.Asker
-	early      *early // nil if only listings show volumes
-	crd        *crd
-	completion completion
+	// What waits to be worked on.
+	queue   workqueue.TypedRateLimitingInterface[string]
+	recheck recheckSet // for the next listing
+	cycles  *cycles
+	lines
 
+	// How it goes.
+	made     time.Time // when it was
 	leading  atomic.Bool
-	errorLog errorLog
 	warm     sync.Once
 	crdEnded sync.WaitGroup // the watch of the CRD
-	current  *cycle         // of the listing that is under way; the poller's own
-	recheck  recheckSet
-	holding  string       // why deletions are held, as last announced; the poller's own
-	resynced time.Time    // when every ID was last compared; the poller's own
-	compared int          // with which span of the view that was done; the poller's own
-	attempt  atomic.Int64 // see LastAttempt, Unix nanoseconds
+	attempt  atomic.Int64   // see LastAttempt, Unix nanoseconds
 	listed   atomic.Pointer[Listing]
+	errorLog errorLog
+	ofPoller
+}
+
+// ofPoller is what only the goroutine of the poller touches.
+type ofPoller struct {
+	current  *cycle    // of the listing that is under way
+	holding  string    // why deletions are held, as last announced
+	resynced time.Time // when every ID was last compared
+	compared int       // with which span of the view that was done
 }
 
 // NewReconciler checks the options and wires a Reconciler. It starts nothing.
@@ -133,12 +138,7 @@ func NewReconciler(o Options) (*Reconciler, error) {
 		logger:   klog.Background(),
 		made:     time.Now(),
 		cycles:   newCycles(o.Metrics.SyncDuration.Observe),
-		proofs:   newProofs(o.Settings.Workers),
-		reads:    newReads(o.Settings.Workers),
-		writes:   newWrites(o.Settings.Workers),
-		marks:    newTurns(marksPerSecond),
-		newTries: newTurns(triesPerSecond),
-		tries:    newTurns(triesPerSecond),
+		lines:    newLines(o.Settings.Workers),
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, rules.LongestRetry()),
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: queueName, MetricsProvider: o.Metrics.Queues},

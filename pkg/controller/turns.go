@@ -10,18 +10,28 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/writer"
 )
 
+// lines are those in which IDs wait for their turn. There are several, so that none waits for
+// what only others wait for.
+type lines struct {
+	//               who                                               room, with 10 workers
+	proofs   *turns // asks whether a volume is gone, deletes          3 workers
+	reads    *turns // asks what a volume is                           2 workers
+	writes   *turns // writes a record, having failed before           3 workers
+	marks    *turns // marks one of too many absences                  20 a second
+	newTries *turns // asks, while no writes are taken                 10 a second
+	tries    *turns // the same, having failed for long                10 a second
+}
+
+func newLines(workers int) lines {
+	return lines{newProofs(workers), newReads(workers), newWrites(workers), newTurns(marksPerSecond), newTurns(triesPerSecond), newTurns(triesPerSecond)}
+}
+
+func (l lines) all() []*turns {
+	return []*turns{l.proofs, l.reads, l.writes, l.marks, l.newTries, l.tries}
+}
+
 // turns let so many do something at a time. Whoever has no room does not wait for it: the
 // ID is set aside, and worked on again when it is its turn.
-//
-//	who                                                 room, with 10 workers
-//	proofs    asks whether a volume is gone, deletes    3 workers
-//	reads     asks what a volume is                     2 workers
-//	writes    writes a record, having failed before     3 workers
-//	marks     marks one of too many absences            20 a second
-//	newTries  asks, while no writes are taken           10 a second
-//	tries     the same, having failed for long          10 a second
-//
-// Each is one line, so that none of them waits for what only others wait for.
 //
 // Invariant: an ID is set aside at most once, and the one that was so first has its turn
 // first. While there is room, nobody is set aside.
@@ -165,7 +175,7 @@ func (r *Reconciler) forASecond(t *turns, id string) bool {
 // worked lets the next one have its turn if a volume did not need it: it is back, it is
 // gone, or it has to wait for something else.
 func (r *Reconciler) worked(id string) {
-	for _, t := range []*turns{r.proofs, r.reads, r.writes, r.marks, r.newTries, r.tries} {
+	for _, t := range r.all() {
 		r.next(t.pass(id))
 	}
 }
