@@ -178,7 +178,7 @@ func TestEarlyReadsBesideAListing(t *testing.T) {
 			h, elsewhere := hold(answeredAtOnce), hold(answeredAtOnce)
 			for i, h := range []*held{h, elsewhere} {
 				e.sim.AddFault(simulator.Fault{Match: simulator.Match{Call: simulator.CallVolumes, NamespaceID: filled[i].NamespaceID}, Effect: h.effect})
-				defer h.release() // may be called twice
+				t.Cleanup(h.release) // may be called twice
 			}
 			meets(t, h.met)
 			meets(t, elsewhere.met)
