@@ -151,9 +151,9 @@ func NewReconciler(o Options) (*Reconciler, error) {
 	r.caches = caches
 	r.tracker = newTracker(&r.rules, o.Metrics)
 	r.view = source.NewView(o.Settings.PollInterval, source.Known{
-		Names: r.tracker.names,
-		Cares: caches.Names,
-		Text:  caches.Text,
+		NamesNamespace: r.tracker.namesNamespace,
+		NamesVolume:    caches.NamesVolume,
+		Text:           caches.Text,
 	})
 	r.contents = source.NewPayloads(source.MaxPayloads, r.view.Lists)
 	r.asker = source.NewAsker(o.StorageOS, r.view, source.ParallelQuestions)

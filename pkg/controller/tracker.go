@@ -108,8 +108,8 @@ func (t *tracker) deleted(id string, now time.Time) {
 	t.set(id, now, tr)
 }
 
-// names tells whether a record names a namespace of StorageOS.
-func (t *tracker) names(namespaceID string) bool {
+// namesNamespace tells whether a record names a namespace of StorageOS.
+func (t *tracker) namesNamespace(namespaceID string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.breaker.Namespaces[namespaceID].Records > 0

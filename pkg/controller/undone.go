@@ -15,7 +15,7 @@ import (
 // nothing to undo. A new record is not remembered, as a first start would remember all, unless
 // somebody deletes it again and again.
 func (r *Reconciler) lastWrote(id string, d policy.Decision, was *state.Record, after *v1.Volume) {
-	if d.Wanted == 0 || after == nil {
+	if d.WantHash == 0 || after == nil {
 		return
 	}
 	if was == nil && d.Memory.LastWrite.Gone || was != nil && was.ResourceVersion != after.ResourceVersion {
@@ -25,7 +25,7 @@ func (r *Reconciler) lastWrote(id string, d policy.Decision, was *state.Record, 
 				l.At = now // its deletion has been counted
 				return l
 			}
-			return l.Then(d.Wanted, now, longest)
+			return l.Then(d.WantHash, now, longest)
 		})
 	}
 }

@@ -30,8 +30,8 @@ func (c *Caches) RecordsNaming(volumeID string) []*state.Record { return c.recor
 // is none.
 func (c *Caches) PVOf(volumeID string) *state.PV { return state.ChoosePV(c.pvIndex.of(volumeID)) }
 
-// Names tells whether a record or a PersistentVolume names a volume.
-func (c *Caches) Names(volumeID string) bool {
+// NamesVolume tells whether a record or a PersistentVolume names a volume.
+func (c *Caches) NamesVolume(volumeID string) bool {
 	return len(c.pvIndex.of(volumeID))+len(c.recordIndex.of(volumeID)) > 0
 }
 

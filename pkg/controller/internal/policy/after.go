@@ -59,9 +59,9 @@ func (t Memory) Lost(was, half *state.Record, d *Decision) (Memory, []Event) {
 	case half != nil:
 		u.Health = d.Want.Health.Value().Health // that is how it was when this process began
 	}
-	u.Was, u.Wanted = was, d.Wanted
+	u.Was, u.WantHash = was, d.WantHash
 	if half != nil {
-		u.Was, u.Wanted = half, 0 // what was written of it is known
+		u.Was, u.WantHash = half, 0 // what was written of it is known
 	}
 	t.Written = u.Was // the cache may be behind
 	t.LastWrite = cmp.Or(t.LastWrite, d.Memory.LastWrite)
@@ -90,7 +90,7 @@ func (s *Rules) FoundStored(t Memory, was *state.Record, now time.Time) Memory {
 		return t
 	}
 	t.LastWrite = u.stored(t.LastWrite, now, s.LongestRetry())
-	u.Wanted = 0
+	u.WantHash = 0
 	return t
 }
 

@@ -25,7 +25,7 @@ func TestStanding(t *testing.T) {
 	}
 	changed := other(func(r *state.Record) { r.Summary.Content = 6 })
 	again := func(pause time.Duration) Memory {
-		return Memory{LastWrite: LastWrite{Wanted: wanted(), At: noon, Pause: pause}}
+		return Memory{LastWrite: LastWrite{WantHash: wanted(), At: noon, Pause: pause}}
 	}
 	for name, tc := range map[string]struct {
 		o    Observation

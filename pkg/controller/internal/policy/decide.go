@@ -41,8 +41,8 @@ type Decision struct {
 
 	Standing Standing // of the record
 
-	Wanted uint64 // hash of what a record should say that does not
-	Undone bool   // our last write was to make it say that
+	WantHash uint64 // hash of what a record should say that does not
+	Undone   bool   // our last write was to make it say that
 
 	differs bool // the record does not say all that it should
 	unsure  bool // what it should say is not known: the next listing tells, or whoever deletes the record

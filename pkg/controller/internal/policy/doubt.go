@@ -11,18 +11,18 @@ import (
 // all the same. Until something newer is known than what the record was before, nobody
 // knows what it says: where nothing seems to be written, it is read.
 type Unanswered struct {
-	Was    *state.Record // before that write; nil if it was answered
-	Health v1.Health     // of the volume, that was said last; "" if there is nothing to be said
-	Wanted uint64        // what it was to make of the record, see Decision
+	Was      *state.Record // before that write; nil if it was answered
+	Health   v1.Health     // of the volume, that was said last; "" if there is nothing to be said
+	WantHash uint64        // what it was to make of the record, see Decision
 }
 
 // stored is the last write of a record that is newer than it was before one that was not answered:
 // that was stored, and may have been undone since.
 func (u Unanswered) stored(last LastWrite, now time.Time, longest time.Duration) LastWrite {
-	if u.Wanted == 0 {
+	if u.WantHash == 0 {
 		return last
 	}
-	return last.Then(u.Wanted, now, longest)
+	return last.Then(u.WantHash, now, longest)
 }
 
 // Answered is what is left of it when it is known what the record says: until that is whole,

@@ -11,10 +11,10 @@ import (
 // a pause that doubles, and not at the pace of the API server. It is forgotten when that has
 // passed and the record says what it should.
 type LastWrite struct {
-	Wanted uint64 // see Decision
-	Gone   bool   // a record that was made a moment before has gone: all that it said
-	At     time.Time
-	Pause  time.Duration
+	WantHash uint64 // see Decision
+	Gone     bool   // a record that was made a moment before has gone: all that it said
+	At       time.Time
+	Pause    time.Duration
 }
 
 // firstUndone is the first of the pauses; the longest is that of a retry. For so long the first
@@ -27,13 +27,13 @@ func (s *Rules) LongestRetry() time.Duration { return 2 * s.PollInterval }
 
 // Then is the next write of a record. What is written of something else may be undone as well.
 func (l LastWrite) Then(wanted uint64, now time.Time, longest time.Duration) LastWrite {
-	return LastWrite{wanted, l.Gone, now, l.next(l.Wanted == wanted, longest)}
+	return LastWrite{wanted, l.Gone, now, l.next(l.WantHash == wanted, longest)}
 }
 
 // ThenGone is after the record has gone, which the next write makes anew. Who makes one of his
 // own each time undoes that as well as what is written of his.
 func (l LastWrite) ThenGone(now time.Time, longest time.Duration) LastWrite {
-	return LastWrite{l.Wanted, true, now, l.next(l.Gone, longest)}
+	return LastWrite{l.WantHash, true, now, l.next(l.Gone, longest)}
 }
 
 func (l LastWrite) next(again bool, longest time.Duration) time.Duration {
@@ -52,7 +52,7 @@ func (l LastWrite) Undone() bool { return l.Pause > 0 }
 func (d *Decision) over(o *Observation) bool {
 	last := d.Memory.LastWrite
 	known := o.Source.Presence == Present && !d.unsure && !d.Memory.Gauges.Invalid
-	stands := !d.Undone && o.Record != nil && d.hash(o, o.Record.Summary) == last.Wanted
+	stands := !d.Undone && o.Record != nil && d.hash(o, o.Record.Summary) == last.WantHash
 	return (known || !last.Undone()) && (stands || !d.differs)
 }
 
@@ -76,13 +76,13 @@ func (d *Decision) hash(o *Observation, want state.Summary) uint64 {
 // say.
 func (d *Decision) pace(o *Observation) {
 	if d.Verdict == Save && d.differs {
-		d.Wanted = d.hash(o, d.Want)
+		d.WantHash = d.hash(o, d.Want)
 	}
 	last := d.Memory.LastWrite
 	if last == (LastWrite{}) {
 		return
 	}
-	d.Undone = d.Wanted != 0 && (d.Wanted == last.Wanted || o.Record == nil && last.Gone)
+	d.Undone = d.WantHash != 0 && (d.WantHash == last.WantHash || o.Record == nil && last.Gone)
 	switch {
 	case last.At.Add(max(last.Pause, firstUndone)).After(o.Now):
 		d.NextListing = true

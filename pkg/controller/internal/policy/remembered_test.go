@@ -386,7 +386,7 @@ func wanted() uint64 {
 func TestPace(t *testing.T) {
 	t.Parallel()
 	undone, last := rightState(), func(wanted uint64, before, pause time.Duration) LastWrite {
-		return LastWrite{Wanted: wanted, At: ago(before), Pause: pause}
+		return LastWrite{WantHash: wanted, At: ago(before), Pause: pause}
 	}
 	undone.Content = 6
 	stands := (&Decision{}).hash(&Observation{Source: seen(noon), PV: pvBound()}, undone)
@@ -435,7 +435,7 @@ func TestPaceOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: recordOf(rightState())}
-			o.Memory.LastWrite = LastWrite{Wanted: 1, At: ago(time.Minute), Pause: time.Second}
+			o.Memory.LastWrite = LastWrite{WantHash: 1, At: ago(time.Minute), Pause: time.Second}
 			tc.change(&o)
 			s := defaultRules()
 			d := s.Decide(o)
@@ -452,9 +452,9 @@ func TestPaceRefused(t *testing.T) {
 	undone, s := rightState(), defaultRules()
 	undone.Content = 6
 	o := Observation{Now: noon, Source: seen(noon), PV: pvBound(), Record: recordOf(undone)}
-	o.Memory = Memory{LastWrite: LastWrite{Wanted: wanted(), At: ago(time.Minute)}, Refused: Refusal{Content: o.Source.Digest.Content, At: ago(time.Second)}}
-	if d := s.Decide(o); d.Wanted != 0 || d.Memory.LastWrite != o.Memory.LastWrite {
-		t.Errorf("%d is wanted, and of %+v there is left %+v", d.Wanted, o.Memory.LastWrite, d.Memory.LastWrite)
+	o.Memory = Memory{LastWrite: LastWrite{WantHash: wanted(), At: ago(time.Minute)}, Refused: Refusal{Content: o.Source.Digest.Content, At: ago(time.Second)}}
+	if d := s.Decide(o); d.WantHash != 0 || d.Memory.LastWrite != o.Memory.LastWrite {
+		t.Errorf("%d is wanted, and of %+v there is left %+v", d.WantHash, o.Memory.LastWrite, d.Memory.LastWrite)
 	}
 }
 
@@ -552,14 +552,14 @@ func TestFoundOutStored(t *testing.T) {
 		wanted uint64
 		want   LastWrite
 	}{
-		"it is stored":            {&newer, 7, LastWrite{Wanted: 7, At: noon}},
+		"it is stored":            {&newer, 7, LastWrite{WantHash: 7, At: noon}},
 		"it is not":               {was, 7, LastWrite{}},
-		"the record has gone":     {nil, 7, LastWrite{Wanted: 7, At: noon}},
+		"the record has gone":     {nil, 7, LastWrite{WantHash: 7, At: noon}},
 		"there was nothing to do": {&newer, 0, LastWrite{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u := Unanswered{Was: was, Wanted: tc.wanted}
+			u := Unanswered{Was: was, WantHash: tc.wanted}
 			if is, _ := s.FoundOut(Memory{}, u, tc.is, noon); is.LastWrite != tc.want {
 				t.Errorf("%+v, want %+v", is.LastWrite, tc.want)
 			}

@@ -307,8 +307,8 @@ func (w oneVolume) canonical() oneVolume {
 }
 
 func (p *process) canonical() {
-	p.mem.missing, p.mem.Reported = Onset{}, ""               // only what is said
-	p.mem.LastWrite, p.mem.Unanswered.Wanted = LastWrite{}, 0 // only when it is written
+	p.mem.missing, p.mem.Reported = Onset{}, ""                 // only what is said
+	p.mem.LastWrite, p.mem.Unanswered.WantHash = LastWrite{}, 0 // only when it is written
 	p.mem.Progressed, p.completeBegun = time.Time{}, time.Time{}
 	u := &p.mem.unreferenced
 	*u = Onset{at: u.at, outlived: u.outlived, unlisted: u.unlisted}

@@ -37,7 +37,7 @@ func (v *View) readable() *Listing {
 }
 
 func (v *View) undisputed() *Listing {
-	if !v.whole || v.syncedIn == 0 || v.syncedIn != v.clock.Span {
+	if !v.lastComplete || v.syncedIn == 0 || v.syncedIn != v.clock.Span {
 		return nil
 	}
 	return v.complete

@@ -21,7 +21,7 @@ func (v *View) begin(l *Listing) {
 func (v *View) End(l *Listing, complete bool) (changed []string, twice int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.current, v.whole = nil, complete
+	v.current, v.lastComplete = nil, complete
 	v.generation++
 	if complete {
 		v.complete = l
@@ -51,7 +51,7 @@ func (v *View) End(l *Listing, complete bool) (changed []string, twice int) {
 		case complete && since.Before(l.Begun):
 			delete(v.unknown, id)
 			changed = append(changed, id)
-		case !v.known.Cares(id): // any more
+		case !v.known.NamesVolume(id): // any more
 			delete(v.unknown, id)
 			if since.After(v.forgot) {
 				v.forgot = since
@@ -132,7 +132,7 @@ func (v *View) forget(l *Listing) (ids []string) {
 		ids = append(ids, v.drop(s, lost, l)...)
 	}
 	for _, id := range ids {
-		if v.known.Cares(id) {
+		if v.known.NamesVolume(id) {
 			v.unknown[id] = l.Begun
 		} else {
 			v.forgot = l.Begun

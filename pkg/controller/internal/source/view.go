@@ -16,20 +16,20 @@ import (
 // as hashes, not as content. That a volume is there it takes from any listing;
 // that one is gone only from a complete one.
 type View struct {
-	mu         sync.RWMutex
-	most       int                // volumes
-	volumes    map[string]*listed // that lists show
-	early      map[string]*early  // that were read by their IDs since
-	states     map[string]*namespaceState
-	namespaces []string          // IDs, as last listed
-	nodes      map[string]string // ID -> name, as last listed whole
-	current    *Listing          // the one that is under way, nil between two
-	complete   *Listing          // the last complete one, nil before the first
-	listings   int               // how many were complete
-	generation int               // grows with each volume that comes and each listing that ends
-	whole      bool              // the last listing that has ended was complete
-	syncedIn   int               // the span of the clock in which a complete listing was last compared, 0 before the first
-	clock      policy.WatchClock
+	mu           sync.RWMutex
+	most         int                // volumes
+	volumes      map[string]*listed // that lists show
+	early        map[string]*early  // that were read by their IDs since
+	states       map[string]*namespaceState
+	namespaces   []string          // IDs, as last listed
+	nodes        map[string]string // ID -> name, as last listed whole
+	current      *Listing          // the one that is under way, nil between two
+	complete     *Listing          // the last complete one, nil before the first
+	listings     int               // how many were complete
+	generation   int               // grows with each volume that comes and each listing that ends
+	lastComplete bool              // the last listing that has ended was complete
+	syncedIn     int               // the span of the clock in which a complete listing was last compared, 0 before the first
+	clock        policy.WatchClock
 
 	// The namespaces that are listed, and those that were and that records name still.
 	// True: every volume of its first whole list was compared, or it is new.
@@ -104,10 +104,10 @@ const maxVouched = 100
 // Known is what a view asks whoever knows more than StorageOS tells. The functions may be
 // called while the view is locked: they must not call back. Nil knows nothing.
 type Known struct {
-	// Names tells whether a record names a namespace of StorageOS.
-	Names func(namespaceID string) bool
-	// Cares tells whether a record or a PersistentVolume names a volume.
-	Cares func(volumeID string) bool
+	// NamesNamespace tells whether a record names a namespace of StorageOS.
+	NamesNamespace func(namespaceID string) bool
+	// NamesVolume tells whether a record or a PersistentVolume names a volume.
+	NamesVolume func(volumeID string) bool
 	// Text is an ID as it is kept elsewhere, if it is.
 	Text func(volumeID string) string
 }
@@ -115,11 +115,11 @@ type Known struct {
 // NewView makes a view that is empty. Interval is the time from the begin of one listing to
 // the next.
 func NewView(interval time.Duration, known Known) *View {
-	if known.Names == nil {
-		known.Names = func(string) bool { return false }
+	if known.NamesNamespace == nil {
+		known.NamesNamespace = func(string) bool { return false }
 	}
-	if known.Cares == nil {
-		known.Cares = func(string) bool { return true }
+	if known.NamesVolume == nil {
+		known.NamesVolume = func(string) bool { return true }
 	}
 	if known.Text == nil {
 		known.Text = func(id string) string { return id }
@@ -158,7 +158,7 @@ func (v *View) Size() Size {
 func (v *View) Look(id string) policy.Source {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := policy.Source{LastComplete: v.whole, InitialSync: v.syncedIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
+	s := policy.Source{LastComplete: v.lastComplete, InitialSync: v.syncedIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
 		s.CompleteBegun = v.complete.Begun
@@ -235,7 +235,7 @@ func (v *View) setNamespaces(l *Listing, ids []string) {
 		seen[id] = synced || made && !known
 	}
 	for id, synced := range v.seen {
-		if _, ok := seen[id]; !ok && v.known.Names(id) {
+		if _, ok := seen[id]; !ok && v.known.NamesNamespace(id) {
 			seen[id] = synced
 		}
 	}

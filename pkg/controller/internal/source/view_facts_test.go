@@ -201,7 +201,7 @@ func TestViewForgotten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, first := NewView(5*time.Second, Known{Cares: func(string) bool { return tc.cares }}), at(1)
+			v, first := NewView(5*time.Second, Known{NamesVolume: func(string) bool { return tc.cares }}), at(1)
 			v.setNamespaces(first, []string{"one", "two"})
 			tell(v, first, "one", []shown{{"a", 1}}, -1)
 			tell(v, first, "two", nil, -1)

@@ -17,8 +17,8 @@ func TestViewForgets(t *testing.T) {
 	t.Parallel()
 	api := storageostest.New(map[string][]string{"one": {"a 1"}, "two": {"b 1"}, "three": {"c 1"}})
 	p := newPolled(api)
-	p.View.known.Names = func(id string) bool { return id == "two" }
-	p.View.known.Cares = func(id string) bool { return id != "c" }
+	p.View.known.NamesNamespace = func(id string) bool { return id == "two" }
+	p.View.known.NamesVolume = func(id string) bool { return id != "c" }
 	want := func(when string, presences map[string]policy.Presence, known map[string]bool) {
 		t.Helper()
 		got, seen := map[string]policy.Presence{}, map[string]bool{}
