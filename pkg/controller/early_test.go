@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +12,7 @@ import (
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // readEarly reads what is due between two listings, and has all done that follows from it.
@@ -335,4 +337,106 @@ func TestHistoryNoEarlyReads(t *testing.T) {
 			t.Errorf("it was asked for %d times", n)
 		}
 	})
+}
+
+// A PersistentVolume and its volume go and are made anew under the same name between two listings:
+// that the old volume is gone only the next one tells, and the record waits for its name until then.
+func TestHistoryEarlyName(t *testing.T) {
+	t.Parallel()
+	comes := func(h *history) { h.setPV(nil, boundPV("v0", "x")) }
+	for name, read := range map[string]func(*history){
+		"not read early": comes,
+		"read early":     func(h *history) { comes(h); h.readEarly() },
+		"read early, beside a listing that has shown it": func(h *history) {
+			asked := 0
+			h.api.Before = func(_ context.Context, call string) {
+				if asked++; call == "cluster" && asked > 1 {
+					h.api.Before = nil
+					comes(h)
+					h.readEarly()
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 3, nil, func(h *history) {
+				h.api.Lists["one"] = []string{"x 1", "v1 1", "v2 1"}
+				h.setPV(h.pvs["v0"], nil)
+				h.sleep(time.Second)
+				read(h)
+				h.polls(6)
+				if diff := cmp.Diff(map[string]string{"x": "v0", "v1": "v1", "v2": "v2"}, h.names()); diff != "" {
+					t.Errorf("records (-want +got):\n%s", diff)
+				}
+				if h.api.Before != nil {
+					t.Error("nothing was read")
+				}
+			})
+			if n := events[policy.EventNameConflict]; n > 0 {
+				t.Errorf("%d conflicts are told", n)
+			}
+		})
+	}
+}
+
+// A volume that lives keeps its name from one that was read early, which takes another when the
+// next listing has shown both, or has failed.
+func TestHistoryEarlyNameTaken(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]bool{"listed": false, "the next listing fails": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
+				h.setPV(h.pvs["v0"], boundPV("v0", "x"))
+				h.readEarly()
+				if n := h.names()["x"]; n != "" {
+					t.Errorf("it is recorded as %s before anybody knows whether v0 is there", n)
+				}
+				if fails {
+					h.api.Fail = func(string, int) error { return errDown }
+				}
+				h.polls(2)
+				if n := h.names(); n["x"] != "x" || n["v0"] != "v0" {
+					t.Errorf("the records are %v", n)
+				}
+			})
+		})
+	}
+}
+
+// One server of StorageOS lacks a volume, in its lists and by its ID, another has it. When that
+// has said so, the volume is not gone, however late the others answer that are read at the same
+// moment.
+func TestHistoryEarlyShownAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string]time.Duration{"alone": 0, "another answers late": 20 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				h.api.Hidden = map[string]bool{"v0": true}
+				h.polls(3) // less than the grace
+				answered := false
+				h.api.Fail = func(call string, _ int) error {
+					if call != "volume v0" || !answered {
+						answered = answered || call == "volume v0"
+						return nil
+					}
+					return storageostest.NotFound
+				}
+				h.api.Slow = map[string]time.Duration{"volume v1": slow}
+				h.leader.attachmentChanged("v0", true)
+				h.leader.attachmentChanged("v1", true)
+				read := make(chan bool)
+				go func() { h.leader.early.reader.ReadDue(h.ctx); close(read) }()
+				synctest.Wait()
+				h.polls(2) // together more than the grace
+				if h.records.records["v0"] == nil || !answered {
+					t.Errorf("the record is gone; StorageOS has answered that the volume is there: %v", answered)
+				}
+				<-read
+			})
+		})
+	}
 }

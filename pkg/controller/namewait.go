@@ -20,8 +20,12 @@ func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
 	if owner == id {
 		return policy.NameHolder{Leaving: rec.Terminating}
 	}
-	absent := owner != "" && r.view.Look(owner).Presence == policy.Absent
-	return policy.NameHolder{Leaving: rec.Terminating || absent, Held: absent && r.tracker.heldInMass(owner)}
+	was, is := r.view.Look(owner), r.view.Look(id)
+	absent := owner != "" && was.Presence == policy.Absent
+	// A volume that was read early may have been made anew, under a name that was another's: the
+	// next listing tells.
+	undecided := was.Presence == policy.Present && was.Seen.Before(is.ReadAt) && is.LastComplete
+	return policy.NameHolder{Leaving: rec.Terminating || absent || undecided, Held: absent && r.tracker.heldInMass(owner)}
 }
 
 // nameTaken tells whether another volume's record has the name of a PersistentVolume.

@@ -18,7 +18,7 @@ type NameWait struct {
 
 // NameHolder is the record that has the name.
 type NameHolder struct {
-	Leaving bool // it is terminating, or its volume is absent
+	Leaving bool // it is terminating, or its volume is absent, or may be: the next listing tells
 	Held    bool // too many are absent, so it has to stay
 }
 

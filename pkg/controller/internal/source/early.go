@@ -44,8 +44,9 @@ func (v *View) undisputed() *Listing {
 }
 
 // readEarly takes what a volume that was read by its ID has shown of itself, at a time, by
-// the cluster of a complete listing. False if it tells nothing new: a later answer counts and
-// its cluster is known, or nobody knows where the volume belongs.
+// the cluster of a complete listing. False if it tells nothing new: a later answer counts, or
+// nobody knows where the volume belongs. New is also of which cluster a volume is that a list
+// has shown first, of a listing that goes on: its record need not wait for the end of that.
 func (v *View) readEarly(id string, is early) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -55,35 +56,20 @@ func (v *View) readEarly(id string, is early) bool {
 	}
 	was, listed := v.early[id], v.volumes[id]
 	_, ambiguous := v.ambiguous[id]
-	if ambiguous || listed != nil && listed.rev.ns.id != is.namespaceID {
-		return false
-	}
-	is.of = of
-	verified := listed != nil && listed.verifiedBy(&is)
 	switch {
-	case was != nil && was.begun.After(is.begun):
-		return verified
+	case ambiguous, was != nil && was.begun.After(is.begun):
+		return false
 	case listed == nil && (of.Begun.After(is.begun) || len(v.volumes)+len(v.early) >= v.most):
 		return false
-	case listed != nil && listed.rev.begun.After(is.begun):
-		return verified
+	case listed != nil && (listed.rev.ns.id != is.namespaceID || listed.rev.begun.After(is.begun)):
+		return false
 	case listed != nil && listed.invalid.Value() != "":
 		return false // it is for the lists to say that it is not any more
 	}
+	is.of = of
 	v.early[id] = &is
 	v.generation++
-	return listed == nil && was == nil || verified || v.digest(id, was) != is.Digest
-}
-
-// verifiedBy says of a volume that a list has shown first, of a listing that has not ended,
-// that it is of the cluster by which it was read: its record need not wait for the end. False
-// if that is known. The caller holds the lock.
-func (l *listed) verifiedBy(e *early) bool {
-	if l.lastVerified() != nil {
-		return false
-	}
-	l.verified = e.of
-	return true
+	return was == nil && (listed == nil || listed.lastVerified() == nil) || v.digest(id, was) != is.Digest
 }
 
 // ListedContent is the content that a list has shown of a volume last or, if none has, that it
@@ -121,7 +107,6 @@ func (e *early) look(v *View, s *policy.Source) {
 func (v *View) overtaken(r *ListDiff) (ids []string) {
 	for id, e := range v.early {
 		if is := v.volumes[id]; is != nil && is.rev.ns == r.ns && is.rev.shown == r.l && e.begun.Before(r.begun) {
-			is.verifiedBy(e)
 			delete(v.early, id)
 			ids = append(ids, id)
 		}

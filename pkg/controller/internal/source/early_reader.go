@@ -167,11 +167,6 @@ func (e *EarlyReader) read(ctx context.Context, due []*waitingRead) {
 		return
 	}
 	answers := e.ask(ctx, due)
-	for i, a := range answers {
-		if a.err == nil {
-			e.view.shown(due[i].ID, a.Begun) // whoever has it: it is not absent
-		}
-	}
 	e.begun(len(due))
 	after, err := askCluster(ctx, e.api, e.view)
 	if err == nil {
@@ -239,7 +234,9 @@ func (e *EarlyReader) ask(ctx context.Context, due []*waitingRead) []earlyAnswer
 			e.count(w.Reason)
 			a := &answers[i]
 			a.Begun = time.Now()
-			a.JSON, a.volume, a.err = e.api.Volume(ctx, w.NamespaceID, w.ID)
+			if a.JSON, a.volume, a.err = e.api.Volume(ctx, w.NamespaceID, w.ID); a.err == nil {
+				e.view.shown(w.ID, a.Begun) // whoever has it: it is not absent, and others may answer late
+			}
 		})
 	}
 	wg.Wait()

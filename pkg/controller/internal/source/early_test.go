@@ -173,24 +173,6 @@ func TestEarly(t *testing.T) {
 			},
 			map[string]uint64{"d": 31}, nil, []bool{true, false},
 		},
-		"the same, and it was asked for before": {
-			func(l *timeline) {
-				l.begin()
-				answered := l.asked("d", "one")
-				l.list("one", shown{"a", 1}, shown{"b", 11}, shown{"d", 32})
-				answered(31)
-				l.read("b", 12)
-			},
-			map[string]uint64{"d": 32, "b": 12}, nil, []bool{true, true},
-		},
-		"a new volume that a list shows which was asked for later, of a listing that goes on": {
-			func(l *timeline) {
-				l.begin()
-				l.read("d", 31)
-				l.list("one", shown{"a", 1}, shown{"b", 11}, shown{"d", 32})
-			},
-			map[string]uint64{"d": 32}, []string{"d"}, []bool{true},
-		},
 		"a new volume, and a listing that is not complete": {
 			func(l *timeline) {
 				l.read("d", 31)
@@ -405,6 +387,58 @@ func TestEarly(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A new volume that a list has shown which was asked for later is of whichever cluster that list
+// is of: the end of the listing tells.
+func TestEarlyOvertaken(t *testing.T) {
+	t.Parallel()
+	for name, tell := range map[string]func(*timeline, func()){
+		"answered before": func(l *timeline, answered func()) {
+			answered()
+			l.list("one", shown{"a", 1}, shown{"b", 11}, shown{"d", 32})
+		},
+		"answered after": func(l *timeline, answered func()) {
+			l.list("one", shown{"a", 1}, shown{"b", 11}, shown{"d", 32})
+			answered()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := newTimeline()
+				l.begin()
+				answered := l.asked("d", "one")
+				tell(l, func() { answered(31) })
+				if is := l.Look("d"); is.ClusterVerified || is.Digest.Content != 32 {
+					t.Errorf("it is %+v", is)
+				}
+				l.list("two", shown{"c", 21})
+				l.end("cluster", true)
+				if is := l.Look("d"); !is.ClusterVerified || is.Digest.Content != 32 {
+					t.Errorf("after the listing it is %+v", is)
+				}
+			})
+		})
+	}
+}
+
+// An answer that was begun later is not forgotten for one that ends later.
+func TestShownOlder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newTimeline()
+		older := time.Now()
+		l.begin()
+		l.list("one", shown{"a", 1}, shown{"b", 11})
+		l.list("two", shown{"c", 21})
+		l.shown("d", time.Now())
+		l.shown("d", older)
+		l.end("cluster", true)
+		if is := l.Look("d").Presence; is != policy.Unknown {
+			t.Errorf("it is %v", is)
+		}
+	})
 }
 
 // Nothing stays that was read by itself: the next complete listing is enough.

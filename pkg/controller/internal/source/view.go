@@ -313,12 +313,12 @@ func (v *View) Vouch(cluster string) {
 }
 
 // shown takes note of an answer beside the lists that shows a volume. A list that was
-// begun before does not know better, even if it ends later.
+// begun before does not know better, even if it ends later; nor does an answer.
 func (v *View) shown(id string, begun time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	_, ok := v.volumes[id]
-	if !ok || v.current != nil && !begun.Before(v.current.Begun) {
+	if (!ok || v.current != nil && !begun.Before(v.current.Begun)) && begun.After(v.unknown[id]) {
 		v.unknown[id] = begun
 	}
 }
