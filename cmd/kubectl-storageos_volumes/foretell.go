@@ -99,7 +99,13 @@ func mayBe(n meantNode, csi map[string]string, known []record.Node) string {
 	if csi[n.Name] == "" {
 		why = "no CSINode says which of StorageOS's nodes " + n.Name + " is"
 	}
-	return why + ": it could be " + alternatives(n.Could, known) + ", which no CSINode names"
+	which := ", which no CSINode names"
+	for _, id := range csi {
+		if slices.Contains(n.Could, id) {
+			which = "" // a host name of before was asked for
+		}
+	}
+	return why + ": it could be " + alternatives(n.Could, known) + which
 }
 
 // conclude says it in one sentence.

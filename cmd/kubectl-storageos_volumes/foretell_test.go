@@ -89,6 +89,17 @@ func TestForetellNodeWithoutHost(t *testing.T) {
 	}
 }
 
+// A host name under which no copy is well may be that of a node that was made anew, whatever a CSINode calls it.
+func TestForetellHostOfBefore(t *testing.T) {
+	t.Parallel()
+	before, only := copies("v1", "a", "b"), copies("v2", "new")
+	before.Status.Replicas[0].Health, only.Status.Master.Hostname = "failed", ""
+	f := foretell([]string{"host-b"}, map[string]string{"worker-1": "a", "worker-2": "new"}, []v1.Volume{before, only}, nil)
+	if want := "It cannot be told: no CSINode says which of StorageOS's nodes host-b is: it could be StorageOS's node new."; f.Summary != want {
+		t.Errorf("%s\nwant %s", f.Summary, want)
+	}
+}
+
 // A CSINode may be of before its node was made anew, and copies of before be listed still: none of
 // them is well then. That the host name is the same tells, or nobody can.
 func TestForetellNodeOfBefore(t *testing.T) {

@@ -265,6 +265,40 @@ func TestFindNode(t *testing.T) {
 	}
 }
 
+// A host name tells which node is meant only if it is that of one that is there, and of no other machine.
+func TestFindNodeCould(t *testing.T) {
+	t.Parallel()
+	const well, not = 1, 0 // the copies on a node
+	for name, tc := range map[string]struct {
+		csi      string // names and IDs
+		nodes    []Node
+		is, want string
+	}{
+		"one is there":                        {"", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}}, "a", ""},
+		"and of another it is not known":      {"", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b"}}, "a", "b"},
+		"which a CSINode names":               {"worker b", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b"}}, "a", ""},
+		"but the one is of before":            {"worker b", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "b"}}, "a", "b"},
+		"of before, and the other is another": {"worker b", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "b", Host: "other"}}, "a", ""},
+		"of before, and asked for by CSINode": {"host a worker b", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "b"}}, "a", ""},
+		"it is another machine's":             {"worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}}, "a", "b"},
+		"and of what that was before":         {"worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}, {ID: "c", Host: "host", Usable: not}}, "a c", "b"},
+		"and the CSINode is of before":        {"host x worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}, {ID: "c", Host: "host", Usable: not}}, "a c x", "b"},
+		"of nobody":                           {"worker b", []Node{{ID: "b"}}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			csi := map[string]string{}
+			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
+				csi[of[0]] = of[1]
+			}
+			is, could := FindNode("host", csi, tc.nodes)
+			if strings.Join(is, " ") != tc.is || strings.Join(could, " ") != tc.want {
+				t.Errorf("%q, and could be %q, want %q and %q", is, could, tc.is, tc.want)
+			}
+		})
+	}
+}
+
 // What volumes tell of nodes.
 func TestNodes(t *testing.T) {
 	t.Parallel()

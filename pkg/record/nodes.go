@@ -111,8 +111,12 @@ func (n *Node) health() v1.Health {
 //	a record knows it under the host name of the ID above          is it, unless sure and a CSINode names it
 //	no CSINode names it                                            could be it, unless sure, or an ID was asked for
 //	and it has a host name, and so has the node that is asked for  is another one
+//	a CSINode names it, and it has no host name                    could be it, if a host name of before was asked for
 //
-// Sure: that CSINode alone tells its ID, and a copy that is well is there.
+// Sure: that CSINode alone tells its ID, and a copy that is well is there. The node that is asked for
+// has a host name if the ID that its CSINode alone tells has one, or if its name is one: of a node
+// that no CSINode names, and of none that another's does. A host name of before: no CSINode has it as
+// its name, and no copy is well under it.
 func FindNode(name string, csi map[string]string, nodes []Node) (is, could []string) {
 	tell := map[string]int{} // how many CSINodes an ID
 	for _, id := range csi {
@@ -129,20 +133,29 @@ func FindNode(name string, csi map[string]string, nodes []Node) (is, could []str
 		ids[own] = true
 	}
 	sure, hosted := false, false
+	unnamed, another, well := false, false, false // of the nodes that have the name as their host name
 	for _, n := range nodes {
 		if n.ID == own {
 			hosts[n.Host], sure = true, n.Usable > 0 && tell[own] == 1
 			hosted = n.Host != "" && tell[own] == 1 // else it may be another's
 		}
+		if n.Host == name {
+			unnamed = unnamed || tell[n.ID] == 0
+			another = another || tell[n.ID] > 0 && n.ID != own
+			well = well || n.Usable > 0
+		}
 	}
+	hosted = hosted || unnamed && !another // else that is another machine's, or what it was before
 	for _, n := range nodes {
 		if n.Host != "" && hosts[n.Host] && (!sure || tell[n.ID] == 0 || n.Host == name) {
 			ids[n.ID] = true
 		}
-		hosted = hosted || n.Host == name && tell[n.ID] == 0 // else that is another machine's
 	}
+	ofBefore := own == "" && len(ids) > 0 && !well
 	for _, n := range nodes {
-		if !sure && !byID && tell[n.ID] == 0 && !ids[n.ID] && (n.Host == "" || !hosted) {
+		switch {
+		case sure, byID, ids[n.ID]:
+		case tell[n.ID] == 0 && (n.Host == "" || !hosted), ofBefore && n.Host == "":
 			could = append(could, n.ID)
 		}
 	}
