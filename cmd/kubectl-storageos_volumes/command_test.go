@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,14 +217,37 @@ func TestCompleteInNamespace(t *testing.T) {
 	}
 }
 
-// A node that is named twice, in whatever form, is one.
-func TestDrainCheckNamesOnce(t *testing.T) {
-	t.Parallel()
+// withCRD knows the current CRD too.
+func withCRD(t *testing.T, of answering) answering {
+	t.Helper()
 	crd, err := os.ReadFile("../../deploy/crd/api.storageos.com_volumes.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := answeringOf(0).but(crdPath, fromYAML(t, crd))
+	return of.but(crdPath, fromYAML(t, crd))
+}
+
+// A listing is not too old when an answer is given, however long the last question took.
+func TestDrainCheckAgeLast(t *testing.T) {
+	t.Parallel()
+	of := withCRD(t, answeringOf(0))
+	var passed atomic.Int64
+	code, stdout, stderr := ask(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == crdPath {
+			passed.Store(int64(10 * time.Minute))
+		}
+		w.Header().Set("Date", time.Now().Add(time.Duration(passed.Load())).UTC().Format(http.TimeFormat))
+		of.ServeHTTP(w, r)
+	}), "drain-check", "worker-1")
+	if code != exitError || !strings.Contains(stdout, "StorageOS was last listed completely ") {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+// A node that is named twice, in whatever form, is one.
+func TestDrainCheckNamesOnce(t *testing.T) {
+	t.Parallel()
+	of := withCRD(t, answeringOf(0))
 	code, stdout, stderr := ask(t, of, "drain-check", "worker-1", "node/worker-1", "worker-1", "-o", "jsonpath={.verdict}: {.nodes[*].name}")
 	if code != exitNot || stdout != "unsafe: worker-1" || !strings.HasPrefix(stderr, "Not safe: without worker-1, 1 of 2 volumes goes Offline; ") {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)

@@ -67,16 +67,17 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	is, doubts, err := d.settled(ctx, func() (evidence, error) { return d.read(ctx, kube, client) })
+	is, doubts, err := d.settled(ctx, func() (evidence, error) {
+		older, err := d.olderCRD(ctx)
+		if err != nil {
+			return evidence{}, err
+		}
+		is, err := d.read(ctx, kube, client)
+		is.older = older
+		return is, err
+	})
 	if err != nil {
 		return err
-	}
-	older, err := d.olderCRD(ctx)
-	if err != nil {
-		return err
-	}
-	if older != "" {
-		doubts = append(doubts, older)
 	}
 	f := foretell(names, is.csi, is.notGone(), doubts)
 	if err := d.show(f); err != nil {
@@ -103,7 +104,7 @@ func (d *drainCheck) read(ctx context.Context, kube kubernetes.Interface, client
 		return evidence{}, err
 	}
 	records, pvs, err := d.both(ctx, kube, client)
-	return evidence{beat, csi, theirs(records), pvs}, err
+	return evidence{beat: beat, csi: csi, records: theirs(records), pvs: pvs}, err
 }
 
 func (d *drainCheck) show(f foretold) error {

@@ -29,12 +29,16 @@ type evidence struct {
 	csi     map[string]string // the IDs of nodes, by their names in Kubernetes
 	records []v1.Volume       // one of each volume
 	pvs     []corev1.PersistentVolume
+	older   string // what the CRD of the records drops
 }
 
 // doubts are the reasons for which nothing may be concluded from it: those that stay, and those
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
+	if e.older != "" {
+		lasting = append(lasting, e.older)
+	}
 	reasons := []string{record.Waiting(e.records, e.beat), withoutStatus(e.records)}
 	if len(lasting) == 0 { // for which the numbers may differ
 		reasons = append(reasons, record.Lag(e.beat, now), record.Tally(e.records, e.beat))

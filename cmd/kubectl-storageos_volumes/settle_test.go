@@ -58,6 +58,7 @@ func TestSettled(t *testing.T) {
 		"their volumes are proven gone":         {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, kept: true},
 		"they are listed again":                 {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: 20 * time.Second, waiting: true, waits: 20 * time.Second},
 		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
+		"nor is an older CRD":                   {before: evidence{records: of("v1", "v2"), older: "the CRD drops all"}, at: never, want: "the CRD drops all"},
 		"with another doubt numbers say little": {before: evidence{records: of("v1")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 	} {
 		t.Run(name, func(t *testing.T) {
