@@ -254,6 +254,31 @@ func TestDrainCheckNamesOnce(t *testing.T) {
 	}
 }
 
+// What names no node is no node without volumes.
+func TestDrainCheckNamesNone(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{""}, {"worker-1", ""}, {"worker-1,"}, {"", "worker-1"}, {"worker-1,,worker-2"}, {"", "-l", "zone=a"}} {
+		code, stdout, stderr := ask(t, answeringOf(0), append([]string{"drain-check"}, args...)...)
+		if code != exitError || stdout != "" || !strings.Contains(stderr, "one of the nodes has an empty name") {
+			t.Errorf("%q: exit code %d, %q, %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+// A node of Kubernetes that labels find is not that of StorageOS with its name as an ID.
+func TestDrainCheckCalledLikeID(t *testing.T) {
+	t.Parallel()
+	node := func(name string) any {
+		return objectList(corev1.SchemeGroupVersion.WithKind("Node"), corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	for name, want := range map[string]string{"a": "no CSINode says which of StorageOS's nodes a is, and one of those has that as its ID", "worker-1": "Not safe: "} {
+		_, stdout, _ := ask(t, withCRD(t, answeringOf(0)).but("/api/v1/nodes", node(name)), "drain-check", "--selector", "zone=a")
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%s: %s", name, stdout)
+		}
+	}
+}
+
 // No file is offered where none is meant.
 func TestCompleteNoFiles(t *testing.T) {
 	t.Parallel()

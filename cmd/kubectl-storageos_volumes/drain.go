@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/storageos/volume-sync-controller/pkg/generated/clientset/versioned"
+	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
 // drainCheck is the command that foretells what becomes of volumes when nodes go.
@@ -55,6 +57,9 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 		return err
 	}
 	names = nodesCalled(names)
+	if slices.Contains(names, "") {
+		return errors.New("one of the nodes has an empty name: is a variable unset? `kubectl storageos-volumes drain-check NODE...`")
+	}
 	if (len(names) == 0) == (d.selector == "") {
 		return errors.New("name the nodes or say --selector, not both: `kubectl storageos-volumes drain-check NODE...`")
 	}
@@ -78,6 +83,9 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if d.selector != "" {
+		doubts = append(doubts, calledLikeIDs(names, is)...)
 	}
 	f := foretell(names, is.csi, is.notGone(), doubts)
 	if err := d.show(f); err != nil {
@@ -105,6 +113,18 @@ func (d *drainCheck) read(ctx context.Context, kube kubernetes.Interface, client
 	}
 	records, pvs, err := d.both(ctx, kube, client)
 	return evidence{beat: beat, csi: csi, records: theirs(records), pvs: pvs}, err
+}
+
+// calledLikeIDs are doubts about nodes of Kubernetes without a CSINode, each of which is called as StorageOS
+// calls a node: who has asked for labels has not asked for that one.
+func calledLikeIDs(names []string, is evidence) []string {
+	var doubts []string
+	for _, n := range record.Nodes(is.records) {
+		if slices.Contains(names, n.ID) && is.csi[n.ID] == "" {
+			doubts = append(doubts, fmt.Sprintf("no CSINode says which of StorageOS's nodes %s is, and one of those has that as its ID", n.ID))
+		}
+	}
+	return doubts
 }
 
 func (d *drainCheck) show(f foretold) error {

@@ -161,7 +161,8 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 	if len(l.nodes) == 0 {
 		return nil
 	}
-	if l.nodes = nodesCalled(l.nodes); len(l.nodes) == 0 {
+	l.nodes = slices.DeleteFunc(nodesCalled(l.nodes), func(name string) bool { return name == "" })
+	if len(l.nodes) == 0 {
 		return errors.New("--node is empty: name a node, or leave it out")
 	}
 	csi, forbidden := l.csiNodes(ctx, kube)

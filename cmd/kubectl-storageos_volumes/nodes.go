@@ -134,8 +134,7 @@ func namesOfNodes(csi map[string]string) nodeNames {
 	return names
 }
 
-// nodesCalled are the names of nodes, each once, also if they are given as they are printed. An empty
-// one names none.
+// nodesCalled are the names of nodes, each once, also if they are given as they are printed.
 func nodesCalled(given []string) []string {
 	var names []string
 	for _, name := range given {
@@ -143,7 +142,7 @@ func nodesCalled(given []string) []string {
 			names = append(names, cmp.Or(strings.TrimPrefix(name, "node/"), name))
 		}
 	}
-	return slices.DeleteFunc(once(names), func(name string) bool { return name == "" })
+	return once(names)
 }
 
 // name is what a node is called: its host name, or its ID, if no CSINode names it.
