@@ -160,8 +160,11 @@ func TestCommands(t *testing.T) {
 		"nodes without CSINodes":    {answeringOf(0).but(csiNodesPath, nil), "nodes", 0, "host-a ", "Without the right to list CSINodes, nodes without volumes are not shown"},
 		"no records any more":       {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "list -o json", 0, `"items": []`, "StorageOS has listed 2 volumes, and there are records of 0.\n"},
 		"orphans, and no records":   {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "orphans", 0, "There are no orphans.", "StorageOS has listed 2 volumes, and there are records of 0.\n"},
-		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record does not say yet which claim uses the volume.\n"},
-		"of which the copies tell":  {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list --health Unknown", 0, "r-v3 ", "1 record does not say yet which claim uses the volume.\n"},
+		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
+		"of which the copies tell":  {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list --health Unknown", 0, "r-v3 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
+		"and PersistentVolumes do":  {withBareRecord(answeringOf(0)), "list --health Unknown", 0, "r-v3 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
+		"of which no node tells":    {withBareRecord(answeringOf(0)), "list --node worker-2", 0, "r-v2 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
+		"nor on which node it is":   {withBareRecord(answeringOf(0)), "nodes", 0, "worker-2 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
 		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},
@@ -200,7 +203,7 @@ func TestCommands(t *testing.T) {
 // withBareRecord has one more record, which was just made.
 func withBareRecord(of answering) answering {
 	list := of[volumesPath].(map[string]any)
-	list["items"] = append(list["items"].([]v1.Volume), volume("v3", pruned))
+	list["items"] = append(list["items"].([]v1.Volume), volume("v3", bare))
 	return of
 }
 

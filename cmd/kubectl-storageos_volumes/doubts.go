@@ -20,7 +20,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if err != nil {
 		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
 	}
-	are, lag, untrue := countRecords(records, h), lagOf(records, h), h.Invalid+h.Unwritten
+	are, bare, lag, untrue := countRecords(records, h), withoutStatus(records), lagOf(records, h), h.Invalid+h.Unwritten
 	var said []string
 	for _, doubt := range []struct {
 		is       bool
@@ -32,7 +32,8 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		{are.present+untrue < h.Volumes, fmt.Sprintf("StorageOS has listed %d volumes, and there are records of %d.", h.Volumes, are.present)},
 		{h.Held > 0, how(h.Held, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed") +
 			" nor proven gone: the leader's status page says why."},
-		{are.bare > 0, how(are.bare, "record does", "records do") + " not say yet which claim uses the volume."},
+		{bare != "", bare + ": neither where the copies are nor which claim uses the volume is known."},
+		{are.claimless > 0, how(are.claimless, "record does", "records do") + " not say yet which claim uses the volume."},
 		{are.elsewhere > 0, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",
 			how(are.elsewhere, "record is", "records are"), verb(are.elsewhere, "says", "say"))},
 		{are.going > 0, how(are.going, "record is", "records are") + " being deleted and not kept true any more."},
@@ -48,7 +49,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 // recordCounts counts the records that there are by what makes them be believed less.
 type recordCounts struct {
 	present   int // volumes that a record shows as listed
-	bare      int // that do not say whose the volume is
+	claimless int // that do not say whose the volume is
 	elsewhere int // of another cluster than the one that was listed
 	going     int // being deleted
 }
@@ -66,8 +67,8 @@ func countRecords(records []v1.Volume, h record.Heartbeat) recordCounts {
 		if r.DeletionTimestamp != nil {
 			are.going++
 		}
-		if identity(r) != "" && !saysWhose(r) {
-			are.bare++
+		if identity(r) != "" && !saysWhose(r) && !isBare(r) {
+			are.claimless++
 		}
 	}
 	return are

@@ -20,6 +20,11 @@ import (
 // each, and a record that was just made has no status yet.
 func isPruned(r *v1.Volume) bool { return identity(r) != "" && !saysAll(*r) }
 
+// isBare tells whether a record has no status yet: which copies there are it does not say, either.
+func isBare(r *v1.Volume) bool {
+	return identity(r) != "" && r.Status.VolumeID == "" && len(record.Copies(&r.Status)) == 0
+}
+
 // saysAll tells whether a record says what the controller has concluded.
 func saysAll(r v1.Volume) bool {
 	return record.ReadCondition(&r, v1.ConditionPresent) != record.Condition{}

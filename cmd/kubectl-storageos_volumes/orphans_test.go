@@ -31,6 +31,7 @@ func volume(id string, changes ...func(*v1.Volume)) v1.Volume {
 	r := v1.Volume{ObjectMeta: metav1.ObjectMeta{
 		Name: "r-" + id, CreationTimestamp: old, Labels: map[string]string{v1.LabelVolumeID: id}, Annotations: map[string]string{},
 	}}
+	r.Status.VolumeID = id
 	record.Listed.Apply(&r, v1.ConditionPresent, old.Time)
 	record.NoPersistentVolume.Apply(&r, v1.ConditionBound, old.Time)
 	for _, change := range changes {
@@ -40,6 +41,9 @@ func volume(id string, changes ...func(*v1.Volume)) v1.Volume {
 }
 
 func absent(r *v1.Volume) { r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z" }
+
+// bare is a record as it is made.
+func bare(r *v1.Volume) { r.Status = v1.VolumeStatus{} }
 
 // pruned is what an older CRD does to a record.
 func pruned(r *v1.Volume) {
@@ -213,7 +217,8 @@ func TestDoubts(t *testing.T) {
 		"one of them was marked since": {age: time.Second, more: []v1.Volume{volume("v6", absent)}, said: record.Heartbeat{Volumes: 5}},
 		"there are of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2", Volumes: 4}, want: "StorageOS has listed 4 volumes, and there are records of 2. 2 records are of another"},
 		"one went as it should":        {age: time.Second, said: record.Heartbeat{Volumes: 4, Records: 1}},
-		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
+		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", bare)}, want: "1 record has no status yet: neither where the copies are nor which claim uses the volume is known."},
+		"a record without claim":       {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
 		"a record goes":                {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
 		"of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2"},
 			want: "2 records are of another StorageOS cluster than the one that was listed, and say how it was before."},

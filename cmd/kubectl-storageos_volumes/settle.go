@@ -59,7 +59,7 @@ func (e evidence) notGone() []v1.Volume {
 func withoutStatus(records []v1.Volume) string {
 	n := 0
 	for i := range records {
-		if records[i].Status.VolumeID == "" && len(record.Copies(&records[i].Status)) == 0 {
+		if isBare(&records[i]) {
 			n++
 		}
 	}

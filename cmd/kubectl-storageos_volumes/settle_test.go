@@ -52,7 +52,7 @@ func TestSettled(t *testing.T) {
 		"new ones come all the time":            {before: evidence{records: append(of("v1", "v2"), made("v3", time.Now()))}, at: never},
 		"a PersistentVolume's does not":         {before: evidence{records: of("v1", "v2"), pvs: []corev1.PersistentVolume{persistentVolume("v3")}}, at: never, want: "the PersistentVolume p-v3 has no record", waits: settling},
 		"a PersistentVolume's comes":            {before: evidence{records: of("v1"), pvs: []corev1.PersistentVolume{persistentVolume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
-		"a record has no status yet":            {before: evidence{records: []v1.Volume{volume("v1"), volume("v2")}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
+		"a record has no status yet":            {before: evidence{records: []v1.Volume{volume("v1", bare), volume("v2", bare)}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
 		"all is recorded a moment later":        {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, behind: true, waits: time.Second},
 		"their volumes are not listed":          {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, want: "2 records wait", more: "StorageOS has listed 2 volumes", waits: proving},
 		"their volumes are proven gone":         {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, kept: true},
