@@ -124,7 +124,7 @@ func ask(t *testing.T, server http.Handler, args ...string) (code int, stdout, s
 // What is asked for is answered, and what cannot be told is no "none".
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	const minute = time.Minute
+	const minute, anywhere = time.Minute, "1 volume has a copy of which StorageOS does not say on which node it is: it may be on any.\n"
 	for name, tc := range map[string]struct {
 		of    answering
 		args  string
@@ -165,6 +165,10 @@ func TestCommands(t *testing.T) {
 		"and PersistentVolumes do":  {withBareRecord(answeringOf(0)), "list --health Unknown", 0, "r-v3 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
 		"of which no node tells":    {withBareRecord(answeringOf(0)), "list --node worker-2", 0, "r-v2 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
 		"nor on which node it is":   {withBareRecord(answeringOf(0)), "nodes", 0, "worker-2 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
+		"a copy that is anywhere":   {withUnplaced(answeringOf(0)), "list --node worker-2", 0, "r-v2 ", anywhere},
+		"also where nobody is":      {withUnplaced(answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c"))), "list --node worker-3", 0, "", "No resources found\n" + anywhere},
+		"and of all nodes":          {withUnplaced(answeringOf(0)), "nodes", 0, "worker-2 ", anywhere},
+		"not for all volumes":       {withUnplaced(answeringOf(0)), "list", 0, "r-v3 ", ""},
 		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},
@@ -193,7 +197,7 @@ func TestCommands(t *testing.T) {
 			if code != tc.code || !strings.Contains(stdout, tc.shows) || (tc.shows == "") != (stdout == "") {
 				t.Errorf("exit code %d, want %d; it shows %q and says\n%s", code, tc.code, stdout, stderr)
 			}
-			if !strings.Contains(stderr, tc.says) || (tc.says == "") != (stderr == "") || strings.Count(stderr, "\n") > 1 {
+			if !strings.Contains(stderr, tc.says) || (tc.says == "") != (stderr == "") || strings.Count(stderr, "\n") > max(1, strings.Count(tc.says, "\n")) {
 				t.Errorf("it says %q, want %q", stderr, tc.says)
 			}
 		})
@@ -204,6 +208,15 @@ func TestCommands(t *testing.T) {
 func withBareRecord(of answering) answering {
 	list := of[volumesPath].(map[string]any)
 	list["items"] = append(list["items"].([]v1.Volume), volume("v3", bare))
+	return of
+}
+
+// withUnplaced has one more volume, of which nobody knows where its copy is.
+func withUnplaced(of answering) answering {
+	list := of[volumesPath].(map[string]any)
+	list["items"] = append(list["items"].([]v1.Volume), volume("v3", func(r *v1.Volume) {
+		r.Annotations[v1.AnnotationClusterID], r.Status.Master = "c1", &v1.Master{Health: "online"}
+	}))
 	return of
 }
 

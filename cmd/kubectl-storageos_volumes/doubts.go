@@ -46,6 +46,15 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	return strings.Join(said, " ")
 }
 
+// unplaced says that copies may be on any node, whichever is asked about, "" if none may.
+func unplaced(records []v1.Volume) string {
+	n := record.Unplaced(records)
+	if n == 0 {
+		return ""
+	}
+	return how(n, "volume has", "volumes have") + " a copy of which StorageOS does not say on which node it is: it may be on any."
+}
+
 // recordCounts counts the records that there are by what makes them be believed less.
 type recordCounts struct {
 	present   int // volumes that a record shows as listed

@@ -123,6 +123,9 @@ func (l *list) run(ctx context.Context) error {
 		return err
 	}
 	defer warn()
+	if len(l.nodes) > 0 {
+		defer l.warn(unplaced(records))
+	}
 	if err := l.findNodes(ctx, kube, records); err != nil {
 		return err
 	}

@@ -80,7 +80,9 @@ func (n *nodes) run(ctx context.Context) error {
 	if err != nil {
 		defer fmt.Fprintln(n.ErrOut, "Without the right to list CSINodes, nodes without volumes are not shown, nor what Kubernetes calls the others.")
 	}
-	found := nodeEntries(record.Nodes(theirs(records)), csi)
+	records = theirs(records)
+	defer n.warn(unplaced(records))
+	found := nodeEntries(record.Nodes(records), csi)
 	if len(found) == 0 && !n.isDocument() {
 		fmt.Fprintln(n.ErrOut, "No resources found")
 		return nil

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"slices"
+
 	api "github.com/storageos/go-api/v2"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
@@ -31,6 +33,17 @@ func Copies(s *v1.VolumeStatus) []Copy {
 		all = append(all, Copy{r.NodeID, r.Hostname, false, r.Health, usable, usable && r.Promotable})
 	}
 	return all
+}
+
+// Unplaced is how many volumes have a copy of which StorageOS does not say where it is.
+func Unplaced(records []v1.Volume) int {
+	n := 0
+	for i := range records {
+		if slices.ContainsFunc(Copies(&records[i].Status), func(c Copy) bool { return c.NodeID == "" }) {
+			n++
+		}
+	}
+	return n
 }
 
 // SameCopies tells whether two states of a volume have the same copies, in whatever order and

@@ -1,6 +1,10 @@
 package record
 
-import "testing"
+import (
+	"testing"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
 
 // Copies are the same if they are, on each node, as they were.
 func TestSameCopies(t *testing.T) {
@@ -34,5 +38,19 @@ func TestSameCopies(t *testing.T) {
 				t.Errorf("%v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+// A volume counts once, and a copy that is deleted is nowhere.
+func TestUnplaced(t *testing.T) {
+	t.Parallel()
+	for want, records := range [][]v1.Volume{
+		{vol("v1", "a online", []string{"b ready"}, ""), vol("v2", "a online", []string{"? deleted"}, ""), vol("v3", "", nil, "")},
+		{vol("v1", "? online", []string{"? ready"}, ""), vol("v2", "a online", nil, "")},
+		{vol("v1", "? online", nil, ""), vol("v2", "a online", []string{"? failed"}, "")},
+	} {
+		if got := Unplaced(records); got != want {
+			t.Errorf("%d, want %d", got, want)
+		}
 	}
 }
