@@ -169,6 +169,7 @@ func TestCommands(t *testing.T) {
 		"also where nobody is":      {withUnplaced(answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c"))), "list --node worker-3", 0, "", "No resources found\n" + anywhere},
 		"and of all nodes":          {withUnplaced(answeringOf(0)), "nodes", 0, "worker-2 ", anywhere},
 		"not for all volumes":       {withUnplaced(answeringOf(0)), "list", 0, "r-v3 ", ""},
+		"another record for one":    {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1"), volume("v3", justMade))), "list", 0, "r-v3 ", "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes.\n"},
 		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},
@@ -207,14 +208,16 @@ func TestCommands(t *testing.T) {
 // withBareRecord has one more record, which was just made.
 func withBareRecord(of answering) answering {
 	list := of[volumesPath].(map[string]any)
-	list["items"] = append(list["items"].([]v1.Volume), volume("v3", bare))
+	list["items"] = append(list["items"].([]v1.Volume), volume("v3", bare, justMade))
 	return of
 }
+
+func justMade(r *v1.Volume) { r.CreationTimestamp = metav1.Now() }
 
 // withUnplaced has one more volume, of which nobody knows where its copy is.
 func withUnplaced(of answering) answering {
 	list := of[volumesPath].(map[string]any)
-	list["items"] = append(list["items"].([]v1.Volume), volume("v3", func(r *v1.Volume) {
+	list["items"] = append(list["items"].([]v1.Volume), volume("v3", justMade, func(r *v1.Volume) {
 		r.Annotations[v1.AnnotationClusterID], r.Status.Master = "c1", &v1.Master{Health: "online"}
 	}))
 	return of

@@ -21,6 +21,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
 	}
 	are, bare, lag, untrue := countRecords(records, h), withoutStatus(records), lagOf(records, h), h.Invalid+h.Unwritten
+	fewer := are.present+untrue < h.Volumes
 	var said []string
 	for _, doubt := range []struct {
 		is       bool
@@ -28,8 +29,9 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	}{
 		{age > record.Fresh, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second))},
 		{lag != "", capital(lag) + "."},
-		// Their sum would tell of each that went as it should, too.
-		{are.present+untrue < h.Volumes, fmt.Sprintf("StorageOS has listed %d volumes, and there are records of %d.", h.Volumes, are.present)},
+		{fewer, fmt.Sprintf("StorageOS has listed %d volumes, and there are records of %d.", h.Volumes, are.present)},
+		// That may also be one that went as it should, until the Lease is written again.
+		{are.others && !fewer, "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes."},
 		{h.Held > 0, how(h.Held, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed") +
 			" nor proven gone: the leader's status page says why."},
 		{bare != "", bare + ": neither where the copies are nor which claim uses the volume is known."},
@@ -57,17 +59,20 @@ func unplaced(records []v1.Volume) string {
 
 // recordCounts counts the records that there are by what makes them be believed less.
 type recordCounts struct {
-	present   int // volumes that a record shows as listed
-	claimless int // that do not say whose the volume is
-	elsewhere int // of another cluster than the one that was listed
-	going     int // being deleted
+	present   int  // volumes that a record shows as listed
+	others    bool // than those of which the controller knew
+	claimless int  // that do not say whose the volume is
+	elsewhere int  // of another cluster than the one that was listed
+	going     int  // being deleted
 }
 
 func countRecords(records []v1.Volume, h record.Heartbeat) recordCounts {
-	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool {
+	present := theirs(records)
+	are := recordCounts{others: record.SumOf(present, h.Completed) != h.Records}
+	present = slices.DeleteFunc(present, func(r v1.Volume) bool {
 		return isElsewhere(&r, h) || isAbsent(&r) && !absentLater(&r, h.Completed)
 	})
-	are := recordCounts{present: len(present)}
+	are.present = len(present)
 	for i := range records {
 		r := &records[i]
 		if isElsewhere(r, h) {

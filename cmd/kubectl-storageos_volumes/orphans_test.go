@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -203,6 +204,7 @@ func TestDoubts(t *testing.T) {
 		said   record.Heartbeat
 		want   string
 		more   []v1.Volume
+		gone   types.UID // of a record that was there at that time
 	}{
 		"fresh":                           {age: 59 * time.Second},
 		"what was listed is not recorded": {age: time.Second, behind: 3 * time.Minute, want: "What was listed in the last 3m0s is not all recorded yet."},
@@ -216,7 +218,8 @@ func TestDoubts(t *testing.T) {
 			said: record.Heartbeat{Volumes: 5}, want: "StorageOS has listed 5 volumes, and there are records of 4."},
 		"one of them was marked since": {age: time.Second, more: []v1.Volume{volume("v6", absent)}, said: record.Heartbeat{Volumes: 5}},
 		"there are of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2", Volumes: 4}, want: "StorageOS has listed 4 volumes, and there are records of 2. 2 records are of another"},
-		"one went as it should":        {age: time.Second, said: record.Heartbeat{Volumes: 4, Records: 1}},
+		"another is there for one":     {age: time.Second, gone: "v7", said: record.Heartbeat{Volumes: 4}, want: "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes."},
+		"there are fewer, and others":  {age: time.Second, gone: "v7", said: record.Heartbeat{Volumes: 9}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
 		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", bare)}, want: "1 record has no status yet: neither where the copies are nor which claim uses the volume is known."},
 		"a record without claim":       {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
 		"a record goes":                {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
@@ -237,6 +240,10 @@ func TestDoubts(t *testing.T) {
 				tc.said.Completed = now.Add(-tc.age)
 				if tc.behind < time.Hour {
 					tc.said.Recorded = tc.said.Completed.Add(-tc.behind)
+				}
+				tc.said.Records = record.SumOf(append(slices.Clone(records), tc.more...), tc.said.Completed)
+				if tc.gone != "" {
+					tc.said.Records += record.SumOfOne(tc.gone)
 				}
 				tc.said.Write(lease)
 				if err := kube.Tracker().Add(lease); err != nil {
