@@ -15,7 +15,7 @@ import (
 func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) string {
 	var age time.Duration
 	if err == nil {
-		age, err = record.Age(h.Completed, now)
+		age, err = h.Age(h.Completed, now)
 	}
 	if err != nil {
 		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
@@ -93,7 +93,7 @@ func lagOf(records []v1.Volume, h record.Heartbeat) string {
 	if waits := record.Waiting(records, h); waits != "" && h.Recorded.IsZero() {
 		return waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else
 	}
-	return record.Lag(h, h.Completed)
+	return record.Lag(h, h.Completed.Add(-h.Ahead))
 }
 
 // capital is a text as a sentence begins.

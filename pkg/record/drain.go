@@ -115,9 +115,9 @@ const Fresh = time.Minute
 // apart is how far clocks may be apart. A listing that ended in the future could be old.
 const apart = 5 * time.Second
 
-// Age is how long ago by the clock here the controller's says that something was.
-func Age(at, now time.Time) (time.Duration, error) {
-	age := now.Sub(at)
+// Age is how long ago by the clock here something was, given as the controller's clock said it.
+func (h Heartbeat) Age(at, now time.Time) (time.Duration, error) {
+	age := now.Sub(at.Add(-h.Ahead))
 	if age < -apart {
 		return 0, fmt.Errorf("the clock here is %v behind the controller's", (-age).Round(time.Second))
 	}
@@ -135,7 +135,7 @@ func Doubts(records []v1.Volume, h Heartbeat, now time.Time) []string {
 			doubt("%s", count(n, one, many))
 		}
 	}
-	switch age, err := Age(h.Completed, now); {
+	switch age, err := h.Age(h.Completed, now); {
 	case err != nil:
 		doubt("%v", err)
 	case age > Fresh:
@@ -194,7 +194,7 @@ func Waiting(records []v1.Volume, h Heartbeat) string {
 // Lag is what is not recorded that was listed longer ago than is Fresh, "" if all is. After a
 // start that may be over in a moment.
 func Lag(h Heartbeat, now time.Time) string {
-	switch age, err := Age(h.Recorded, now); {
+	switch age, err := h.Age(h.Recorded, now); {
 	case h.Recorded.IsZero():
 		return "what was listed is not all recorded yet, or not any more"
 	case err != nil:

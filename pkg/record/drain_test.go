@@ -146,6 +146,8 @@ func TestDoubts(t *testing.T) {
 		"nothing":                        {func(*Heartbeat, *v1.Volume) {}, ""},
 		"a stale Lease":                  {func(h *Heartbeat, _ *v1.Volume) { h.Completed = h.Completed.Add(-time.Second) }, "last listed completely 1m1s ago"},
 		"a Lease that is ahead":          {func(h *Heartbeat, _ *v1.Volume) { h.Completed = now.Add(time.Hour) }, "1h0m0s behind"},
+		"of a clock that is ahead":       {func(h *Heartbeat, _ *v1.Volume) { h.Completed, h.Ahead = now, 2*Fresh }, "last listed completely 2m0s ago"},
+		"of one that is, and new":        {func(h *Heartbeat, _ *v1.Volume) { h.Completed, h.Ahead = now.Add(time.Hour), time.Hour }, ""},
 		"another cluster":                {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "c2" }, `1 record is not of the cluster that was listed, "c2"`},
 		"a record of none":               {func(_ *Heartbeat, r *v1.Volume) { r.Annotations = nil }, "1 record is not of"},
 		"a cluster of none":              {func(h *Heartbeat, _ *v1.Volume) { h.Cluster = "" }, "1 record is not of"},
@@ -225,6 +227,12 @@ func TestLag(t *testing.T) {
 	} {
 		if got := Lag(Heartbeat{Recorded: recorded}, now); got != want {
 			t.Errorf("recorded as of %v: %q, want %q", recorded, got, want)
+		}
+		if recorded.IsZero() {
+			continue
+		}
+		if got := Lag(Heartbeat{Recorded: recorded.Add(time.Hour), Ahead: time.Hour}, now); got != want {
+			t.Errorf("recorded as of %v by a clock that is ahead: %q, want %q", recorded, got, want)
 		}
 	}
 }

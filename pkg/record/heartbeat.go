@@ -43,6 +43,9 @@ type Heartbeat struct {
 	Recorded time.Time
 	// Kept are the records of volumes that are proven gone, while deletions are switched off.
 	Kept Sum
+	// Ahead is by how much the controller's clock is ahead of the API server's at least, as far as
+	// the Lease that was read tells: by a clock that is ahead, what is old would be new.
+	Ahead time.Duration
 }
 
 // Write writes it into the Lease, and nothing else that somebody may have written there.
@@ -92,5 +95,21 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 	if h.Recorded, err = time.Parse(time.RFC3339Nano, lease.Annotations[annotationRecorded]); err != nil {
 		return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a time", annotationRecorded, HeartbeatName, lease.Annotations[annotationRecorded])
 	}
+	h.Ahead = ahead(lease)
 	return h, nil
+}
+
+// ahead is by how much a listing ended later than the API server notes that this was written into the
+// Lease. Its note is in whole seconds, and of the last one who wrote anything there.
+func ahead(lease *coordinationv1.Lease) time.Duration {
+	var written time.Time
+	for _, by := range lease.ManagedFields {
+		if by.Time != nil && by.Time.After(written) {
+			written = by.Time.Time
+		}
+	}
+	if written.IsZero() {
+		return 0
+	}
+	return max(0, lease.Spec.RenewTime.Sub(written.Add(time.Second)))
 }

@@ -15,9 +15,9 @@ func TestHeartbeat(t *testing.T) {
 	t.Parallel()
 	completed := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for name, h := range map[string]Heartbeat{
-		"all of it":                    {"c1", completed, 3, 5, 7, 9, 1<<64 - 1, completed.Add(-time.Minute), 1<<64 - 2},
-		"a cluster that tells no name": {"", completed, 0, 0, 0, 0, 0, completed, 0},
-		"nothing is recorded yet":      {"c1", completed, 0, 0, 0, 0, 0, time.Time{}, 0},
+		"all of it":                    {"c1", completed, 3, 5, 7, 9, 1<<64 - 1, completed.Add(-time.Minute), 1<<64 - 2, 0},
+		"a cluster that tells no name": {"", completed, 0, 0, 0, 0, 0, completed, 0, 0},
+		"nothing is recorded yet":      {"c1", completed, 0, 0, 0, 0, 0, time.Time{}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,11 +54,41 @@ func TestHeartbeatUnreadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lease := &coordinationv1.Lease{}
-			Heartbeat{"c1", time.Now(), 1, 2, 3, 4, 5, time.Now(), 6}.Write(lease)
+			Heartbeat{"c1", time.Now(), 1, 2, 3, 4, 5, time.Now(), 6, 0}.Write(lease)
 			lease.Annotations = maps.Clone(lease.Annotations)
 			tc.spoil(lease)
 			if h, err := ReadHeartbeat(lease); err == nil || h != (Heartbeat{}) || !strings.Contains(err.Error(), tc.names) {
 				t.Errorf("%+v, %v; want an error that names %q", h, err, tc.names)
+			}
+		})
+	}
+}
+
+// A listing ended before the API server noted that this was written, whatever the controller's clock says.
+func TestHeartbeatAhead(t *testing.T) {
+	t.Parallel()
+	completed := time.Date(2024, 5, 6, 7, 8, 9, 500, time.UTC)
+	for name, tc := range map[string]struct {
+		written []time.Duration // after the end of the listing, by whom it may be
+		want    time.Duration
+	}{
+		"no note":                 {},
+		"written then":            {written: []time.Duration{0}},
+		"written later":           {written: []time.Duration{time.Hour}},
+		"in the same second":      {written: []time.Duration{-time.Second}},
+		"written before":          {written: []time.Duration{-10 * time.Minute}, want: 10*time.Minute - time.Second},
+		"and touched by somebody": {written: []time.Duration{-10 * time.Minute, -5 * time.Minute, -7 * time.Minute}, want: 5*time.Minute - time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "without a time"}}}}
+			for _, after := range tc.written {
+				lease.ManagedFields = append(lease.ManagedFields, metav1.ManagedFieldsEntry{Time: &metav1.Time{Time: completed.Add(after)}})
+			}
+			Heartbeat{Cluster: "c1", Completed: completed, Recorded: completed}.Write(lease)
+			h, err := ReadHeartbeat(lease)
+			if err != nil || h.Ahead != tc.want || !h.Completed.Equal(completed) {
+				t.Errorf("%v ahead, %+v, %v, want %v", h.Ahead, h, err, tc.want)
 			}
 		})
 	}
