@@ -31,11 +31,10 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 // they may not be. How old they are is asked first: the records may only be newer.
 func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (records []v1.Volume, warn func(), err error) {
 	h, unknown := c.heartbeat(ctx, kube)
-	now := c.clock.now()
 	if records, err = c.completeRecords(ctx, kube, client); err != nil {
 		return nil, nil, err
 	}
-	said := doubts(records, h, unknown, now)
+	said := doubts(records, h, unknown, c.clock.now())
 	return records, func() { c.warn(said) }, nil
 }
 

@@ -84,7 +84,7 @@ func (o *orphans) run(ctx context.Context) error {
 		return err
 	}
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
-	defer o.warn(doubts(records, beat, unknown, now)) // after what was asked for
+	defer o.warn(doubts(records, beat, unknown, o.clock.now())) // after what was asked for
 	if len(found) == 0 && !o.isDocument() {
 		if beat.Invalid > 0 || beat.Unwritten > 0 {
 			fmt.Fprintln(o.Out, "There are no orphans among what is recorded.")
