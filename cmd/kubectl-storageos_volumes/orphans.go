@@ -110,12 +110,13 @@ func (o *orphans) run(ctx context.Context) error {
 		}))
 }
 
-// findOrphans finds them. What is younger than that time is given its own to be joined. A volume
+// findOrphans finds them. PersistentVolumes were read after the records, and count where they differ. What is younger than that time is given its own to be joined. A volume
 // of another cluster than the one that was listed is not there, as far as anybody knows.
 func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time.Time, beat record.Heartbeat) []orphan {
 	found := []orphan{}
 	records = slices.Clone(records) // the first of several with one ID counts
 	slices.SortFunc(records, func(a, b v1.Volume) int { return recordRank(&a).Compare(recordRank(&b)) })
+	claims := byVolume(pvs)
 	present, absentSince := map[string]bool{}, map[string]*metav1.Time{}
 	for i := range records {
 		r := &records[i]
@@ -135,7 +136,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 			found = append(found, orphan{absentRecord, r.Name, id, absentSince[id], "StorageOS does not list the volume"})
 			continue
 		}
-		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && isUnclaimed(r, c, before) {
+		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && isUnclaimed(r, c, before) && len(claims[id]) == 0 {
 			since := &c.LastTransitionTime
 			if since.IsZero() {
 				since = nil

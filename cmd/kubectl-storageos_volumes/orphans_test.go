@@ -70,6 +70,7 @@ func TestFindOrphans(t *testing.T) {
 		volume("fine"),
 		volume("absent", absent),
 		volume("unclaimed", bound(record.Unclaimed)),
+		volume("claimed-since", bound(record.Unclaimed)),
 		volume("not yet unclaimed", bound(record.NoPersistentVolume)),
 		volume(""),
 		volume("fine", absent, func(r *v1.Volume) { r.Name, r.CreationTimestamp = "copy", young }),
@@ -81,7 +82,7 @@ func TestFindOrphans(t *testing.T) {
 		volume("here", func(r *v1.Volume) { r.Annotations[v1.AnnotationClusterID] = "c1" }),
 	}
 	pvs := []corev1.PersistentVolume{
-		persistentVolume("fine"), persistentVolume("gone"), persistentVolume("absent"), persistentVolume("older-crd-joined"),
+		persistentVolume("fine"), persistentVolume("gone"), persistentVolume("absent"), persistentVolume("claimed-since"), persistentVolume("older-crd-joined"),
 		persistentVolume("elsewhere"), persistentVolume("here"),
 		persistentVolume("young", func(p *corev1.PersistentVolume) { p.CreationTimestamp = young }),
 		persistentVolume("terminating", func(p *corev1.PersistentVolume) { p.DeletionTimestamp = &old }),
