@@ -170,6 +170,8 @@ func TestCommands(t *testing.T) {
 		"and of all nodes":          {withUnplaced(answeringOf(0)), "nodes", 0, "worker-2 ", anywhere},
 		"not for all volumes":       {withUnplaced(answeringOf(0)), "list", 0, "r-v3 ", ""},
 		"another record for one":    {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1"), volume("v3", justMade))), "list", 0, "r-v3 ", "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes.\n"},
+		"a volume that is gone":     {withKept(answeringOf(0)), "list", 0, "r-v3 ", ""},
+		"is on no node":             {withKept(answeringOf(0)), "nodes -o jsonpath={.items[0].name}", 0, "worker-1", ""},
 		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},
@@ -213,6 +215,21 @@ func withBareRecord(of answering) answering {
 }
 
 func justMade(r *v1.Volume) { r.CreationTimestamp = metav1.Now() }
+
+// withKept has one more record, whose volume is proven gone, while deletions are switched off.
+func withKept(of answering) answering {
+	list, lease := of[volumesPath].(map[string]any), of[leasePath].(*coordinationv1.Lease)
+	kept := volume("v3", absent, func(r *v1.Volume) {
+		r.UID, r.Annotations[v1.AnnotationClusterID], r.Status.Master = "kept", "c1", &v1.Master{NodeID: "c", Hostname: "host-c", Health: "online"}
+	})
+	list["items"] = append(list["items"].([]v1.Volume), kept)
+	h, err := record.ReadHeartbeat(lease)
+	must(err)
+	h.Kept = record.SumOfOne(kept.UID)
+	h.Records += h.Kept
+	h.Write(lease)
+	return of
+}
 
 // withUnplaced has one more volume, of which nobody knows where its copy is.
 func withUnplaced(of answering) answering {

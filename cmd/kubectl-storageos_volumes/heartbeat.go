@@ -27,15 +27,15 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 	return record.ReadHeartbeat(lease)
 }
 
-// recordsNow reads the records, and whether they are true now: warn says so, after what is shown, if
+// recordsNow reads the records, and what is said of the listing, and whether they are true now: warn says so, after what is shown, if
 // they may not be. How old they are is asked first: the records may only be newer.
-func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (records []v1.Volume, warn func(), err error) {
+func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (records []v1.Volume, h record.Heartbeat, warn func(), err error) {
 	h, unknown := c.heartbeat(ctx, kube)
 	if records, err = c.completeRecords(ctx, kube, client); err != nil {
-		return nil, nil, err
+		return nil, h, nil, err
 	}
 	said := doubts(records, h, unknown, c.clock.now())
-	return records, func() { c.warn(said) }, nil
+	return records, h, func() { c.warn(said) }, nil
 }
 
 // warn says what there is to be known before records are believed.

@@ -118,7 +118,7 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, warn, err := l.recordsNow(ctx, kube, client)
+	records, _, warn, err := l.recordsNow(ctx, kube, client)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (n *nodes) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, warn, err := n.recordsNow(ctx, kube, client)
+	records, beat, warn, err := n.recordsNow(ctx, kube, client)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (n *nodes) run(ctx context.Context) error {
 	if err != nil {
 		defer fmt.Fprintln(n.ErrOut, "Without the right to list CSINodes, nodes without volumes are not shown, nor what Kubernetes calls the others.")
 	}
-	records = theirs(records)
+	records = notGone(theirs(records), beat)
 	defer n.warn(unplaced(records))
 	found := nodeEntries(record.Nodes(records), csi)
 	if len(found) == 0 && !n.isDocument() {

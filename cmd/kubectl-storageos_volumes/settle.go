@@ -48,11 +48,13 @@ func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 
 // notGone are the records but for those of volumes that are proven gone, which stay while deletions
 // are switched off.
-func (e evidence) notGone() []v1.Volume {
-	if record.Waiting(e.records, e.beat) != "" {
-		return e.records
+func (e evidence) notGone() []v1.Volume { return notGone(e.records, e.beat) }
+
+func notGone(records []v1.Volume, h record.Heartbeat) []v1.Volume {
+	if record.Waiting(records, h) != "" {
+		return records
 	}
-	return slices.DeleteFunc(slices.Clone(e.records), func(r v1.Volume) bool { return isAbsent(&r) })
+	return slices.DeleteFunc(slices.Clone(records), func(r v1.Volume) bool { return isAbsent(&r) })
 }
 
 // withoutStatus is how many records were just made, and do not say yet where the copies are.
