@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +136,8 @@ func TestCommands(t *testing.T) {
 		"a node by its host name":         {answeringOf(0), "list --node host-a", 0, "r-v1 ", ""},
 		"a node that may be another, too": {answeringOf(0).but(csiNodesPath, csiNodes()), "list --node host-a", 0, "r-v1 ", "There may be more: no CSINode says which of StorageOS's nodes host-a is: it could be StorageOS's node b, which no CSINode names.\n"},
 		"a node by its host name alone":   {answeringOf(0).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", "There may be more: which of StorageOS's nodes host-a is cannot be told: listing CSINodes"},
+		"a node by its ID":                {answeringOf(0).but(csiNodesPath, nil), "list --node a", 0, "r-v1 ", ""},
+		"one that may be called so":       {withHost(answeringOf(0)).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", "There may be more: which of StorageOS's nodes host-a is cannot be told: listing CSINodes"},
 		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "error: which of StorageOS's nodes worker-2 is cannot be told: listing CSINodes"},
 		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
 		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "error: no CSINode says which of StorageOS's nodes worker-2 is: it could be StorageOS's node b, which no CSINode names\n"},
@@ -158,6 +159,9 @@ func TestCommands(t *testing.T) {
 		"nodes, and no Lease":       {answeringOf(0).but(leasePath), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: "},
 		"nodes, and no right":       {answeringOf(0).but(leasePath, nil), "nodes", 0, "worker-1 ", "Whether the records are up to date cannot be told: there is no right "},
 		"nodes without CSINodes":    {answeringOf(0).but(csiNodesPath, nil), "nodes", 0, "host-a ", "Without the right to list CSINodes, nodes without volumes are not shown"},
+		"nodes of no CSINode":       {answeringOf(0).but(csiNodesPath, csiNodes()), "nodes", 0, "host-a ", "No CSINode names StorageOS's node b or host-a (a).\n"},
+		"one of before":             {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "nodes", 0, "worker-2 ", "No CSINode names StorageOS's node b; the CSINode of worker-2 may be of before it was made anew.\n"},
+		"two of before":             {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "x", "worker-2", "y")), "nodes", 0, "worker-2 ", "; the CSINodes of worker-1 and worker-2 may be of before they were made anew.\n"},
 		"no records any more":       {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "list -o json", 0, `"items": []`, "StorageOS has listed 2 volumes, and there are records of 0.\n"},
 		"orphans, and no records":   {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "orphans", 0, "There are no orphans.", "StorageOS has listed 2 volumes, and there are records of 0.\n"},
 		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record has no status yet: neither where the copies are nor which claim uses the volume is known.\n"},
@@ -216,6 +220,12 @@ func withBareRecord(of answering) answering {
 
 func justMade(r *v1.Volume) { r.CreationTimestamp = metav1.Now() }
 
+// withHost knows the host name of each node.
+func withHost(of answering) answering {
+	of[volumesPath].(map[string]any)["items"].([]v1.Volume)[1].Status.Master.Hostname = "host-b"
+	return of
+}
+
 // withKept has one more record, whose volume is proven gone, while deletions are switched off.
 func withKept(of answering) answering {
 	list, lease := of[volumesPath].(map[string]any), of[leasePath].(*coordinationv1.Lease)
@@ -249,70 +259,6 @@ func TestCompleteInNamespace(t *testing.T) {
 	} {
 		if code, stdout, _ := ask(t, answeringOf(0), strings.Split(args, " ")...); code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, %q, want %q", args, code, stdout, want)
-		}
-	}
-}
-
-// withCRD knows the current CRD too.
-func withCRD(t *testing.T, of answering) answering {
-	t.Helper()
-	crd, err := os.ReadFile("../../deploy/crd/api.storageos.com_volumes.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return of.but(crdPath, fromYAML(t, crd))
-}
-
-// A listing is not too old when an answer is given, however long the last question took.
-func TestAgeLast(t *testing.T) {
-	t.Parallel()
-	for args, path := range map[string]string{"drain-check worker-1": crdPath, "list": volumesPath, "nodes": volumesPath, "orphans": pvsPath} {
-		of := withCRD(t, answeringOf(0))
-		var passed atomic.Int64
-		_, stdout, stderr := ask(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == path {
-				passed.Store(int64(10 * time.Minute))
-			}
-			w.Header().Set("Date", time.Now().Add(time.Duration(passed.Load())).UTC().Format(http.TimeFormat))
-			of.ServeHTTP(w, r)
-		}), strings.Fields(args)...)
-		if !strings.Contains(stdout+stderr, "StorageOS was last listed completely ") {
-			t.Errorf("%s: %q, %q", args, stdout, stderr)
-		}
-	}
-}
-
-// A node that is named twice, in whatever form, is one.
-func TestDrainCheckNamesOnce(t *testing.T) {
-	t.Parallel()
-	of := withCRD(t, answeringOf(0))
-	code, stdout, stderr := ask(t, of, "drain-check", "worker-1", "node/worker-1", "worker-1", "-o", "jsonpath={.verdict}: {.nodes[*].name}")
-	if code != exitNot || stdout != "unsafe: worker-1" || !strings.HasPrefix(stderr, "Not safe: without worker-1, 1 of 2 volumes goes Offline; ") {
-		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
-	}
-}
-
-// What names no node is no node without volumes.
-func TestDrainCheckNamesNone(t *testing.T) {
-	t.Parallel()
-	for _, args := range [][]string{{""}, {"worker-1", ""}, {"worker-1,"}, {"", "worker-1"}, {"worker-1,,worker-2"}, {"", "-l", "zone=a"}} {
-		code, stdout, stderr := ask(t, answeringOf(0), append([]string{"drain-check"}, args...)...)
-		if code != exitError || stdout != "" || !strings.Contains(stderr, "one of the nodes has an empty name") {
-			t.Errorf("%q: exit code %d, %q, %q", args, code, stdout, stderr)
-		}
-	}
-}
-
-// A node of Kubernetes that labels find is not that of StorageOS with its name as an ID.
-func TestDrainCheckCalledLikeID(t *testing.T) {
-	t.Parallel()
-	node := func(name string) any {
-		return objectList(corev1.SchemeGroupVersion.WithKind("Node"), corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
-	}
-	for name, want := range map[string]string{"a": "no CSINode says which of StorageOS's nodes a is, and one of those has that as its ID", "worker-1": "Not safe: "} {
-		_, stdout, _ := ask(t, withCRD(t, answeringOf(0)).but("/api/v1/nodes", node(name)), "drain-check", "--selector", "zone=a")
-		if !strings.Contains(stdout, want) {
-			t.Errorf("%s: %s", name, stdout)
 		}
 	}
 }

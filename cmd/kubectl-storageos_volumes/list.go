@@ -180,8 +180,9 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 		if forbidden != nil {
 			why = fmt.Errorf("which of StorageOS's nodes %s is cannot be told: %w", n.Name, forbidden)
 		}
+		certain := forbidden == nil || slices.Contains(n.IDs, n.Name) // by its ID
 		switch there := slices.ContainsFunc(records, func(r v1.Volume) bool { return isOn(&r, []string{n.Name}, n.IDs) }); {
-		case len(n.Could) == 0 && (there || len(n.IDs) > 0):
+		case certain && len(n.Could) == 0 && (there || len(n.IDs) > 0):
 		case there:
 			fmt.Fprintf(l.ErrOut, "There may be more: %v.\n", why)
 		case len(n.Could) > 0 || forbidden != nil:

@@ -82,7 +82,11 @@ func (n *nodes) run(ctx context.Context) error {
 	}
 	records = notGone(theirs(records), beat)
 	defer n.warn(unplaced(records))
-	found := nodeEntries(record.Nodes(records), csi)
+	known := record.Nodes(records)
+	if err == nil {
+		defer n.warn(unnamed(known, csi))
+	}
+	found := nodeEntries(known, csi)
 	if len(found) == 0 && !n.isDocument() {
 		fmt.Fprintln(n.ErrOut, "No resources found")
 		return nil
@@ -93,6 +97,31 @@ func (n *nodes) run(ctx context.Context) error {
 	}
 	return n.print(n.Out, columns([]string{"NODE", "MASTERS", "REPLICAS", "ATTACHED", "DEGRADED", "LAST-COPIES", "HEALTH"}, []string{"NODE-ID"}), rows,
 		asFindings(found, func(e nodeEntry) string { return "node/" + strings.Join(e.names(), "\nnode/") }))
+}
+
+// unnamed says which nodes with volumes no CSINode names, and whose CSINodes may be of before, "" if each
+// is named.
+func unnamed(known []record.Node, csi map[string]string) string {
+	names := namesOfNodes(csi)
+	var ids, before []string
+	for _, n := range known {
+		if names[n.ID] == "" {
+			ids = append(ids, n.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(csi)) {
+		if _, could := record.FindNode(name, csi, known); len(could) > 0 {
+			before = append(before, name)
+		}
+	}
+	said := "No CSINode names " + alternatives(ids, known)
+	if n := len(before); n > 0 {
+		said += fmt.Sprintf("; %s of %s may be of before %s made anew", verb(n, "the CSINode", "the CSINodes"), enumerated(before), verb(n, "it was", "they were"))
+	}
+	return said + "."
 }
 
 // names are those of a node, each by itself.
