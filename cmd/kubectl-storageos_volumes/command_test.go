@@ -140,6 +140,7 @@ func TestCommands(t *testing.T) {
 		"one that may be called so":       {withHost(answeringOf(0)).but(csiNodesPath, nil), "list --node host-a", 0, "r-v1 ", "There may be more: which of StorageOS's nodes host-a is cannot be told: listing CSINodes"},
 		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "error: which of StorageOS's nodes worker-2 is cannot be told: listing CSINodes"},
 		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
+		"a node of two host names":        {withRenamed(answeringOf(0)), "list --node host-new", 0, "r-v1 ", ""},
 		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "error: no CSINode says which of StorageOS's nodes worker-2 is: it could be StorageOS's node b, which no CSINode names\n"},
 		"a node with one of before":       {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "list --node worker-2", 2, "", "error: the CSINode of worker-2 may be of before it was made anew: it could be StorageOS's node b, which no CSINode names\n"},
 		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
@@ -223,6 +224,15 @@ func justMade(r *v1.Volume) { r.CreationTimestamp = metav1.Now() }
 // withHost knows the host name of each node.
 func withHost(of answering) answering {
 	of[volumesPath].(map[string]any)["items"].([]v1.Volume)[1].Status.Master.Hostname = "host-b"
+	return of
+}
+
+// withRenamed has one more volume on a node that this one's record calls by another host name.
+func withRenamed(of answering) answering {
+	list := of[volumesPath].(map[string]any)
+	list["items"] = append(list["items"].([]v1.Volume), volume("v3", justMade, func(r *v1.Volume) {
+		r.Annotations[v1.AnnotationClusterID], r.Status.Master = "c1", &v1.Master{NodeID: "a", Hostname: "host-new", Health: "online"}
+	}))
 	return of
 }
 

@@ -174,7 +174,7 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 	}
 	known := record.Nodes(records)
 	nodes, meant := meantNodes(l.nodes, csi, known)
-	l.nodeIDs = slices.Collect(maps.Keys(meant))
+	l.nodeIDs = append(slices.Collect(maps.Keys(meant)), calledSo(records, l.nodes)...)
 	for _, n := range nodes {
 		why := errors.New(mayBe(n, csi, known))
 		if forbidden != nil {
@@ -192,6 +192,25 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 		}
 	}
 	return nil
+}
+
+// calledSo are the IDs of nodes that a record has under one of these host names. Other records may have
+// the same node under another one.
+func calledSo(records []v1.Volume, names []string) []string {
+	var ids []string
+	add := func(id, host string) {
+		if id != "" && slices.Contains(names, host) {
+			ids = append(ids, id)
+		}
+	}
+	for i := range records {
+		s := &records[i].Status
+		add(s.AttachedOn, s.AttachedOnHost)
+		for _, c := range record.Copies(s) {
+			add(c.NodeID, c.Host)
+		}
+	}
+	return ids
 }
 
 // missing are the names that no record answers to.
