@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -231,6 +233,45 @@ func TestHelp(t *testing.T) {
 			if code := run(words, streams); code != exitOK || !strings.Contains(stdout.String(), want) {
 				t.Errorf("exit code %d, said %q %q, want %q", code, stdout, stderr, want)
 			}
+		})
+	}
+}
+
+// What differs is a difference if it still does at the next look, whichever look has shown it first.
+func TestVerifyLasts(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		looks []string // the objects that differ, a letter each
+		want  string
+	}{
+		"nothing differs":                 {looks: []string{""}},
+		"it is over":                      {looks: []string{"a", ""}},
+		"it lasts":                        {looks: []string{"ab", "a"}, want: "a"},
+		"it is new, and is over":          {looks: []string{"a", "b", ""}},
+		"it is new, and lasts":            {looks: []string{"a", "b", "b"}, want: "b"},
+		"both last":                       {looks: []string{"a", "ab", "ab"}, want: "ab"},
+		"there is something new for ever": {looks: []string{"a", "b", "c"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				streams, _, _, _ := genericiooptions.NewTestIOStreams()
+				v, begun, n := &verify{cli: &cli{IOStreams: streams}, settlement: time.Minute}, time.Now(), 0
+				found, counted, err := v.lasts(t.Context(), func() (found []difference, counted string, err error) {
+					for _, object := range tc.looks[n] {
+						found = append(found, difference{Object: string(object), Kubernetes: "differs"})
+					}
+					n++
+					return found, tc.looks[n-1], nil
+				})
+				got := ""
+				for _, d := range found {
+					got += d.Object
+				}
+				if err != nil || got != tc.want || n != len(tc.looks) || counted != tc.looks[n-1] || time.Since(begun) != time.Duration(n-1)*time.Minute {
+					t.Errorf("%q, %v, after %d looks and %v, want %q", got, err, n, time.Since(begun), tc.want)
+				}
+			})
 		})
 	}
 }

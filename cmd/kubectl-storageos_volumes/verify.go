@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,9 @@ func newVerify(c *cli) *cobra.Command {
 		Long: `Compare every record and PersistentVolume with what StorageOS itself says.
 
 What differs is looked at again after --settle, so that a change on its way is no
-difference; with 0s it is one. With -o jsonpath and other templates the differences are the
-.items of a List. Exit code 0: they agree; 1: they differ, and how is printed;
-2: it cannot be told.
+difference, and once more if something is new then; with 0s it is one. With -o jsonpath
+and other templates the differences are the .items of a List. Exit code 0: they agree;
+1: they differ, and how is printed; 2: it cannot be told.
 
 User name and password are read from a secret of the cluster, or from a folder
 with the files username and password.`,
@@ -86,22 +87,9 @@ func (v *verify) run(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	found, counted, err := v.compare(ctx, kube, records, client)
+	found, counted, err := v.lasts(ctx, func() ([]difference, string, error) { return v.compare(ctx, kube, records, client) })
 	if err != nil {
 		return err
-	}
-	if len(found) > 0 && v.settlement > 0 {
-		fmt.Fprintf(v.ErrOut, "%d %s; looking again in %v\n", len(found), verb(len(found), "difference", "differences"), v.settlement)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(v.settlement):
-		}
-		again, recounted, err := v.compare(ctx, kube, records, client)
-		if err != nil {
-			return err
-		}
-		found, counted = lasting(found, again), recounted
 	}
 	var rows [][]any
 	for _, d := range found {
@@ -117,6 +105,30 @@ func (v *verify) run(ctx context.Context) error {
 		return said(exitNot)
 	}
 	return nil
+}
+
+// lasts compares, and again after --settle: what differs still does. What only the second look has shown
+// is looked at once more.
+func (v *verify) lasts(ctx context.Context, compare func() ([]difference, string, error)) ([]difference, string, error) {
+	found, counted, err := compare()
+	for look := 2; err == nil && len(found) > 0 && v.settlement > 0; look++ {
+		fmt.Fprintf(v.ErrOut, "%d %s; looking again in %v\n", len(found), verb(len(found), "difference", "differences"), v.settlement)
+		select {
+		case <-ctx.Done():
+			return nil, "", ctx.Err()
+		case <-time.After(v.settlement):
+		}
+		var again []difference
+		if again, counted, err = compare(); err != nil {
+			break
+		}
+		stay := lasting(found, slices.Clone(again))
+		if look == 3 || len(stay) == len(again) {
+			return stay, counted, nil
+		}
+		found = again
+	}
+	return found, counted, err
 }
 
 // credentials returns the folder that the client reads.
