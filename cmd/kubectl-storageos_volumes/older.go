@@ -30,9 +30,11 @@ func saysAll(r v1.Volume) bool {
 	return record.ReadCondition(&r, v1.ConditionPresent) != record.Condition{}
 }
 
-// saysWhose tells whether a record says which PersistentVolume refers to its volume, or that none does.
+// saysWhose tells whether a record says which PersistentVolume refers to its volume, or that none does. A
+// CRD may keep conditions and drop the rest.
 func saysWhose(r *v1.Volume) bool {
-	return record.ReadCondition(r, v1.ConditionBound) != record.Condition{}
+	reason := record.ReadCondition(r, v1.ConditionBound).Reason
+	return r.Status.PersistentVolume != nil || reason == record.ReasonNoPersistentVolume || reason == record.ReasonUnclaimed
 }
 
 // complete fills in what records lack. Since when it is so nobody knows.

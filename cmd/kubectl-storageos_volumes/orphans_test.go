@@ -225,6 +225,7 @@ func TestDoubts(t *testing.T) {
 		"there are fewer, and others":  {age: time.Second, gone: "v7", said: record.Heartbeat{Volumes: 9}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
 		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", bare)}, want: "1 record has no status yet: neither where the copies are nor which claim uses the volume is known."},
 		"a record without claim":       {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
+		"of which a condition is left": {age: time.Second, more: []v1.Volume{volume("v6", func(r *v1.Volume) { record.Bound.Apply(r, v1.ConditionBound, old.Time) })}, want: "1 record does not say yet which claim uses the volume."},
 		"a record goes":                {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
 		"of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2"},
 			want: "2 records are of another StorageOS cluster than the one that was listed, and say how it was before."},
