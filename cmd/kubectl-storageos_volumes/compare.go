@@ -33,7 +33,7 @@ func (d difference) name() string {
 	if kind == "PersistentVolume" {
 		return persistentVolumeName(name)
 	}
-	return volumeName(cmp.Or(name, d.VolumeID))
+	return volumeName(plain(cmp.Or(name, d.VolumeID)))
 }
 
 // lasting are the differences that were there before and still are. Where both say something else

@@ -214,7 +214,7 @@ func alternatives(ids []string, known []record.Node) string {
 			called[i] = n.Host + " (" + n.ID + ")"
 		}
 	}
-	return "StorageOS's node " + joinedBy("or", called)
+	return "StorageOS's node " + plain(joinedBy("or", called))
 }
 
 func joinedBy(word string, names []string) string {

@@ -96,7 +96,10 @@ func (n *nodes) run(ctx context.Context) error {
 		rows = append(rows, []any{e.Name, e.Masters, e.Replicas, e.Attached, e.Degraded, e.LastCopies, string(e.Health), e.NodeID})
 	}
 	return n.print(n.Out, columns([]string{"NODE", "MASTERS", "REPLICAS", "ATTACHED", "DEGRADED", "LAST-COPIES", "HEALTH"}, []string{"NODE-ID"}), rows,
-		asFindings(found, func(e nodeEntry) string { return "node/" + strings.Join(e.names(), "\nnode/") }))
+		asFindings(found, func(e nodeEntry) string {
+			e.Name = plain(e.Name)
+			return "node/" + strings.Join(e.names(), "\nnode/")
+		}))
 }
 
 // unnamed says which nodes with volumes no CSINode names, and whose CSINodes may be of before, "" if each

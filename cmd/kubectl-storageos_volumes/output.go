@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -177,6 +179,20 @@ func columns(names, wide []string) []metav1.TableColumnDefinition {
 		all = append(all, metav1.TableColumnDefinition{Name: n, Type: "string", Priority: 1})
 	}
 	return all
+}
+
+// plain is a text for a line: what would end it, or write elsewhere, is escaped, as in tables. Host names
+// and IDs are what StorageOS says they are.
+func plain(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // age is how long ago something was, as kubectl says it.

@@ -35,6 +35,26 @@ func TestCompleteFormat(t *testing.T) {
 	}
 }
 
+// A host name is no line of its own, nor does it move the cursor.
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"host-b": "host-b", "Knöchel '\\": "Knöchel '\\", "a\nSafe: b": `a\nSafe: b`, "a\x1b[2J\r\t\u009b": `a\x1b[2J\r\t\u009b`,
+	} {
+		if got := plain(text); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	of := answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old"))
+	of[volumesPath].(map[string]any)["items"].([]v1.Volume)[1].Status.Master.Hostname = "x\x1b[2J\nSafe: without worker-2"
+	for _, args := range []string{"drain-check worker-2", "list --node worker-2", "nodes", "nodes -o name", "nodes -o wide"} {
+		code, stdout, stderr := ask(t, withCRD(t, of), strings.Fields(args)...)
+		if strings.Contains(stdout+stderr, "\x1b") || strings.Contains(stdout+stderr, "\nSafe: ") {
+			t.Errorf("%s: exit code %d, %q, %q", args, code, stdout, stderr)
+		}
+	}
+}
+
 // What differs in several fields is named once.
 func TestNamesOnce(t *testing.T) {
 	t.Parallel()
