@@ -27,8 +27,9 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 	return record.ReadHeartbeat(lease)
 }
 
-// recordsNow reads the records, and what is said of the listing, and whether they are true now: warn says so, after what is shown, if
-// they may not be. How old they are is asked first: the records may only be newer.
+// recordsNow reads what the controller says of its listings, and the records, and whether they are true
+// now: warn says so, after what is shown, if they may not be. How old they are is asked first: the
+// records may only be newer.
 func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (records []v1.Volume, h record.Heartbeat, warn func(), err error) {
 	h, unknown := c.heartbeat(ctx, kube)
 	if records, err = c.completeRecords(ctx, kube, client); err != nil {

@@ -110,8 +110,9 @@ func (o *orphans) run(ctx context.Context) error {
 		}))
 }
 
-// findOrphans finds them. PersistentVolumes were read after the records, and count where they differ. What is younger than that time is given its own to be joined. A volume
-// of another cluster than the one that was listed is not there, as far as anybody knows.
+// findOrphans finds them. What is younger than that time is given its own to be joined. A volume
+// of another cluster than the one that was listed is not there, as far as anybody knows. That a
+// PersistentVolume refers to a volume counts, whatever its record says: it was read before.
 func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time.Time, beat record.Heartbeat) []orphan {
 	found := []orphan{}
 	records = slices.Clone(records) // the first of several with one ID counts
