@@ -35,11 +35,13 @@ func Copies(s *v1.VolumeStatus) []Copy {
 	return all
 }
 
-// Unplaced is how many volumes have a copy of which StorageOS does not say where it is.
+// Unplaced is how many volumes have a copy of which StorageOS does not say where it is, as of a master
+// that it does not tell of. A record without status is none of them: it says nothing yet.
 func Unplaced(records []v1.Volume) int {
 	n := 0
 	for i := range records {
-		if slices.ContainsFunc(Copies(&records[i].Status), func(c Copy) bool { return c.NodeID == "" }) {
+		s := &records[i].Status
+		if s.Master == nil && s.VolumeID != "" || slices.ContainsFunc(Copies(s), func(c Copy) bool { return c.NodeID == "" }) {
 			n++
 		}
 	}

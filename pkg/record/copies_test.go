@@ -44,10 +44,13 @@ func TestSameCopies(t *testing.T) {
 // A volume counts once, and a copy that is deleted is nowhere.
 func TestUnplaced(t *testing.T) {
 	t.Parallel()
+	headless := vol("v4", "", nil, "")
+	headless.Status.VolumeID = "v4"
 	for want, records := range [][]v1.Volume{
 		{vol("v1", "a online", []string{"b ready"}, ""), vol("v2", "a online", []string{"? deleted"}, ""), vol("v3", "", nil, "")},
 		{vol("v1", "? online", []string{"? ready"}, ""), vol("v2", "a online", nil, "")},
 		{vol("v1", "? online", nil, ""), vol("v2", "a online", []string{"? failed"}, "")},
+		{vol("v1", "? online", nil, ""), vol("v2", "? online", nil, ""), vol("v3", "", nil, ""), headless},
 	} {
 		if got := Unplaced(records); got != want {
 			t.Errorf("%d, want %d", got, want)
