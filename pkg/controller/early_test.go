@@ -380,6 +380,70 @@ func TestHistoryEarlyName(t *testing.T) {
 	}
 }
 
+// A volume is made, goes and is made anew under the same name, all between two listings: the first of
+// the two, of which only an early read has told, is not known any more after the next.
+func TestHistoryEarlyNameTwice(t *testing.T) {
+	t.Parallel()
+	for name, read := range map[string]bool{"the second is read early": true, "the second is listed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events := told(t, 3, nil, func(h *history) {
+				h.api.Lists["one"] = append(h.api.Lists["one"], "a 1")
+				h.setPV(nil, boundPV("pvc-x", "a"))
+				h.sleep(time.Second)
+				h.readEarly()
+				h.api.Lists["one"] = []string{"v0 1", "v1 1", "v2 1", "b 1"}
+				h.setPV(h.pvs["pvc-x"], boundPV("pvc-x", "b"))
+				h.sleep(time.Second)
+				if read {
+					h.readEarly()
+				}
+				h.polls(10)
+				if diff := cmp.Diff(map[string]string{"b": "pvc-x", "v0": "v0", "v1": "v1", "v2": "v2"}, h.names()); diff != "" {
+					t.Errorf("records (-want +got):\n%s", diff)
+				}
+			})
+			if n := events[policy.EventNameConflict]; n > 0 {
+				t.Errorf("%d conflicts are told", n)
+			}
+		})
+	}
+}
+
+// A volume that was read early is written, while the next listing has shown it already and has not
+// yet come to the volume whose record has its name: what was decided on counts.
+func TestHistoryEarlyNameWhileWritten(t *testing.T) {
+	t.Parallel()
+	told(t, 3, nil, func(h *history) {
+		h.api.NamespaceIDs = append(h.api.NamespaceIDs, "two")
+		h.api.Lists["two"] = []string{"w 1"}
+		h.setPV(nil, boundPV("w", "w"))
+		h.polls(2)
+		h.api.Lists["two"], h.api.Lists["one"] = nil, append(h.api.Lists["one"], "x 1")
+		h.setPV(h.pvs["w"], nil)
+		h.setPV(nil, boundPV("w", "x"))
+		listed := make(chan bool)
+		h.records.fence = func(context.Context) error {
+			h.records.fence = nil
+			h.api.Slow = map[string]time.Duration{"volumes two": 10 * time.Second}
+			h.sleep(1)
+			go func() { h.poll(h.leader); close(listed) }()
+			time.Sleep(time.Second)
+			return nil
+		}
+		h.readEarly()
+		if h.records.fence != nil {
+			t.Fatal("nothing was to be made")
+		}
+		<-listed
+		h.api.Slow = nil
+		h.polls(10)
+		if n := h.names()["x"]; n != "w" {
+			t.Errorf("it is recorded as %q", n)
+		}
+	})
+}
+
 // A volume that lives keeps its name from one that was read early, which takes another when the
 // next listing has shown both, or has failed.
 func TestHistoryEarlyNameTaken(t *testing.T) {

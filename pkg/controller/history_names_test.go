@@ -293,3 +293,60 @@ func TestHistoryOneRecord(t *testing.T) {
 		})
 	}
 }
+
+// A volume does not wait for a name for as long as the list of another namespace fails.
+func TestHistoryNameWhileListsFail(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]func(*history){
+		"the volume of the record has gone": func(h *history) { h.api.Lists["one"] = []string{"x 1", "v1 1", "v2 1"} },
+		"the record is behind a finalizer": func(h *history) {
+			old := h.records.records["v0"]
+			obj := old.DeepCopy()
+			obj.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+			h.records.store(old, obj)
+			h.api.Lists["one"] = append(h.api.Lists["one"], "x 1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				h.api.NamespaceIDs = append(h.api.NamespaceIDs, "two")
+				h.polls(2)
+				gone(h)
+				h.setPV(h.pvs["v0"], boundPV("v0", "x"))
+				h.polls(1)
+				h.api.Fail = func(call string, _ int) error {
+					if call == "volumes two" {
+						return errDown
+					}
+					return nil
+				}
+				h.polls(6)
+				if n := h.names()["x"]; n != "x" {
+					t.Errorf("after two graces it is recorded as %q", n)
+				}
+			})
+		})
+	}
+}
+
+// Whoever waited for a name and has none to wait for any more is not told of a conflict later.
+func TestHistoryNameNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	events := told(t, 3, nil, func(h *history) {
+		h.api.Lists["one"] = []string{"x 1", "v1 1", "v2 1"}
+		pv := boundPV("v0", "x")
+		h.setPV(h.pvs["v0"], pv)
+		h.readEarly()
+		h.setPV(pv, nil)
+		h.polls(12)
+		if n := h.names()["x"]; n != "x" {
+			t.Errorf("it is recorded as %q", n)
+		}
+		h.setPV(nil, pv)
+		h.polls(3)
+	})
+	if n := events[policy.EventNameConflict]; n > 0 {
+		t.Errorf("%d conflicts are told, and nobody has the name", n)
+	}
+}

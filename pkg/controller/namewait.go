@@ -6,25 +6,25 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
-// holder is who has a name that the record of a volume should have.
-func (r *Reconciler) holder(name, id string) policy.NameHolder {
+// holder is who has a name that the record of a volume should have, which is as StorageOS shows it.
+func (r *Reconciler) holder(name, id string, is policy.Source) policy.NameHolder {
 	rec := r.caches.Record(name)
 	if rec == nil {
 		return policy.NameHolder{}
 	}
-	return r.holds(rec, id)
+	return r.holds(rec, id, is)
 }
 
-func (r *Reconciler) holds(rec *state.Record, id string) policy.NameHolder {
+func (r *Reconciler) holds(rec *state.Record, id string, is policy.Source) policy.NameHolder {
 	owner := rec.Identity(r.view.Lists)
 	if owner == id {
 		return policy.NameHolder{Leaving: rec.Terminating}
 	}
-	was, is := r.view.Look(owner), r.view.Look(id)
+	was := r.view.Look(owner)
 	absent := owner != "" && was.Presence == policy.Absent
-	// A volume that was read early may have been made anew, under a name that was another's: the
-	// next listing tells.
-	undecided := was.Presence == policy.Present && was.Seen.Before(is.ReadAt) && is.LastComplete
+	// A volume that was read early may have been made anew, under a name that was another's, and so may
+	// be what was read early before that: the next listing tells.
+	undecided := is.LastComplete && owner != "" && (was.Presence == policy.Unknown || was.Presence == policy.Present && was.Seen.Before(is.ReadAt))
 	return policy.NameHolder{Leaving: rec.Terminating || absent || undecided, Held: absent && r.tracker.heldInMass(owner)}
 }
 
@@ -41,7 +41,7 @@ func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o poli
 		if t.Wait.Name != name {
 			t.Wait = policy.NameWait{Name: name, Since: o.Now}
 		}
-		t.Wait, waits = r.rules.Waits(t.Wait, holder, o.Now, o.Source.Listings)
+		t.Wait, waits = r.rules.Waits(t.Wait, holder, o.Now, o.Source)
 		t.Gauges.Invalid = true
 		return t
 	})

@@ -50,7 +50,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 	o.Polled = polled
 	if o.Record == nil {
 		if name := r.tracker.waitsFor(id); name != "" {
-			o.Holder = r.holder(name, id)
+			o.Holder = r.holder(name, id, o.Source)
 		}
 	} else if o.PV != nil && o.PV.Name != o.Record.Name {
 		o.NameTaken = r.nameTaken(id, o.PV)

@@ -37,7 +37,7 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	change := &writer.Change{VolumeID: id, Content: c, Summary: d.Want, Unsure: d.Memory.Unanswered.Was != nil, Now: metav1.NewTime(o.Now)}
 	var holder policy.NameHolder
 	change.Waits = func(rec *state.Record) bool {
-		holder = r.holds(rec, id)
+		holder = r.holds(rec, id, o.Source)
 		return !o.Memory.Wait.Over && holder.Leaving
 	}
 	if o.PV != nil {

@@ -165,9 +165,7 @@ func (s *Rules) decidePresent(o *Observation, d *Decision) {
 	}
 	if o.Record != nil {
 		d.Want = o.Record.Summary
-		if o.PV != nil {
-			d.tellName(o)
-		}
+		d.tellName(o)
 	}
 	d.Want.Content, d.Want.Health = o.Source.Digest.Content, o.Source.Digest.Health
 	d.Want.Present, d.Want.Mark = state.PresentTrue, ""

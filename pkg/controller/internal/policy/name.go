@@ -26,18 +26,20 @@ type NameHolder struct {
 // over: time for the question and the deletion.
 const waitListings = 2
 
-// Waits tells whether a volume goes on waiting for its name, after so many complete
-// listings.
-func (s *Rules) Waits(w NameWait, holder NameHolder, now time.Time, listings int) (NameWait, bool) {
+// Waits tells whether a volume, as StorageOS shows it, goes on waiting for its name. Where listings
+// are not complete it does so for a grace: nothing tells when the name will be free.
+func (s *Rules) Waits(w NameWait, holder NameHolder, now time.Time, is Source) (NameWait, bool) {
 	switch {
 	case !holder.Leaving:
 		return w, false
-	case holder.Held:
+	case holder.Held && is.LastComplete:
 		w.Since, w.until = now, 0
 	case now.Sub(w.Since) < s.OrphanGracePeriod:
+	case !is.LastComplete:
+		w.Over = true
 	case w.until == 0:
-		w.until = listings + waitListings
-	case listings >= w.until:
+		w.until = is.Listings + waitListings
+	case is.Listings >= w.until:
 		w.Over = true
 	}
 	return w, !w.Over
@@ -51,16 +53,20 @@ func (s *Rules) decideName(o *Observation, d *Decision) bool {
 		return false
 	}
 	var waits bool
-	if d.Memory.Wait, waits = s.Waits(w, o.Holder, o.Now, o.Source.Listings); waits {
+	if d.Memory.Wait, waits = s.Waits(w, o.Holder, o.Now, o.Source); waits {
 		d.Memory.Gauges.Invalid, d.NextListing = true, true
 	}
 	return waits
 }
 
 // tellName tells a PersistentVolume that the record of its volume had to be called
-// otherwise.
+// otherwise. Without one nothing is waited for any more.
 func (d *Decision) tellName(o *Observation) {
 	t := &d.Memory
+	if o.PV == nil {
+		t.Wait = NameWait{}
+		return
+	}
 	had := o.PV.Name != o.Record.Name && (o.NameTaken || t.Wait.Name == o.PV.Name)
 	if had && !t.nameTold && !o.Source.InitialSync {
 		d.Reports = append(d.Reports, OnPersistentVolume(o.PV, corev1.EventTypeWarning, EventNameConflict,

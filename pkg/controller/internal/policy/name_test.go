@@ -15,6 +15,7 @@ func TestWaits(t *testing.T) {
 		waits    bool
 	}
 	leaving, held := NameHolder{Leaving: true}, NameHolder{Leaving: true, Held: true}
+	const incomplete = -1 // the last listing was
 	for name, tc := range map[string]struct {
 		grace time.Duration
 		steps []step
@@ -23,6 +24,9 @@ func TestWaits(t *testing.T) {
 		"the grace and two":           {15 * time.Second, []step{{0, 1, leaving, true}, {10 * time.Second, 3, leaving, true}, {15 * time.Second, 4, leaving, true}, {20 * time.Second, 5, leaving, true}, {25 * time.Second, 6, leaving, false}}},
 		"no grace, and two":           {0, []step{{0, 1, leaving, true}, {5 * time.Second, 2, leaving, true}, {10 * time.Second, 3, leaving, false}}},
 		"no listing completes":        {15 * time.Second, []step{{0, 1, leaving, true}, {15 * time.Second, 1, leaving, true}, {time.Hour, 1, leaving, true}}},
+		"a listing fails":             {15 * time.Second, []step{{0, 1, leaving, true}, {10 * time.Second, incomplete, leaving, true}, {15 * time.Second, incomplete, leaving, false}}},
+		"one fails and one does not":  {15 * time.Second, []step{{0, 1, leaving, true}, {10 * time.Second, incomplete, leaving, true}, {15 * time.Second, 2, leaving, true}, {20 * time.Second, 3, leaving, true}, {25 * time.Second, 4, leaving, false}}},
+		"held, and a listing fails":   {15 * time.Second, []step{{0, 1, held, true}, {time.Minute, 9, held, true}, {74 * time.Second, incomplete, held, true}, {75 * time.Second, incomplete, held, false}}},
 		"it becomes free":             {15 * time.Second, []step{{0, 1, leaving, true}, {5 * time.Second, 2, NameHolder{}, false}}},
 		"held when the grace is over": {15 * time.Second, []step{{0, 1, leaving, true}, {15 * time.Second, 4, leaving, true}, {20 * time.Second, 5, held, true}, {25 * time.Second, 9, leaving, true}, {34 * time.Second, 9, leaving, true}, {35 * time.Second, 10, leaving, true}, {40 * time.Second, 12, leaving, false}}},
 		"it is held, then goes":       {0, []step{{0, 1, held, true}, {time.Hour, 700, held, true}, {time.Hour, 701, leaving, true}, {time.Hour, 702, leaving, true}, {time.Hour, 703, leaving, false}}},
@@ -34,7 +38,8 @@ func TestWaits(t *testing.T) {
 			w := NameWait{Name: "x", Since: noon}
 			for n, step := range tc.steps {
 				var waits bool
-				if w, waits = s.Waits(w, step.holder, noon.Add(step.at), step.listings); waits != step.waits {
+				is := Source{Listings: step.listings, LastComplete: step.listings != incomplete}
+				if w, waits = s.Waits(w, step.holder, noon.Add(step.at), is); waits != step.waits {
 					t.Errorf("step %d: %v, want %v", n, waits, step.waits)
 				}
 			}

@@ -60,7 +60,7 @@ func (w twoVolumes) named(i int, created next[oneVolume], then *twoVolumes) next
 		if wait.Name == "" {
 			*wait = NameWait{Name: "rec", Since: noon}
 		}
-		*wait, _ = worldRules.Waits(*wait, holder, noon, is.leader.listings)
+		*wait, _ = worldRules.Waits(*wait, holder, noon, Source{Listings: is.leader.listings, LastComplete: true})
 		n.waits[i] = max(n.waits[i], tick)
 		then.v[i] = is
 		return next[oneVolume]{"a record waits for its name", is, ""}
