@@ -350,3 +350,32 @@ func TestHistoryNameNotWaitedFor(t *testing.T) {
 		t.Errorf("%d conflicts are told, and nobody has the name", n)
 	}
 }
+
+// One listing that fails takes no name away.
+func TestHistoryNameWhenOneListingFails(t *testing.T) {
+	t.Parallel()
+	for fails := range 6 {
+		t.Run(fmt.Sprintf("after %d listings", fails+1), func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, nil, func(h *history) {
+				h.api.NamespaceIDs = append(h.api.NamespaceIDs, "two")
+				h.polls(2)
+				h.api.Lists["one"] = []string{"x 1", "v1 1", "v2 1"}
+				h.setPV(h.pvs["v0"], boundPV("v0", "x"))
+				h.polls(fails + 1)
+				h.api.Fail = func(call string, _ int) error {
+					if call == "volumes two" {
+						return errDown
+					}
+					return nil
+				}
+				h.polls(1)
+				h.api.Fail = nil
+				h.polls(12)
+				if n := h.names()["x"]; n != "v0" {
+					t.Errorf("it is recorded as %q", n)
+				}
+			})
+		})
+	}
+}

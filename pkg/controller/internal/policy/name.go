@@ -14,6 +14,8 @@ type NameWait struct {
 	Since time.Time // when it was first seen to, or the holder was last held back
 	until int       // the complete listing with which it ends; 0: the grace is not over
 	Over  bool      // it takes another name
+
+	incomplete time.Time // since when listings are not; zero if the last one was
 }
 
 // NameHolder is the record that has the name.
@@ -26,9 +28,15 @@ type NameHolder struct {
 // over: time for the question and the deletion.
 const waitListings = 2
 
-// Waits tells whether a volume, as StorageOS shows it, goes on waiting for its name. Where listings
-// are not complete it does so for a grace: nothing tells when the name will be free.
+// Waits tells whether a volume, as StorageOS shows it, goes on waiting for its name. When listings
+// have not been complete for a grace it does not: nothing tells when the name will be free.
 func (s *Rules) Waits(w NameWait, holder NameHolder, now time.Time, is Source) (NameWait, bool) {
+	switch {
+	case is.LastComplete:
+		w.incomplete = time.Time{}
+	case w.incomplete.IsZero():
+		w.incomplete = now
+	}
 	switch {
 	case !holder.Leaving:
 		return w, false
@@ -36,7 +44,7 @@ func (s *Rules) Waits(w NameWait, holder NameHolder, now time.Time, is Source) (
 		w.Since, w.until = now, 0
 	case now.Sub(w.Since) < s.OrphanGracePeriod:
 	case !is.LastComplete:
-		w.Over = true
+		w.Over = now.Sub(w.incomplete) >= s.OrphanGracePeriod
 	case w.until == 0:
 		w.until = is.Listings + waitListings
 	case is.Listings >= w.until:
