@@ -70,9 +70,9 @@ type recordCounts struct {
 }
 
 func countRecords(records []v1.Volume, h record.Heartbeat) recordCounts {
-	present := theirs(records)
-	are := recordCounts{others: record.SumOf(present, h.Completed) != h.Records}
-	present = slices.DeleteFunc(present, func(r v1.Volume) bool {
+	named := slices.DeleteFunc(slices.Clone(records), func(r v1.Volume) bool { return identity(&r) == "" })
+	are := recordCounts{others: record.SumOf(named, h.Completed) != h.Records} // the controller counts each of several of one volume
+	present := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool {
 		return isElsewhere(&r, h) || isAbsent(&r) && !absentLater(&r, h.Completed)
 	})
 	are.present = len(present)

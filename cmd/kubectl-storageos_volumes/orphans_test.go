@@ -222,6 +222,7 @@ func TestDoubts(t *testing.T) {
 		"one of them was marked since": {age: time.Second, more: []v1.Volume{volume("v6", absent)}, said: record.Heartbeat{Volumes: 5}},
 		"there are of another cluster": {age: time.Second, said: record.Heartbeat{Cluster: "c2", Volumes: 4}, want: "StorageOS has listed 4 volumes, and there are records of 2. 2 records are of another"},
 		"another is there for one":     {age: time.Second, gone: "v7", said: record.Heartbeat{Volumes: 4}, want: "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes."},
+		"one is there twice":           {age: time.Second, more: []v1.Volume{volume("v1", func(r *v1.Volume) { r.Name, r.UID = "zz-second", "second" })}, said: record.Heartbeat{Volumes: 4}},
 		"there are fewer, and others":  {age: time.Second, gone: "v7", said: record.Heartbeat{Volumes: 9}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
 		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", bare)}, want: "1 record has no status yet: neither where the copies are nor which claim uses the volume is known."},
 		"a record without claim":       {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
