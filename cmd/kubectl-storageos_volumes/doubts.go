@@ -20,10 +20,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if err != nil {
 		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
 	}
-	if age > record.Fresh {
-		now = h.Completed.Add(-h.Ahead) // since then nothing was listed that could be recorded
-	}
-	are, bare, lag, untrue := countRecords(records, h), withoutStatus(records), lagOf(records, h, now), h.Invalid+h.Unwritten
+	are, bare, lag, untrue := countRecords(records, h), withoutStatus(records), lagOf(records, h), h.Invalid+h.Unwritten
 	fewer := are.present+untrue < h.Volumes
 	var said []string
 	for _, doubt := range []struct {
@@ -91,12 +88,13 @@ func countRecords(records []v1.Volume, h record.Heartbeat) recordCounts {
 	return are
 }
 
-// lagOf says what was listed and may not be recorded, "" if there is nothing.
-func lagOf(records []v1.Volume, h record.Heartbeat, now time.Time) string {
+// lagOf says what was listed and may not be recorded, "" if there is nothing. That is judged by the
+// listing: since then nothing was listed that could be recorded, as far as the Lease tells.
+func lagOf(records []v1.Volume, h record.Heartbeat) string {
 	if waits := record.Waiting(records, h); waits != "" && h.Recorded.IsZero() {
 		return waits + "; meanwhile it cannot be told whether all else is recorded" // it may be nothing else
 	}
-	return record.Lag(h, now)
+	return record.Lag(h, h.Completed.Add(-h.Ahead))
 }
 
 // capital is a text as a sentence begins.

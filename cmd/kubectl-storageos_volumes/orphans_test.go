@@ -208,8 +208,8 @@ func TestDoubts(t *testing.T) {
 		gone   types.UID // of a record that was there at that time
 	}{
 		"fresh":                           {age: 59 * time.Second},
-		"what was listed is not recorded": {age: time.Second, behind: 3 * time.Minute, want: "What was listed in the last 3m1s is not all recorded yet."},
-		"not for a minute":                {age: 55 * time.Second, behind: 55 * time.Second, want: "What was listed in the last 1m50s is not all recorded yet."},
+		"what was listed is not recorded": {age: time.Second, behind: 3 * time.Minute, want: "What was listed in the last 3m0s is not all recorded yet."},
+		"the last listing took long":      {age: 48 * time.Second, behind: 20 * time.Second},
 		"nor before that":                 {age: 12 * time.Minute, behind: 3 * time.Minute, want: "how it was then. What was listed in the last 3m0s is not all recorded yet."},
 		"nothing was recorded yet":        {age: time.Second, behind: 1 << 62, want: "What was listed is not all recorded yet, or not any more."},
 		"a volume is deleted": {age: time.Second, behind: 1 << 62, more: []v1.Volume{volume("v6", absent)},
