@@ -103,7 +103,7 @@ func (n *nodes) run(ctx context.Context) error {
 }
 
 // unnamed says which nodes with volumes no CSINode names, and whose CSINodes may be of before, "" if each
-// is named.
+// is named. Where no CSINode names any, as where the driver does not run, nothing of a node is missed by that.
 func unnamed(known []record.Node, csi map[string]string) string {
 	names := namesOfNodes(csi)
 	var ids, before []string
@@ -112,7 +112,7 @@ func unnamed(known []record.Node, csi map[string]string) string {
 			ids = append(ids, n.ID)
 		}
 	}
-	if len(ids) == 0 {
+	if len(ids) == 0 || len(csi) == 0 {
 		return ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(csi)) {
