@@ -141,6 +141,7 @@ func TestCommands(t *testing.T) {
 		"a node that CSINodes would name": {answeringOf(0).but(csiNodesPath, nil), "list --node worker-2", 2, "", "error: which of StorageOS's nodes worker-2 is cannot be told: listing CSINodes"},
 		"a node that nobody knows":        {answeringOf(0), "list --node worker-9", 1, "", "no node with volumes is called worker-9"},
 		"a node of two host names":        {withRenamed(answeringOf(0)), "list --node host-new", 0, "r-v1 ", ""},
+		"its name of before is another's": {withRecordOfBefore(answeringOf(0)), "list --node worker-1 -o jsonpath={.items[*].metadata.name}", 0, "r-v1 r-v3", ""},
 		"a node without its CSINode":      {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a")), "list --node worker-2", 2, "", "error: no CSINode says which of StorageOS's nodes worker-2 is: it could be StorageOS's node b, which no CSINode names\n"},
 		"a node with one of before":       {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "list --node worker-2", 2, "", "error: the CSINode of worker-2 may be of before it was made anew: it could be StorageOS's node b, which no CSINode names\n"},
 		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
@@ -249,6 +250,15 @@ func withKept(of answering) answering {
 	h.Kept = record.SumOfOne(kept.UID)
 	h.Records += h.Kept
 	h.Write(lease)
+	return of
+}
+
+// withRecordOfBefore has one more record, whose volume is proven gone, that calls a node what another is
+// called now.
+func withRecordOfBefore(of answering) answering {
+	items := withKept(of)[volumesPath].(map[string]any)["items"].([]v1.Volume)
+	items[2].Status.Master = &v1.Master{NodeID: "b", Hostname: "worker-1", Health: "online"}
+	items[1].Status.Master.Hostname = "worker-2"
 	return of
 }
 

@@ -118,7 +118,7 @@ func (l *list) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	records, _, warn, err := l.recordsNow(ctx, kube, client)
+	records, beat, warn, err := l.recordsNow(ctx, kube, client)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (l *list) run(ctx context.Context) error {
 	if len(l.nodes) > 0 {
 		defer l.warn(unplaced(records))
 	}
-	if err := l.findNodes(ctx, kube, records); err != nil {
+	if err := l.findNodes(ctx, kube, records, record.Nodes(notGone(theirs(records), beat))); err != nil {
 		return err
 	}
 	records = slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.inNamespace(&r) })
@@ -159,8 +159,9 @@ func (l *list) run(ctx context.Context) error {
 }
 
 // findNodes finds out which of StorageOS's nodes are meant. Who may not read CSINodes is left with
-// what records call a node, and a name that they do not know may be one all the same.
-func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records []v1.Volume) error {
+// what records call a node, and a name that they do not know may be one all the same. Known are the nodes
+// of records whose volumes are not proven gone: what those call a node may be another's name by now.
+func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records []v1.Volume, known []record.Node) error {
 	if len(l.nodes) == 0 {
 		return nil
 	}
@@ -172,9 +173,8 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 	if forbidden != nil && !apierrors.IsForbidden(forbidden) {
 		return forbidden
 	}
-	known := record.Nodes(records)
 	nodes, meant := meantNodes(l.nodes, csi, known)
-	l.nodeIDs = append(slices.Collect(maps.Keys(meant)), calledSo(records, l.nodes)...)
+	l.nodeIDs = slices.Collect(maps.Keys(meant))
 	for _, n := range nodes {
 		why := errors.New(mayBe(n, csi, known))
 		if forbidden != nil {
@@ -192,25 +192,6 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 		}
 	}
 	return nil
-}
-
-// calledSo are the IDs of nodes that a record has under one of these host names. Other records may have
-// the same node under another one.
-func calledSo(records []v1.Volume, names []string) []string {
-	var ids []string
-	add := func(id, host string) {
-		if id != "" && slices.Contains(names, host) {
-			ids = append(ids, id)
-		}
-	}
-	for i := range records {
-		s := &records[i].Status
-		add(s.AttachedOn, s.AttachedOnHost)
-		for _, c := range record.Copies(s) {
-			add(c.NodeID, c.Host)
-		}
-	}
-	return ids
 }
 
 // missing are the names that no record answers to.

@@ -291,6 +291,10 @@ func TestFindNodeCould(t *testing.T) {
 		"it is another machine's":             {"worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}}, "a", "b"},
 		"and of what that was before":         {"worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}, {ID: "c", Host: "host", Usable: not}}, "a c", "b"},
 		"and the CSINode is of before":        {"host x worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}, {ID: "c", Host: "host", Usable: not}}, "a c x", "b"},
+		"also where that is not the first":    {"host a", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "c", Host: "other", Usable: well, others: map[string]int{"host": 1}}}, "a c", ""},
+		"or the one has several":              {"worker a", []Node{{ID: "a", Host: "new", others: map[string]int{"host": 0}}, {ID: "c", Host: "new"}}, "a", "c"},
+		"by another host name of its own":     {"host a", []Node{{ID: "a", Host: "new", others: map[string]int{"old": 0}}, {ID: "c", Host: "old"}}, "a c", ""},
+		"one of several may be of before":     {"", []Node{{ID: "a", Host: "new", Usable: well, others: map[string]int{"host": 1}}, {ID: "b", Host: "other"}}, "a", "b"},
 		"of nobody":                           {"worker b", []Node{{ID: "b"}}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -322,8 +326,9 @@ func TestNodes(t *testing.T) {
 		absent.Annotations[v1.AnnotationAbsentSince], absent.Status.Health = "2026-01-02T03:04:05Z", v1.HealthUnknown
 		records = append(records, absent)
 	}
+	records[1].Status.Master.Hostname = "new-a"
 	want := []Node{
-		{ID: "a", Host: "host-a", Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
+		{ID: "a", Host: "host-a", others: map[string]int{"new-a": 1}, Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
 		{ID: "b", Host: "host-b", Masters: 1, Replicas: 3, Degraded: 3, Usable: 1, Health: v1.HealthDegraded},
 		{ID: "c", Host: "host-c", Attached: 1, Health: v1.HealthUnknown},
 		{ID: "d", Host: "host-d", Masters: 1, Replicas: 2, Degraded: 3, Usable: 2, LastCopies: 2, Health: v1.HealthHealthy},

@@ -11,7 +11,7 @@ import (
 // Node is a node of StorageOS, as far as volumes tell of it.
 type Node struct {
 	ID       string
-	Host     string // its name, empty if no record has it
+	Host     string // its name, empty if no record has it; of several the first
 	Masters  int
 	Replicas int
 	Attached int
@@ -24,8 +24,9 @@ type Node struct {
 	// copy is.
 	Health v1.Health
 
-	ailing  int // copies that are neither well nor on their way
-	unknown int // copies of which nobody knows how they are
+	ailing  int            // copies that are neither well nor on their way
+	unknown int            // copies of which nobody knows how they are
+	others  map[string]int // its other host names, and how many copies are usable under each
 }
 
 // Nodes are all nodes that records name, by name.
@@ -38,6 +39,12 @@ func Nodes(records []v1.Volume) []Node {
 			all[id] = n
 		}
 		n.Host = cmp.Or(n.Host, host)
+		if host != n.Host && host != "" {
+			if n.others == nil {
+				n.others = map[string]int{}
+			}
+			n.others[host] += 0
+		}
 		return n
 	}
 	for i := range records {
@@ -73,6 +80,9 @@ func Nodes(records []v1.Volume) []Node {
 				n.unknown++
 			case c.Usable:
 				n.Usable++
+				if _, other := n.others[c.Host]; other {
+					n.others[c.Host]++
+				}
 			case c.Ailing():
 				n.ailing++
 			}
@@ -86,6 +96,34 @@ func Nodes(records []v1.Volume) []Node {
 		nodes = append(nodes, *n)
 	}
 	return nodes
+}
+
+// called tells whether a record has this host name for the node.
+func (n *Node) called(host string) bool {
+	_, other := n.others[host]
+	return host != "" && (n.Host == host || other)
+}
+
+// calledAny tells whether one of these is a host name of the node.
+func (n *Node) calledAny(hosts map[string]bool) bool {
+	for other := range n.others {
+		if hosts[other] {
+			return true
+		}
+	}
+	return n.Host != "" && hosts[n.Host]
+}
+
+// wellAs tells whether a copy is well there under this host name.
+func (n *Node) wellAs(host string) bool {
+	if usable, other := n.others[host]; other {
+		return usable > 0
+	}
+	usable := n.Usable
+	for _, of := range n.others {
+		usable -= of
+	}
+	return n.called(host) && usable > 0
 }
 
 func (n *Node) health() v1.Health {
@@ -116,7 +154,9 @@ func (n *Node) health() v1.Health {
 // Sure: that CSINode alone tells its ID, and a copy that is well is there. The node that is asked for
 // has a host name if the ID that its CSINode alone tells has one, or if its name is one: of a node
 // that no CSINode names, and of none that another's does. A host name of before: no CSINode has it as
-// its name, and no copy is well under it.
+// its name, and no copy is well under it. Records may have several host names for one node: each is
+// its name, but one of several may be of before, and that of a node that no CSINode names then does not
+// tell that others are not it.
 func FindNode(name string, csi map[string]string, nodes []Node) (is, could []string) {
 	tell := map[string]int{} // how many CSINodes an ID
 	for _, id := range csi {
@@ -137,17 +177,20 @@ func FindNode(name string, csi map[string]string, nodes []Node) (is, could []str
 	for _, n := range nodes {
 		if n.ID == own {
 			hosts[n.Host], sure = true, n.Usable > 0 && tell[own] == 1
+			for other := range n.others {
+				hosts[other] = true
+			}
 			hosted = n.Host != "" && tell[own] == 1 // else it may be another's
 		}
-		if n.Host == name {
-			unnamed = unnamed || tell[n.ID] == 0
+		if n.called(name) {
+			unnamed = unnamed || tell[n.ID] == 0 && len(n.others) == 0
 			another = another || tell[n.ID] > 0 && n.ID != own
-			well = well || n.Usable > 0
+			well = well || n.wellAs(name)
 		}
 	}
 	hosted = hosted || unnamed && !another // else that is another machine's, or what it was before
 	for _, n := range nodes {
-		if n.Host != "" && hosts[n.Host] && (!sure || tell[n.ID] == 0 || n.Host == name) {
+		if n.calledAny(hosts) && (!sure || tell[n.ID] == 0 || n.called(name)) {
 			ids[n.ID] = true
 		}
 	}
