@@ -118,10 +118,17 @@ func (d *drainCheck) read(ctx context.Context, kube kubernetes.Interface, client
 // calledLikeIDs are doubts about nodes of Kubernetes without a CSINode, each of which is called as StorageOS
 // calls a node: who has asked for labels has not asked for that one.
 func calledLikeIDs(names []string, is evidence) []string {
-	var doubts []string
+	ids := map[string]bool{}
+	for _, id := range is.csi {
+		ids[id] = true // it may have no volumes
+	}
 	for _, n := range record.Nodes(is.records) {
-		if slices.Contains(names, n.ID) && is.csi[n.ID] == "" {
-			doubts = append(doubts, fmt.Sprintf("no CSINode says which of StorageOS's nodes %s is, and one of those has that as its ID", n.ID))
+		ids[n.ID] = true
+	}
+	var doubts []string
+	for _, name := range names {
+		if ids[name] && is.csi[name] == "" {
+			doubts = append(doubts, fmt.Sprintf("no CSINode says which of StorageOS's nodes %s is, and one of those has that as its ID", name))
 		}
 	}
 	return doubts

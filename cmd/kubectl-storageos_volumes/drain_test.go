@@ -68,8 +68,13 @@ func TestDrainCheckCalledLikeID(t *testing.T) {
 	node := func(name string) any {
 		return objectList(corev1.SchemeGroupVersion.WithKind("Node"), corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	for name, want := range map[string]string{"a": "no CSINode says which of StorageOS's nodes a is, and one of those has that as its ID", "worker-1": "Not safe: "} {
-		_, stdout, _ := ask(t, withCRD(t, answeringOf(0)).but("/api/v1/nodes", node(name)), "drain-check", "--selector", "zone=a")
+	for name, want := range map[string]string{
+		"a":        "no CSINode says which of StorageOS's nodes a is, and one of those has that as its ID",
+		"x":        "no CSINode says which of StorageOS's nodes x is, and one of those has that as its ID", // without volumes
+		"worker-1": "Not safe: ",
+	} {
+		of := withCRD(t, answeringOf(0)).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "x"))
+		_, stdout, _ := ask(t, of.but("/api/v1/nodes", node(name)), "drain-check", "--selector", "zone=a")
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%s: %s", name, stdout)
 		}
