@@ -148,7 +148,8 @@ func TestCommands(t *testing.T) {
 
 		"nodes as a table prints one": {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-7", "a", "worker-2", "b")), "list --node worker-1,worker-7", 0, "r-v1 ", ""},
 		"an empty node":               {answeringOf(0), "list --node=", 2, "", "error: --node is empty"},
-		"an empty node beside one":    {answeringOf(0), "list --node worker-2,", 0, "r-v2 ", ""},
+		"an empty node beside one":    {answeringOf(0), "list --node worker-2,", 2, "", "error: --node is empty"},
+		"an empty node after one":     {answeringOf(0), "list --node worker-1 --node=", 2, "", "error: --node is empty"},
 		"two nodes":                   {answeringOf(0), "list --node worker-1 --node worker-2", 0, "r-v2 ", ""},
 
 		"volumes that are old":      {answeringOf(12 * minute), "list", 0, "r-v1 ", "StorageOS was last listed completely 12m"},

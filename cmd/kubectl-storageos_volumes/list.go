@@ -165,9 +165,9 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 	if len(l.nodes) == 0 {
 		return nil
 	}
-	l.nodes = slices.DeleteFunc(nodesCalled(l.nodes), func(name string) bool { return name == "" })
-	if len(l.nodes) == 0 {
-		return errors.New("--node is empty: name a node, or leave it out")
+	l.nodes = nodesCalled(l.nodes)
+	if slices.Contains(l.nodes, "") {
+		return errors.New("--node is empty: is a variable unset? Name a node, or leave it out")
 	}
 	csi, forbidden := l.csiNodes(ctx, kube)
 	if forbidden != nil && !apierrors.IsForbidden(forbidden) {
