@@ -34,7 +34,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		{are.others && !fewer, "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes."},
 		{h.Held > 0, how(h.Held, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed") +
 			" nor proven gone: the leader's status page says why."},
-		{bare != "", bare + ": neither where the copies are nor which claim uses the volume is known."},
+		{bare != "", bare + ": where the copies are is not known."},
 		{are.claimless > 0, how(are.claimless, "record does", "records do") + " not say yet which claim uses the volume."},
 		{are.elsewhere > 0, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",
 			how(are.elsewhere, "record is", "records are"), verb(are.elsewhere, "says", "say"))},
@@ -81,7 +81,7 @@ func countRecords(records []v1.Volume, h record.Heartbeat) recordCounts {
 		if r.DeletionTimestamp != nil {
 			are.going++
 		}
-		if identity(r) != "" && !saysWhose(r) && !isBare(r) {
+		if identity(r) != "" && !saysWhose(r) {
 			are.claimless++
 		}
 	}

@@ -224,7 +224,7 @@ func TestDoubts(t *testing.T) {
 		"another is there for one":     {age: time.Second, gone: "v7", said: record.Heartbeat{Volumes: 4}, want: "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes."},
 		"one is there twice":           {age: time.Second, more: []v1.Volume{volume("v1", func(r *v1.Volume) { r.Name, r.UID = "zz-second", "second" })}, said: record.Heartbeat{Volumes: 4}},
 		"there are fewer, and others":  {age: time.Second, gone: "v7", said: record.Heartbeat{Volumes: 9}, want: "StorageOS has listed 9 volumes, and there are records of 4."},
-		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", bare)}, want: "1 record has no status yet: neither where the copies are nor which claim uses the volume is known."},
+		"a record without status":      {age: time.Second, more: []v1.Volume{volume("v6", bare)}, want: "1 record has no status yet: where the copies are is not known. 1 record does not say yet which claim uses the volume."},
 		"a record without claim":       {age: time.Second, more: []v1.Volume{volume("v6", pruned)}, want: "1 record does not say yet which claim uses the volume."},
 		"of which a condition is left": {age: time.Second, more: []v1.Volume{volume("v6", func(r *v1.Volume) { record.Bound.Apply(r, v1.ConditionBound, old.Time) })}, want: "1 record does not say yet which claim uses the volume."},
 		"a record goes":                {age: time.Second, more: []v1.Volume{going}, want: "1 record is being deleted and not kept true any more."},
