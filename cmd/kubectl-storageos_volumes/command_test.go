@@ -179,6 +179,7 @@ func TestCommands(t *testing.T) {
 		"not for all volumes":       {withUnplaced(answeringOf(0)), "list", 0, "r-v3 ", ""},
 		"another record for one":    {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1"), volume("v3", justMade))), "list", 0, "r-v3 ", "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes.\n"},
 		"a volume that is gone":     {withKept(answeringOf(0)), "list", 0, "r-v3 ", ""},
+		"so is its copy":            {withKeptUnplaced(answeringOf(0)), "list --node worker-2", 0, "r-v2 ", ""},
 		"is on no node":             {withKept(answeringOf(0)), "nodes -o jsonpath={.items[0].name}", 0, "worker-1", ""},
 		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
 		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
@@ -251,6 +252,12 @@ func withKept(of answering) answering {
 	h.Kept = record.SumOfOne(kept.UID)
 	h.Records += h.Kept
 	h.Write(lease)
+	return of
+}
+
+// withKeptUnplaced has it, too, and nobody knows where its copy was.
+func withKeptUnplaced(of answering) answering {
+	withKept(of)[volumesPath].(map[string]any)["items"].([]v1.Volume)[2].Status.Master.NodeID = ""
 	return of
 }
 

@@ -124,9 +124,11 @@ func (l *list) run(ctx context.Context) error {
 	}
 	defer warn()
 	if len(l.nodes) > 0 {
-		defer l.warn(unplaced(records))
+		there := notGone(theirs(records), beat)
+		defer l.warn(unplaced(there))
+		err = l.findNodes(ctx, kube, records, record.Nodes(there))
 	}
-	if err := l.findNodes(ctx, kube, records, record.Nodes(notGone(theirs(records), beat))); err != nil {
+	if err != nil {
 		return err
 	}
 	records = slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.inNamespace(&r) })
@@ -162,9 +164,6 @@ func (l *list) run(ctx context.Context) error {
 // what records call a node, and a name that they do not know may be one all the same. Known are the nodes
 // of records whose volumes are not proven gone: what those call a node may be another's name by now.
 func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records []v1.Volume, known []record.Node) error {
-	if len(l.nodes) == 0 {
-		return nil
-	}
 	l.nodes = nodesCalled(l.nodes)
 	if slices.Contains(l.nodes, "") {
 		return errors.New("--node is empty: is a variable unset? Name a node, or leave it out")
