@@ -25,7 +25,7 @@ func withCRD(t *testing.T, of answering) answering {
 // A listing is not too old when an answer is given, however long the last question took.
 func TestAgeLast(t *testing.T) {
 	t.Parallel()
-	for args, path := range map[string]string{"drain-check worker-1": crdPath, "list": volumesPath, "nodes": volumesPath, "orphans": pvsPath} {
+	for args, path := range map[string]string{"drain-check worker-1": crdPath, "list": volumesPath, "nodes": csiNodesPath, "list --node worker-1": csiNodesPath, "orphans": pvsPath} {
 		of := withCRD(t, answeringOf(0))
 		var passed atomic.Int64
 		_, stdout, stderr := ask(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

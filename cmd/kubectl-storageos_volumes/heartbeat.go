@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,14 +30,14 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 
 // recordsNow reads what the controller says of its listings, and the records, and whether they are true
 // now: warn says so, after what is shown, if they may not be. How old they are is asked first: the
-// records may only be newer.
+// records may only be newer. How old they are is judged when it is said: CSINodes may take long.
 func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) (records []v1.Volume, h record.Heartbeat, warn func(), err error) {
 	h, unknown := c.heartbeat(ctx, kube)
 	if records, err = c.completeRecords(ctx, kube, client); err != nil {
 		return nil, h, nil, err
 	}
-	said := doubts(records, h, unknown, c.clock.now())
-	return records, h, func() { c.warn(said) }, nil
+	all := slices.Clone(records) // who asks leaves some out
+	return records, h, func() { c.warn(doubts(all, h, unknown, c.clock.now())) }, nil
 }
 
 // warn says what there is to be known before records are believed.
