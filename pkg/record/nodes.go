@@ -43,7 +43,7 @@ func Nodes(records []v1.Volume) []Node {
 			if n.others == nil {
 				n.others = map[string]int{}
 			}
-			n.others[host] += 0
+			n.others[host] += 0 // is there, at least
 		}
 		return n
 	}
