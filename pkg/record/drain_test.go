@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,80 +236,6 @@ func TestLag(t *testing.T) {
 	}
 }
 
-// A node is known by what its CSINode says and by the name that records have.
-func TestFindNode(t *testing.T) {
-	t.Parallel()
-	nodes := Nodes([]v1.Volume{vol("v", "a online", nil, "")})
-	nodes = append(nodes, Node{ID: "b", Host: "host-c"}, Node{ID: "c", Host: "host-c"}, Node{ID: "d"}, Node{ID: "e"},
-		Node{ID: "f", Host: "host-f", Usable: 1}, Node{ID: "g", Host: "host-f", Usable: 1})
-	for name, tc := range map[string]struct {
-		node string
-		csi  string // names and IDs
-		want string
-	}{
-		"by its CSINode": {"worker", "worker x", "x"}, "by its name": {"host-a", "", "a"}, "by both": {"host-a", "host-a a", "a"},
-		"they differ: either may be it": {"host-a", "host-a x", "a x"}, "by neither": {"worker", "", ""},
-		"by its ID": {"a", "", "a"}, "made anew, under the same host name": {"worker", "worker b", "b c"},
-		"the host name of another": {"worker", "worker f other g", "f"}, "by the host name of both": {"host-f", "worker f other g", "f g"},
-		"that of another, by its ID": {"f", "worker f other g", "f"}, "and no copy is well": {"worker", "worker b other c", "b c"},
-		"its CSINode has another's ID":     {"worker", "worker f more f other g", "f g"},
-		"another's host name is asked for": {"host-f", "host-f a other f", "a f g"},
-		"called like another's ID":         {"f", "f a", "a f"},
-		"by an ID that a CSINode has":      {"x", "worker x", "x"},
-		"without a host name":              {"worker", "worker d", "d"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			csi := map[string]string{}
-			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
-				csi[of[0]] = of[1]
-			}
-			is, _ := FindNode(tc.node, csi, nodes)
-			if got := strings.Join(is, " "); got != tc.want {
-				t.Errorf("%q, want %q", got, tc.want)
-			}
-		})
-	}
-}
-
-// A host name tells which node is meant only if it is that of one that is there, and of no other machine.
-func TestFindNodeCould(t *testing.T) {
-	t.Parallel()
-	const well, not = 1, 0 // the copies on a node
-	for name, tc := range map[string]struct {
-		csi      string // names and IDs
-		nodes    []Node
-		is, want string
-	}{
-		"one is there":                        {"", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}}, "a", ""},
-		"and of another it is not known":      {"", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b"}}, "a", "b"},
-		"which a CSINode names":               {"worker b", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b"}}, "a", ""},
-		"but the one is of before":            {"worker b", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "b"}}, "a", "b"},
-		"of before, and the other is another": {"worker b", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "b", Host: "other"}}, "a", ""},
-		"of before, and asked for by CSINode": {"host a worker b", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "b"}}, "a", ""},
-		"it is another machine's":             {"worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}}, "a", "b"},
-		"and of what that was before":         {"worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}, {ID: "c", Host: "host", Usable: not}}, "a c", "b"},
-		"and the CSINode is of before":        {"host x worker a", []Node{{ID: "a", Host: "host", Usable: well}, {ID: "b", Host: "other"}, {ID: "c", Host: "host", Usable: not}}, "a c x", "b"},
-		"also where that is not the first":    {"host a", []Node{{ID: "a", Host: "host", Usable: not}, {ID: "c", Host: "other", Usable: well, others: map[string]int{"host": 1}}}, "a c", ""},
-		"or the one has several":              {"worker a", []Node{{ID: "a", Host: "new", others: map[string]int{"host": 0}}, {ID: "c", Host: "new"}}, "a", "c"},
-		"by another host name of its own":     {"host a", []Node{{ID: "a", Host: "new", others: map[string]int{"old": 0}}, {ID: "c", Host: "old"}}, "a c", ""},
-		"one of several may be of before":     {"", []Node{{ID: "a", Host: "new", Usable: well, others: map[string]int{"host": 1}}, {ID: "b", Host: "other"}}, "a", "b"},
-		"of nobody":                           {"worker b", []Node{{ID: "b"}}, "", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			csi := map[string]string{}
-			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
-				csi[of[0]] = of[1]
-			}
-			is, could := FindNode("host", csi, tc.nodes)
-			if strings.Join(is, " ") != tc.is || strings.Join(could, " ") != tc.want {
-				t.Errorf("%q, and could be %q, want %q and %q", is, could, tc.is, tc.want)
-			}
-		})
-	}
-}
-
 // What volumes tell of nodes.
 func TestNodes(t *testing.T) {
 	t.Parallel()
@@ -328,7 +253,7 @@ func TestNodes(t *testing.T) {
 	}
 	records[1].Status.Master.Hostname = "new-a"
 	want := []Node{
-		{ID: "a", Host: "host-a", others: map[string]int{"new-a": 1}, Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
+		{ID: "a", Host: "host-a", hosts: map[string]int{"host-a": 1, "new-a": 1}, Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
 		{ID: "b", Host: "host-b", Masters: 1, Replicas: 3, Degraded: 3, Usable: 1, Health: v1.HealthDegraded},
 		{ID: "c", Host: "host-c", Attached: 1, Health: v1.HealthUnknown},
 		{ID: "d", Host: "host-d", Masters: 1, Replicas: 2, Degraded: 3, Usable: 2, LastCopies: 2, Health: v1.HealthHealthy},
@@ -338,6 +263,9 @@ func TestNodes(t *testing.T) {
 	got := Nodes(records)
 	for i := range got {
 		got[i].ailing, got[i].unknown = 0, 0
+		if len(got[i].hosts) == 1 {
+			got[i].hosts = nil
+		}
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Node{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -26,7 +26,7 @@ type Node struct {
 
 	ailing  int            // copies that are neither well nor on their way
 	unknown int            // copies of which nobody knows how they are
-	others  map[string]int // its other host names, and how many copies are usable under each
+	hosts   map[string]int // its host names, and how many copies are usable under each
 }
 
 // Nodes are all nodes that records name, by name.
@@ -39,12 +39,7 @@ func Nodes(records []v1.Volume) []Node {
 			all[id] = n
 		}
 		n.Host = cmp.Or(n.Host, host)
-		if host != n.Host && host != "" {
-			if n.others == nil {
-				n.others = map[string]int{}
-			}
-			n.others[host] += 0 // is there, at least
-		}
+		n.called(host, 0)
 		return n
 	}
 	for i := range records {
@@ -80,9 +75,7 @@ func Nodes(records []v1.Volume) []Node {
 				n.unknown++
 			case c.Usable:
 				n.Usable++
-				if _, other := n.others[c.Host]; other {
-					n.others[c.Host]++
-				}
+				n.called(c.Host, 1)
 			case c.Ailing():
 				n.ailing++
 			}
@@ -98,32 +91,15 @@ func Nodes(records []v1.Volume) []Node {
 	return nodes
 }
 
-// called tells whether a record has this host name for the node.
-func (n *Node) called(host string) bool {
-	_, other := n.others[host]
-	return host != "" && (n.Host == host || other)
-}
-
-// calledAny tells whether one of these is a host name of the node.
-func (n *Node) calledAny(hosts map[string]bool) bool {
-	for other := range n.others {
-		if hosts[other] {
-			return true
-		}
+// called takes note of a host name, under which so many copies more are usable.
+func (n *Node) called(host string, usable int) {
+	if host == "" {
+		return
 	}
-	return n.Host != "" && hosts[n.Host]
-}
-
-// wellAs tells whether a copy is well there under this host name.
-func (n *Node) wellAs(host string) bool {
-	if usable, other := n.others[host]; other {
-		return usable > 0
+	if n.hosts == nil {
+		n.hosts = map[string]int{}
 	}
-	usable := n.Usable
-	for _, of := range n.others {
-		usable -= of
-	}
-	return n.called(host) && usable > 0
+	n.hosts[host] += usable
 }
 
 func (n *Node) health() v1.Health {
@@ -137,70 +113,4 @@ func (n *Node) health() v1.Health {
 	default:
 		return v1.HealthDegraded
 	}
-}
-
-// FindNode tells by their IDs which nodes of StorageOS a node of Kubernetes is, each of which it may
-// be, and which it could be besides. None of both: it cannot be told. Csi are the IDs that CSINodes tell,
-// by the names of their nodes. A node that was made anew keeps its host name, and its CSINode may be
-// of before:
-//
-//	the ID that its CSINode tells, or that was asked for           is it
-//	a record knows it under that name                              is it
-//	a record knows it under the host name of the ID above          is it, unless sure and a CSINode names it
-//	no CSINode names it                                            could be it, unless sure, or an ID was asked for
-//	and it has a host name, and so has the node that is asked for  is another one
-//	a CSINode names it, and it has no host name                    could be it, if a host name of before was asked for
-//
-// Sure: that CSINode alone tells its ID, and a copy that is well is there. The node that is asked for
-// has a host name if the ID that its CSINode alone tells has one, or if its name is one: of a node
-// that no CSINode names, and of none that another's does. A host name of before: no CSINode has it as
-// its name, and no copy is well under it. Records may have several host names for one node: each is
-// its name, but one of several may be of before, and that of a node that no CSINode names then does not
-// tell that others are not it.
-func FindNode(name string, csi map[string]string, nodes []Node) (is, could []string) {
-	tell := map[string]int{} // how many CSINodes an ID
-	for _, id := range csi {
-		tell[id]++
-	}
-	isID := tell[name] > 0 || slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == name })
-	own := csi[name]
-	byID := own == "" && isID
-	ids, hosts := map[string]bool{}, map[string]bool{name: true, own: true}
-	if isID {
-		ids[name], own = true, cmp.Or(own, name)
-	}
-	if own != "" {
-		ids[own] = true
-	}
-	sure, hosted := false, false
-	unnamed, another, well := false, false, false // of the nodes that have the name as their host name
-	for _, n := range nodes {
-		if n.ID == own {
-			hosts[n.Host], sure = true, n.Usable > 0 && tell[own] == 1
-			for other := range n.others {
-				hosts[other] = true
-			}
-			hosted = n.Host != "" && tell[own] == 1 // else it may be another's
-		}
-		if n.called(name) {
-			unnamed = unnamed || tell[n.ID] == 0 && len(n.others) == 0
-			another = another || tell[n.ID] > 0 && n.ID != own
-			well = well || n.wellAs(name)
-		}
-	}
-	hosted = hosted || unnamed && !another // else that is another machine's, or what it was before
-	for _, n := range nodes {
-		if n.calledAny(hosts) && (!sure || tell[n.ID] == 0 || n.called(name)) {
-			ids[n.ID] = true
-		}
-	}
-	ofBefore := own == "" && len(ids) > 0 && !well
-	for _, n := range nodes {
-		switch {
-		case sure, byID, ids[n.ID]:
-		case tell[n.ID] == 0 && (n.Host == "" || !hosted), ofBefore && n.Host == "":
-			could = append(could, n.ID)
-		}
-	}
-	return slices.Sorted(maps.Keys(ids)), could
 }
