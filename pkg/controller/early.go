@@ -32,8 +32,12 @@ func (r *Reconciler) newEarly(o Options) *early {
 	if !o.Settings.EarlyReads {
 		return nil
 	}
-	return &early{o.Kubernetes, r.caches, source.NewEarlyReader(o.StorageOS, r.view, source.ParallelEarlyReads, o.Metrics.EarlyRead, r.volumeRead)}
+	return &early{o.Kubernetes, r.caches, source.NewEarlyReader(o.StorageOS, r.view, source.ParallelEarlyReads, o.Metrics.EarlyRead, r.volumeShown, r.volumeRead)}
 }
+
+// volumeShown decides about a volume that an answer has shown, whether or not that counts as read: what
+// was watched of its absence is void, and by the end of the next listing nobody would see that.
+func (r *Reconciler) volumeShown(id string) { r.evaluate(id, nil) }
 
 // volumeRead takes what a volume has shown that it did not show before.
 func (r *Reconciler) volumeRead(id string, read source.Payload) {

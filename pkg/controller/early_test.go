@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -472,32 +471,54 @@ func TestHistoryEarlyNameTaken(t *testing.T) {
 }
 
 // One server of StorageOS lacks a volume, in its lists and by its ID, another has it. When that
-// has said so, the volume is not gone, however late the others answer that are read at the same
-// moment.
+// has said so, the volume was not watched to be gone, however late the others answer that are read at
+// the same moment, and whether or not what was said counts.
 func TestHistoryEarlyShownAtOnce(t *testing.T) {
 	t.Parallel()
-	for name, slow := range map[string]time.Duration{"alone": 0, "another answers late": 20 * time.Second} {
+	for name, tc := range map[string]struct {
+		slow time.Duration                 // another that is read with it
+		list string                        // how it looks
+		fail func(call string, n int) bool // the nth such call
+	}{
+		"alone":                       {},
+		"another answers late":        {slow: 20 * time.Second},
+		"it cannot be recorded":       {list: "v0 18446744073709551615"},
+		"the cluster does not answer": {fail: func(call string, n int) bool { return call == "cluster" && n == 2 }},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 3, nil, func(h *history) {
+				var deleted time.Time
+				h.records.deleted = func(*v1.Volume) { deleted = time.Now() }
 				h.api.Hidden = map[string]bool{"v0": true}
 				h.polls(3) // less than the grace
-				var asked atomic.Int32
-				h.api.Fail = func(call string, _ int) error {
-					if call != "volume v0" || asked.Add(1) == 1 {
-						return nil
-					}
-					return storageostest.NotFound
+				if tc.list != "" {
+					h.api.Lists["one"][0] = tc.list
 				}
-				h.api.Slow = map[string]time.Duration{"volume v1": slow}
+				calls, asked := map[string]int{}, 0
+				h.api.Fail = func(call string, _ int) error {
+					calls[call]++
+					if tc.fail != nil && tc.fail(call, calls[call]) {
+						return errDown
+					}
+					if call == "volume v0" {
+						if asked++; asked > 1 {
+							return storageostest.NotFound
+						}
+					}
+					return nil
+				}
+				h.api.Slow = map[string]time.Duration{"volume v1": tc.slow}
 				h.leader.attachmentChanged("v0", true)
 				h.leader.attachmentChanged("v1", true)
 				read := make(chan bool)
 				go func() { h.leader.early.reader.ReadDue(h.ctx); close(read) }()
 				synctest.Wait()
-				h.polls(2) // together more than the grace
-				if h.records.records["v0"] == nil || asked.Load() == 0 {
-					t.Errorf("the record is gone; StorageOS was asked %d times", asked.Load())
+				shown := time.Now()
+				h.sleep(time.Second)
+				h.polls(5)
+				if after := deleted.Sub(shown); asked == 0 || !deleted.IsZero() && after < h.settings.OrphanGracePeriod {
+					t.Errorf("the record was deleted %v after the volume was shown; StorageOS was asked %d times", after, asked)
 				}
 				<-read
 			})

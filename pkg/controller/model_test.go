@@ -102,7 +102,7 @@ func (m *model) newReplica() *replica {
 	// The same history must go the same way again.
 	r.poller.Parallel, r.asker = 1, source.NewAsker(w, r.view, 1)
 	if r.early != nil {
-		r.early.reader = source.NewEarlyReader(w, r.view, 1, r.metrics.EarlyRead, r.volumeRead)
+		r.early.reader = source.NewEarlyReader(w, r.view, 1, r.metrics.EarlyRead, r.volumeShown, r.volumeRead)
 	}
 	p := &replica{Reconciler: r, witness: w}
 	m.tell(p, -1)

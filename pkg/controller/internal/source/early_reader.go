@@ -39,6 +39,7 @@ type EarlyReader struct {
 	api   storageos.Lister
 	view  *View
 	count func(reason string)           // each volume that is asked for
+	shown func(id string)               // each that an answer shows, whether or not that counts
 	found func(id string, read Payload) // each that is new or has changed
 
 	parallel int // how many are asked for at a time
@@ -58,10 +59,11 @@ type waitingRead struct {
 }
 
 // NewEarlyReader makes a reader of volumes that asks for so many at a time. It counts each
-// question by its reason, and calls found for each volume that shows something new.
-func NewEarlyReader(api storageos.Lister, v *View, parallel int, count func(reason string), found func(id string, read Payload)) *EarlyReader {
+// question by its reason, calls shown for each volume that an answer shows, and then found for each
+// that counts and shows something new.
+func NewEarlyReader(api storageos.Lister, v *View, parallel int, count func(reason string), shown func(id string), found func(id string, read Payload)) *EarlyReader {
 	most := int(EarlyReadsPerSecond * max(v.clock.Interval, time.Second) / time.Second)
-	return &EarlyReader{api: api, view: v, parallel: parallel, most: most, count: count, found: found, wake: make(chan struct{}, 1)}
+	return &EarlyReader{api: api, view: v, parallel: parallel, most: most, count: count, shown: shown, found: found, wake: make(chan struct{}, 1)}
 }
 
 // Ask has a volume read as soon as possible, if it can be before the next listing. What was
@@ -236,6 +238,7 @@ func (e *EarlyReader) ask(ctx context.Context, due []*waitingRead) []earlyAnswer
 			a.Begun = time.Now()
 			if a.JSON, a.volume, a.err = e.api.Volume(ctx, w.NamespaceID, w.ID); a.err == nil {
 				e.view.shown(w.ID, a.Begun) // whoever has it: it is not absent, and others may answer late
+				e.shown(w.ID)
 			}
 		})
 	}

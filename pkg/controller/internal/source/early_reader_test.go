@@ -40,7 +40,7 @@ func reads(t *testing.T, tell func(*reading)) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.asked[reason] = append(r.asked[reason], time.Since(r.begun))
-		}, func(id string, read Payload) {
+		}, func(string) {}, func(id string, read Payload) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if !read.Begun.Equal(r.View.Look(id).ReadAt) {
