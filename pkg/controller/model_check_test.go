@@ -188,25 +188,36 @@ func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 	if watched < m.settings.MassOrphanHold {
 		m.violated(ruleBreaker, "record %s is one of %d of %d, watched for %v; they went at %v", r.Name, len(p.deleted), before, watched, p.deleted)
 	}
-	if names == "" && !m.known(w) {
-		m.violated(ruleUnnamed, "record %s: %q has listed no volume of a record", r.Name, w.word)
+	if names == "" && !m.known(w, r) {
+		m.violated(ruleUnnamed, "record %s: %q has listed no volume of a record that named no cluster, nor of an older one", r.Name, w.word)
 	}
 }
 
-// known tells whether who answers has listed a volume that some record describes.
-func (m *model) known(w *witness) bool {
-	if w.knew[w.word] {
-		return true
-	}
+// known tells whether who answers has listed a volume of a record that named no cluster once, or of an
+// older one than this.
+func (m *model) known(w *witness, r *v1.Volume) bool {
+	m.learn(w)
+	created, ok := w.knew[w.word]
+	return ok && (created.IsZero() || created.Before(r.CreationTimestamp.Time))
+}
+
+// learn takes down the oldest record of those whose volumes who answers has listed: the zero time, if it
+// named no cluster once.
+func (m *model) learn(w *witness) {
 	for _, r := range m.records.records {
 		for _, id := range []string{r.Labels[v1.LabelVolumeID], r.Status.VolumeID} {
-			if w.listed[w.word][id] {
-				w.knew[w.word] = true
-				return true
+			if !w.listed[w.word][id] {
+				continue
+			}
+			created := r.CreationTimestamp.Time
+			if m.records.unnamed[r.UID] {
+				created = time.Time{}
+			}
+			if was, ok := w.knew[w.word]; !ok || created.Before(was) {
+				w.knew[w.word] = created
 			}
 		}
 	}
-	return false
 }
 
 // checkQuestion: StorageOS was asked for the volume of a record, as the record is now.
@@ -424,7 +435,7 @@ func (m *model) agree() {
 		if r.Annotations[v1.AnnotationClusterID] == "other" {
 			continue // only that cluster may end it
 		}
-		if r.Annotations[v1.AnnotationClusterID] == "" && !m.known(m.leader.witness) {
+		if r.Annotations[v1.AnnotationClusterID] == "" && !m.known(m.leader.witness, r) {
 			continue // nobody knows the cluster that answers: the breaker may hold it for good
 		}
 		o, d := m.leader.decide(id, false)

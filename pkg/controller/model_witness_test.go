@@ -29,7 +29,7 @@ type witness struct {
 	lists map[string]wholeList // the last whole list of each namespace
 
 	listed map[string]map[string]bool // volumes that a cluster has listed, by its name
-	knew   map[string]bool            // by its name, a cluster has listed a volume that a record described then
+	knew   map[string]time.Time       // by its name, the oldest record whose volume a cluster has listed
 
 	answering string // who answered the last complete listing
 }
@@ -73,7 +73,7 @@ func activityOf(ctx context.Context) *activity {
 }
 
 func newWitness(api *storageostest.API, interval time.Duration) *witness {
-	return &witness{API: api, interval: interval, shown: map[string]int{}, lists: map[string]wholeList{}, listed: map[string]map[string]bool{}, knew: map[string]bool{}}
+	return &witness{API: api, interval: interval, shown: map[string]int{}, lists: map[string]wholeList{}, listed: map[string]map[string]bool{}, knew: map[string]time.Time{}}
 }
 
 func (w *witness) Cluster(ctx context.Context) (string, error) {
@@ -249,7 +249,7 @@ func (m *model) poll(p *replica) {
 	a := &activity{by: p, listing: true, begun: time.Now(), shown: map[string]bool{}}
 	_ = p.poller.Poll(context.WithValue(m.ctx, activityKey{}, a))
 	p.witness.end(a)
-	m.known(p.witness)
+	m.learn(p.witness)
 }
 
 // read has a process read the volumes of which Kubernetes has told something.
@@ -260,7 +260,7 @@ func (m *model) read(p *replica) {
 // process has a process work on one key.
 func (m *model) process(p *replica, id string) {
 	p.process(context.WithValue(m.ctx, activityKey{}, &activity{by: p, begun: time.Now(), judge: p.witness.answering}), id)
-	m.known(p.witness)
+	m.learn(p.witness)
 }
 
 // interruption is what happens while a call is on its way.

@@ -66,8 +66,8 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		r.backlog.note(id, o.Look, d.Standing, completed)
 		return d.Memory
 	})
-	if o.Source.Presence == policy.Present && o.Record != nil && o.Source.ClusterVerified && !o.Source.Vouched {
-		r.view.Vouch(o.Source.Cluster)
+	if o.Vouches() {
+		r.view.Vouch(o.Source.Cluster, policy.VoucherOf(o.Record))
 	}
 	return o, d
 }

@@ -312,7 +312,7 @@ func (s *Rules) absence(o *Observation, d *Decision) absence {
 		asked: t.Asked, clusterID: o.Record.ClusterID.Value(), explained: explains(d.Want.PV, o.PV),
 		world: world{
 			now: o.Now, lastComplete: o.Source.LastComplete, answering: o.Source.Cluster,
-			anyCluster: o.AnyCluster, vouched: o.Source.Vouched, tripped: o.Tripped,
+			anyCluster: o.AnyCluster, vouched: o.Source.Voucher.Counts(o.Record), tripped: o.Tripped,
 		},
 	}
 	t.Gauges.Namespace = o.Record.NamespaceID.Value()

@@ -5,6 +5,7 @@
 //	decide.go    the decision: Decide, by whether the volume is present, absent or unknown
 //	observed.go  what StorageOS is known to say of it
 //	rules.go     the rules of deletion
+//	voucher.go   whose word counts for records that name no cluster
 //	watch.go     watched time
 //	breaker.go   too many absences at once
 //	memory.go    what is remembered of one volume

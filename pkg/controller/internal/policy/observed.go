@@ -35,7 +35,7 @@ type Source struct {
 	CompleteBegun time.Time  // begin of the last complete listing
 	LastComplete  bool       // the last listing that has ended was complete
 	Watch         WatchPoint // how far the cluster that answers was watched
-	Vouched       bool       // it has listed a volume that some record describes
+	Voucher       Voucher    // why its word counts for records that name no cluster
 	Listings      int        // how many were complete
 	Generation    int        // of the view
 	Forgotten     bool       // a later listing may have shown what this one lacks

@@ -43,7 +43,7 @@ type View struct {
 	forgot  time.Time // the same of IDs that nothing in Kubernetes named then: begin of that listing
 
 	// The clusters that have listed, in this process, a volume that a record describes.
-	vouched map[string]bool
+	vouched map[string]policy.Voucher
 
 	known Known
 
@@ -127,7 +127,7 @@ func NewView(interval time.Duration, known Known) *View {
 	return &View{
 		volumes: map[string]*listed{}, early: map[string]*early{}, states: map[string]*namespaceState{},
 		seen: map[string]bool{}, health: map[v1.Health]int{}, most: maxVolumes,
-		ambiguous: map[string]bool{}, unknown: map[string]time.Time{}, vouched: map[string]bool{},
+		ambiguous: map[string]bool{}, unknown: map[string]time.Time{}, vouched: map[string]policy.Voucher{},
 		clock: policy.WatchClock{Interval: interval}, known: known,
 	}
 }
@@ -180,7 +180,7 @@ func (v *View) Look(id string) policy.Source {
 		s.Presence = policy.Absent
 	}
 	if of != nil {
-		s.Cluster, s.ClusterVerified, s.Vouched = of.Cluster, true, v.vouched[of.Cluster]
+		s.Cluster, s.ClusterVerified, s.Voucher = of.Cluster, true, v.vouched[of.Cluster]
 	}
 	return s
 }
@@ -302,14 +302,18 @@ func (v *View) Span() int {
 	return v.clock.Span
 }
 
-// Vouch takes note that a cluster lists a volume that a record describes.
-func (v *View) Vouch(cluster string) {
+// Vouch takes note by what a cluster is vouched for, if that is better than what is known.
+func (v *View) Vouch(cluster string, by policy.Voucher) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.vouched) >= maxVouched && !v.vouched[cluster] {
+	was := v.vouched[cluster]
+	if !by.Better(was) {
+		return
+	}
+	if len(v.vouched) >= maxVouched && !was.Is {
 		clear(v.vouched)
 	}
-	v.vouched[cluster] = true
+	v.vouched[cluster] = by
 }
 
 // shown takes note of an answer beside the lists that shows a volume. A list that was

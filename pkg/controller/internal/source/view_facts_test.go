@@ -83,13 +83,13 @@ func TestViewClusterOfAVolume(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v, first := newView(), at(1)
-			v.Vouch("2")
+			v.Vouch("2", policy.Voucher{Is: true})
 			tell(v, first, "ns", []shown{{"a", 1}}, -1)
 			v.End(first, true)
 			tell(v, tc.second, "other", []shown{{"b", 1}}, -1)
 			v.End(tc.second, false)
-			if s := v.Look("b"); s.Cluster != tc.cluster || s.ClusterVerified != tc.verified || s.Vouched != tc.vouched {
-				t.Errorf("it is of %q, verified %v, vouched for %v", s.Cluster, s.ClusterVerified, s.Vouched)
+			if s := v.Look("b"); s.Cluster != tc.cluster || s.ClusterVerified != tc.verified || s.Voucher.Is != tc.vouched {
+				t.Errorf("it is of %q, verified %v, vouched for %v", s.Cluster, s.ClusterVerified, s.Voucher.Is)
 			}
 			if s := v.Look("a"); s.Cluster != "1" || !s.ClusterVerified {
 				t.Errorf("the one before is of %q, verified %v", s.Cluster, s.ClusterVerified)
@@ -102,17 +102,19 @@ func TestViewClusterOfAVolume(t *testing.T) {
 func TestVouch(t *testing.T) {
 	t.Parallel()
 	v := newView()
-	want := map[string]bool{}
+	want, by := map[string]policy.Voucher{}, policy.Voucher{Is: true, Created: 5}
 	for n := range maxVouched {
-		v.Vouch(fmt.Sprint(n))
-		want[fmt.Sprint(n)] = true
+		v.Vouch(fmt.Sprint(n), by)
+		want[fmt.Sprint(n)] = by
 	}
-	v.Vouch("7")
+	v.Vouch("7", policy.Voucher{Is: true, Created: 6}) // a younger one
+	v.Vouch("8", policy.Voucher{Is: true, Created: 4})
+	want["8"] = policy.Voucher{Is: true, Created: 4}
 	if diff := cmp.Diff(want, v.vouched); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
-	v.Vouch("another")
-	if diff := cmp.Diff(map[string]bool{"another": true}, v.vouched); diff != "" {
+	v.Vouch("another", by)
+	if diff := cmp.Diff(map[string]policy.Voucher{"another": by}, v.vouched); diff != "" {
 		t.Errorf("one too many (-want +got):\n%s", diff)
 	}
 }

@@ -1,0 +1,78 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+)
+
+// Many records of the replaced program, which name no cluster, lose their volumes at once. The word of
+// the cluster that answers counts if it has listed the volume of another such record, or of an older
+// record. What this program has recorded of that cluster's own volumes since says nothing: it may be
+// another cluster than theirs.
+func TestHistoryVouched(t *testing.T) {
+	t.Parallel()
+	const many = 40
+	for name, tc := range map[string]struct {
+		volume  string        // of the cluster that answers
+		made    time.Duration // since when it has a record that names the cluster, -1: it has one that names none
+		restart bool
+		gone    bool
+	}{
+		"it has no volume":                     {},
+		"it has one, which is recorded":        {volume: "b 1"},
+		"and another process leads":            {volume: "b 1", restart: true},
+		"one that has a record of before":      {volume: "b 1", made: -1, gone: true},
+		"which is older, and another leads":    {volume: "b 1", made: 2 * time.Hour, restart: true, gone: true},
+		"which is as old as theirs":            {volume: "b 1", made: time.Hour},
+		"which is younger":                     {volume: "b 1", made: time.Minute},
+		"which names none, and then one leads": {volume: "b 1", made: -1, restart: true, gone: false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, nil, func(h *history) {
+				old := func(name, id string, age time.Duration) {
+					r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("u-" + name), CreationTimestamp: metav1.NewTime(time.Now().Add(-age))}}
+					r.Status.VolumeID = id
+					h.records.store(nil, r)
+				}
+				for n := range many {
+					name, id := fmt.Sprint("data", n), fmt.Sprint("a", n)
+					old(name, id, time.Hour)
+					h.setPV(nil, boundPV(name, id))
+				}
+				h.api.ClusterID = "answers"
+				if tc.volume != "" {
+					h.api.Lists["one"] = []string{tc.volume}
+				}
+				switch {
+				case tc.made < 0:
+					old("b", "b", time.Hour)
+				case tc.made > 0:
+					old("b", "b", tc.made)
+					h.edit("b", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, "answers") })
+				}
+				h.lead()
+				h.polls(12)
+				if tc.restart {
+					h.lead()
+				}
+				h.polls(15 * 12) // longer than the hold
+				left := 0
+				for name := range h.records.records {
+					if name != "b" {
+						left++
+					}
+				}
+				if want := map[bool]int{true: 0, false: many}[tc.gone]; left != want {
+					t.Errorf("%d of %d records are left, want %d", left, many, want)
+				}
+			})
+		})
+	}
+}

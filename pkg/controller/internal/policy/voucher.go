@@ -1,0 +1,35 @@
+package policy
+
+import "github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
+
+// Voucher is why the word of a cluster counts for records that name none: it has listed the volume of
+// a record that named none either, or of an older one than they are. A record that was made for a
+// volume of a cluster says nothing of those that were there before, which may be another's.
+type Voucher struct {
+	Is      bool
+	Created int64 // that record, in Unix seconds; 0 if it named no cluster
+}
+
+// VoucherOf is what a record vouches by whose volume the cluster lists.
+func VoucherOf(r *state.Record) Voucher {
+	if r.ClusterID.Value() == "" {
+		return Voucher{Is: true}
+	}
+	return Voucher{Is: true, Created: r.Created}
+}
+
+// Counts tells whether it counts for a record that names no cluster.
+func (v Voucher) Counts(r *state.Record) bool {
+	return v.Is && (v.Created == 0 || v.Created < r.Created)
+}
+
+// Better tells whether it counts for more records than another.
+func (v Voucher) Better(other Voucher) bool {
+	return v.Is && (!other.Is || other.Created != 0 && v.Created < other.Created)
+}
+
+// Vouches tells whether the volume that is observed is one by which its cluster is vouched for better
+// than before.
+func (o *Observation) Vouches() bool {
+	return o.Source.Presence == Present && o.Record != nil && o.Source.ClusterVerified && VoucherOf(o.Record).Better(o.Source.Voucher)
+}
