@@ -51,6 +51,8 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 	if o.Record == nil {
 		if name := r.tracker.waitsFor(id); name != "" {
 			o.Holder = r.holder(name, id, o.Source)
+			pv := r.caches.PV(name)
+			o.NotWanted = pv != nil && pv.VolumeID != id
 		}
 	} else if o.PV != nil && o.PV.Name != o.Record.Name {
 		o.NameTaken = r.nameTaken(id, o.PV)

@@ -38,7 +38,8 @@ func (r *Reconciler) save(ctx context.Context, id string, o policy.Observation, 
 	var holder policy.NameHolder
 	change.Waits = func(rec *state.Record) bool {
 		holder = r.holds(rec, id, o.Source)
-		return !o.Memory.Wait.Over && holder.Leaving
+		over := o.Memory.Wait.Over && o.Memory.Wait.Name == rec.Name
+		return holder.Leaving && !over
 	}
 	if o.PV != nil {
 		change.PVName = o.PV.Name

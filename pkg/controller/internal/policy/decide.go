@@ -28,6 +28,7 @@ type Observation struct {
 	Provisioned time.Time // when a PersistentVolume last came
 
 	Holder    NameHolder // of the name that its record waits for
+	NotWanted bool       // that name is the PersistentVolume's of another volume by now
 	NameTaken bool       // another volume's record has the name of its PersistentVolume
 }
 

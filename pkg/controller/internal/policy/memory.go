@@ -20,7 +20,7 @@ type Memory struct {
 	Reported     string       // the VolumeInvalid that was last said
 	Refused      Refusal
 	Wait         NameWait
-	nameTold     bool   // the PersistentVolume was told that the record has another name
+	nameTold     string // the PersistentVolume that was told that the record has another name
 	Quiet        uint64 // what the next save changes was so when this process began
 	Unanswered   Unanswered
 	Applied      Applied

@@ -14,6 +14,7 @@ type NameWait struct {
 	Since time.Time // when it was first seen to, or the holder was last held back
 	until int       // the complete listing with which it ends; 0: the grace is not over
 	Over  bool      // it takes another name
+	OfPV  bool      // it is that of its PersistentVolume
 
 	incomplete time.Time // since when listings are not; zero if the last one was
 }
@@ -57,8 +58,11 @@ func (s *Rules) Waits(w NameWait, holder NameHolder, now time.Time, is Source) (
 // waits for it.
 func (s *Rules) decideName(o *Observation, d *Decision) bool {
 	w := o.Memory.Wait
-	if w.Name == "" || w.Over || o.PV != nil && o.PV.Name != w.Name {
+	switch {
+	case w.Name == "" || w.Over:
 		return false
+	case o.PV != nil && o.PV.Name != w.Name, o.PV == nil && (w.OfPV || o.NotWanted):
+		return false // it should have another one by now
 	}
 	var waits bool
 	if d.Memory.Wait, waits = s.Waits(w, o.Holder, o.Now, o.Source); waits {
@@ -67,18 +71,27 @@ func (s *Rules) decideName(o *Observation, d *Decision) bool {
 	return waits
 }
 
-// tellName tells a PersistentVolume that the record of its volume had to be called
-// otherwise. Without one nothing is waited for any more.
+// tellName tells a PersistentVolume that the record of its volume is called otherwise, and why.
+// Without one nothing is waited for any more.
 func (d *Decision) tellName(o *Observation) {
 	t := &d.Memory
 	if o.PV == nil {
-		t.Wait = NameWait{}
+		if !t.Wait.Over || t.Wait.OfPV { // the one of which a label has told may come yet
+			t.Wait = NameWait{}
+		}
 		return
 	}
-	had := o.PV.Name != o.Record.Name && (o.NameTaken || t.Wait.Name == o.PV.Name)
-	if had && !t.nameTold && !o.Source.InitialSync {
-		d.Reports = append(d.Reports, OnPersistentVolume(o.PV, corev1.EventTypeWarning, EventNameConflict,
-			fmt.Sprintf("the record of its volume is called %s: when it was made, another record had the name %s", o.Record.Name, o.PV.Name)))
+	why, told := "", ""
+	switch {
+	case o.PV.Name == o.Record.Name:
+	case t.Wait.Name == o.PV.Name:
+		why, told = "when it was made, another record had the name", o.PV.Name
+	case o.NameTaken:
+		why, told = "another record has the name", o.PV.Name
 	}
-	t.nameTold, t.Wait = had, NameWait{}
+	if told != "" && t.nameTold != told && !o.Source.InitialSync {
+		d.Reports = append(d.Reports, OnPersistentVolume(o.PV, corev1.EventTypeWarning, EventNameConflict,
+			fmt.Sprintf("the record of its volume is called %s: %s %s", o.Record.Name, why, told)))
+	}
+	t.nameTold, t.Wait = told, NameWait{}
 }
