@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -95,6 +96,9 @@ func (c *cli) olderCRD(ctx context.Context) (string, error) {
 		return "", err
 	}
 	crd, err := client.Resource(crdResource).Get(ctx, record.CRDName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", errNoCRD
+	}
 	if err != nil {
 		return "", fmt.Errorf("looking whether the CRD of the records keeps all that is written: %w", err)
 	}

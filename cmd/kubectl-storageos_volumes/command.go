@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -104,6 +105,8 @@ func (c *cli) clients() (kubernetes.Interface, versioned.Interface, error) {
 	return kube, records, err
 }
 
+var errNoCRD = errors.New("this cluster knows no volumes.api.storageos.com: install the controller with its CRD (deploy/crd, or crds.yaml of the release), or choose another cluster by --context")
+
 // listRecords reads the records.
 func listRecords(ctx context.Context, client versioned.Interface) ([]v1.Volume, error) {
 	var all []v1.Volume
@@ -112,7 +115,7 @@ func listRecords(ctx context.Context, client versioned.Interface) ([]v1.Volume, 
 		list, err := client.StorageOSV1().Volumes().List(ctx, options)
 		switch {
 		case apierrors.IsNotFound(err):
-			return nil, fmt.Errorf("this cluster knows no volumes.api.storageos.com: install the controller with its CRD (deploy/crd, or crds.yaml of the release), or choose another cluster by --context")
+			return nil, errNoCRD
 		case apierrors.IsForbidden(err):
 			return nil, fmt.Errorf("%w: ask for the right to list volumes.api.storageos.com, by a ClusterRoleBinding: volumes have no namespace", err)
 		case err != nil:
@@ -132,7 +135,8 @@ func (c *cli) completeRecords(ctx context.Context, kube kubernetes.Interface, cl
 		return records, err
 	}
 	pvs, err := c.listPersistentVolumes(ctx, kube)
-	if apierrors.IsForbidden(err) && slices.ContainsFunc(records, saysAll) {
+	older := !slices.ContainsFunc(records, saysAll) && slices.ContainsFunc(records, func(r v1.Volume) bool { return isPruned(&r) && !isBare(&r) })
+	if apierrors.IsForbidden(err) && !older {
 		for i := range records {
 			concludeHealth(&records[i]) // the others are yet to say it
 		}

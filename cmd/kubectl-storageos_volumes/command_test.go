@@ -85,7 +85,7 @@ func answeringOf(age time.Duration) answering {
 		records[i].Annotations[v1.AnnotationClusterID] = "c1"
 	}
 	at := time.Now().Add(-age)
-	record.Heartbeat{Cluster: "c1", Completed: at, Recorded: at, Volumes: len(records), Records: record.SumOf(records, at)}.Write(lease)
+	record.Heartbeat{Cluster: "c1", Completed: at, Recorded: at, Volumes: len(records), Records: record.SumOf(records, at)}.Write(lease, at)
 	return answering{
 		volumesPath:  objectList(v1.SchemeGroupVersion.WithKind("Volume"), records...),
 		csiNodesPath: csiNodes("worker-1", "a", "worker-2", "b"),
@@ -147,6 +147,7 @@ func TestCommands(t *testing.T) {
 		"a node without volumes":          {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "b", "worker-3", "c")), "list --node worker-3", 0, "", "No resources found\n"},
 
 		"nodes as a table prints one": {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-7", "a", "worker-2", "b")), "list --node worker-1,worker-7", 0, "r-v1 ", ""},
+		"an unset health":             {answeringOf(0), "list --health=", 2, "", "error: --health is empty"},
 		"an empty node":               {answeringOf(0), "list --node=", 2, "", "error: --node is empty"},
 		"an empty node beside one":    {answeringOf(0), "list --node worker-2,", 2, "", "error: --node is empty"},
 		"an empty node after one":     {answeringOf(0), "list --node worker-1 --node=", 2, "", "error: --node is empty"},
@@ -169,6 +170,7 @@ func TestCommands(t *testing.T) {
 		"no records any more":       {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "list -o json", 0, `"items": []`, "StorageOS has listed 2 volumes, and there are records of 0.\n"},
 		"orphans, and no records":   {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "orphans", 0, "There are no orphans.", "StorageOS has listed 2 volumes, and there are records of 0.\n"},
 		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record has no status yet: where the copies are is not known. 1 record does not say yet which claim uses the volume.\n"},
+		"and no Lease":              {withBareRecord(answeringOf(0)).but(leasePath, nil), "nodes", 0, "worker-2 ", "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace storageos. 1 record has no status yet: where the copies are is not known.\n"},
 		"of which the copies tell":  {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list --health Unknown", 0, "r-v3 ", "1 record has no status yet: where the copies are is not known. 1 record does not say yet which claim uses the volume.\n"},
 		"and PersistentVolumes do":  {withBareRecord(answeringOf(0)), "list --health Unknown", 0, "r-v3 ", "1 record has no status yet: where the copies are is not known.\n"},
 		"of which no node tells":    {withBareRecord(answeringOf(0)), "list --node worker-2", 0, "r-v2 ", "1 record has no status yet: where the copies are is not known.\n"},
@@ -251,7 +253,7 @@ func withKept(of answering) answering {
 	must(err)
 	h.Kept = record.SumOfOne(kept.UID)
 	h.Records += h.Kept
-	h.Write(lease)
+	h.Write(lease, h.Completed)
 	return of
 }
 

@@ -17,10 +17,14 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 	if err == nil {
 		age, err = h.Age(h.Completed, now)
 	}
-	if err != nil {
-		return fmt.Sprintf("Whether the records are up to date cannot be told: %v.", err)
+	bare := withoutStatus(records)
+	if bare != "" {
+		bare += ": where the copies are is not known."
 	}
-	are, bare, lag, untrue := countRecords(records, h), withoutStatus(records), lagOf(records, h), h.Invalid+h.Unwritten
+	if err != nil {
+		return strings.TrimSpace(fmt.Sprintf("Whether the records are up to date cannot be told: %v. %s", err, bare))
+	}
+	are, lag, untrue := countRecords(records, h), lagOf(records, h), h.Invalid+h.Unwritten
 	fewer := are.present+untrue < h.Volumes
 	var said []string
 	for _, doubt := range []struct {
@@ -34,7 +38,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		{are.others && !fewer, "There are other records than the controller knew of when StorageOS was last listed: there may be more volumes."},
 		{h.Held > 0, how(h.Held, "record is held, as its volume is neither listed", "records are held, as their volumes are neither listed") +
 			" nor proven gone: the leader's status page says why."},
-		{bare != "", bare + ": where the copies are is not known."},
+		{bare != "", bare},
 		{are.claimless > 0, how(are.claimless, "record does", "records do") + " not say yet which claim uses the volume."},
 		{are.elsewhere > 0, fmt.Sprintf("%s of another StorageOS cluster than the one that was listed, and %s how it was before.",
 			how(are.elsewhere, "record is", "records are"), verb(are.elsewhere, "says", "say"))},

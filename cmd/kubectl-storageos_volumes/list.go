@@ -103,6 +103,9 @@ func (l *list) run(ctx context.Context) error {
 	if err := l.validate(); err != nil {
 		return err
 	}
+	if l.health != nil && len(l.health) == 0 {
+		return errors.New("--health is empty: is a variable unset? Name one, or leave it out")
+	}
 	for i, h := range l.health {
 		known := slices.IndexFunc(healths, func(k string) bool { return strings.EqualFold(k, h) })
 		if known < 0 {
@@ -263,7 +266,7 @@ func row(r *v1.Volume, now time.Time) []any {
 		capacity = r.Status.Capacity.String()
 	}
 	return []any{
-		r.Name, claim.Namespace, claim.Name, capacity, string(r.Status.Health), r.Status.Ready, r.Status.AttachedOnHost,
+		r.Name, claim.Namespace, claim.Name, capacity, string(r.Status.Health), r.Status.Ready, cmp.Or(r.Status.AttachedOnHost, r.Status.AttachedOn),
 		age(r.CreationTimestamp.Time, now), identity(r), status(r, v1.ConditionPresent), status(r, v1.ConditionBound),
 	}
 }

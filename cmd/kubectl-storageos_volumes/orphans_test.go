@@ -171,6 +171,7 @@ func TestOlderCRDWithoutRight(t *testing.T) {
 		"the current CRD": {record: volume("v1")},
 		"the older CRD":   {record: volume("v1", pruned), err: "the CRD of the records is an older one"},
 		"not ours":        {record: volume("", pruned)},
+		"just made":       {record: volume("v1", bare)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -250,7 +251,7 @@ func TestDoubts(t *testing.T) {
 				if tc.gone != "" {
 					tc.said.Records += record.SumOfOne(tc.gone)
 				}
-				tc.said.Write(lease)
+				tc.said.Write(lease, tc.said.Completed)
 				if err := kube.Tracker().Add(lease); err != nil {
 					t.Fatal(err)
 				}

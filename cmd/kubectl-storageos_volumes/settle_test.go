@@ -140,7 +140,7 @@ func TestSettledEnds(t *testing.T) {
 func TestReadNodes(t *testing.T) {
 	t.Parallel()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "there", Name: record.HeartbeatName}}
-	record.Heartbeat{Completed: time.Now()}.Write(lease)
+	record.Heartbeat{Completed: time.Now()}.Write(lease, time.Now())
 	kube := fake.NewClientset(lease)
 	d := &drainCheck{cli: &cli{controllerNamespace: "there", csiDriver: "csi.storageos.com"}}
 	for _, id := range []string{"before", "now"} {

@@ -23,6 +23,9 @@ const (
 	annotationRecords   = "api.storageos.com/records"
 	annotationRecorded  = "api.storageos.com/recorded"
 	annotationKept      = "api.storageos.com/kept"
+	// annotationWritten is when it was written, by the controller's clock: later than the listing ended
+	// if something else has changed. Without it the Lease is as good as written when that ended.
+	annotationWritten = "api.storageos.com/written"
 	// unnamed is the holder while StorageOS refuses to tell its cluster: a Lease has no
 	// empty one.
 	unnamed = "unnamed"
@@ -48,8 +51,8 @@ type Heartbeat struct {
 	Ahead time.Duration
 }
 
-// Write writes it into the Lease, and nothing else that somebody may have written there.
-func (h Heartbeat) Write(lease *coordinationv1.Lease) {
+// Write writes it into the Lease now, and nothing else that somebody may have written there.
+func (h Heartbeat) Write(lease *coordinationv1.Lease, now time.Time) {
 	holder := cmp.Or(h.Cluster, unnamed)
 	lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &holder, RenewTime: &metav1.MicroTime{Time: h.Completed}}
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationHeld, strconv.Itoa(h.Held))
@@ -59,6 +62,7 @@ func (h Heartbeat) Write(lease *coordinationv1.Lease) {
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationRecords, strconv.FormatUint(uint64(h.Records), 10))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationKept, strconv.FormatUint(uint64(h.Kept), 10))
 	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationRecorded, h.Recorded.UTC().Format(metav1.RFC3339Micro))
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationWritten, now.UTC().Format(metav1.RFC3339Micro))
 }
 
 // ReadHeartbeat reads it off the Lease. What cannot be read is an error: nothing may be
@@ -91,25 +95,32 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 		}
 		*sum = Sum(n)
 	}
-	var err error
-	if h.Recorded, err = time.Parse(time.RFC3339Nano, lease.Annotations[annotationRecorded]); err != nil {
-		return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a time", annotationRecorded, HeartbeatName, lease.Annotations[annotationRecorded])
+	written := h.Completed
+	for name, at := range map[string]*time.Time{annotationRecorded: &h.Recorded, annotationWritten: &written} {
+		value, ok := lease.Annotations[name]
+		if !ok {
+			continue
+		}
+		var err error
+		if *at, err = time.Parse(time.RFC3339Nano, value); err != nil {
+			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a time", name, HeartbeatName, value)
+		}
 	}
-	h.Ahead = ahead(lease)
+	h.Ahead = ahead(lease, written)
 	return h, nil
 }
 
-// ahead is by how much a listing ended later than the API server notes that this was written into the
-// Lease. Its note is in whole seconds, and of the last one who wrote anything there.
-func ahead(lease *coordinationv1.Lease) time.Duration {
-	var written time.Time
+// ahead is by how much the Lease was written later by the controller's clock than the API server notes.
+// Its note is in whole seconds, and of the last one who wrote anything there.
+func ahead(lease *coordinationv1.Lease, written time.Time) time.Duration {
+	var noted time.Time
 	for _, by := range lease.ManagedFields {
-		if by.Time != nil && by.Time.After(written) {
-			written = by.Time.Time
+		if by.Time != nil && by.Time.After(noted) {
+			noted = by.Time.Time
 		}
 	}
-	if written.IsZero() {
+	if noted.IsZero() {
 		return 0
 	}
-	return max(0, lease.Spec.RenewTime.Sub(written.Add(time.Second)))
+	return max(0, written.Sub(noted.Add(time.Second)))
 }

@@ -22,7 +22,7 @@ func TestHeartbeat(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"mine": "stays"}}}
-			h.Write(lease)
+			h.Write(lease, completed)
 			if got, err := ReadHeartbeat(lease); err != nil || got != h || lease.Annotations["mine"] != "stays" {
 				t.Errorf("read %+v, %v, %v; want %+v", got, err, lease.Annotations, h)
 			}
@@ -49,12 +49,13 @@ func TestHeartbeatUnreadable(t *testing.T) {
 		"records by an older version":   {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/records") }, `has no annotation api.storageos.com/records, `},
 		"kept by an older version":      {func(l *coordinationv1.Lease) { delete(l.Annotations, "api.storageos.com/kept") }, `has no annotation api.storageos.com/kept, `},
 		"kept: some":                    {func(l *coordinationv1.Lease) { l.Annotations["api.storageos.com/kept"] = "some" }, `api.storageos.com/kept of the Lease storageos-volume-sync-listing is "some"`},
+		"written: yesterday":            {func(l *coordinationv1.Lease) { l.Annotations["api.storageos.com/written"] = "yesterday" }, `api.storageos.com/written of the Lease storageos-volume-sync-listing is "yesterday"`},
 		"invalid: -1":                   {func(l *coordinationv1.Lease) { l.Annotations["api.storageos.com/invalid"] = "-1" }, `api.storageos.com/invalid of the Lease storageos-volume-sync-listing is "-1"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lease := &coordinationv1.Lease{}
-			Heartbeat{"c1", time.Now(), 1, 2, 3, 4, 5, time.Now(), 6, 0}.Write(lease)
+			Heartbeat{"c1", time.Now(), 1, 2, 3, 4, 5, time.Now(), 6, 0}.Write(lease, time.Now())
 			lease.Annotations = maps.Clone(lease.Annotations)
 			tc.spoil(lease)
 			if h, err := ReadHeartbeat(lease); err == nil || h != (Heartbeat{}) || !strings.Contains(err.Error(), tc.names) {
@@ -64,15 +65,19 @@ func TestHeartbeatUnreadable(t *testing.T) {
 	}
 }
 
-// A listing ended before the API server noted that this was written, whatever the controller's clock says.
+// The API server notes when the Lease was written, whatever the controller's clock says.
 func TestHeartbeatAhead(t *testing.T) {
 	t.Parallel()
-	completed := time.Date(2024, 5, 6, 7, 8, 9, 500, time.UTC)
+	completed := time.Date(2024, 5, 6, 7, 8, 9, 500_000, time.UTC)
 	for name, tc := range map[string]struct {
-		written []time.Duration // after the end of the listing, by whom it may be
+		written []time.Duration // after the end of the listing by the API server's clock, by whom it may be
 		want    time.Duration
+		again   time.Duration // it was written so long after the end of the listing by the controller's
+		older   bool          // by a controller that does not say when
 	}{
 		"no note":                 {},
+		"written again":           {written: []time.Duration{-10 * time.Minute}, again: 5 * time.Minute, want: 15*time.Minute - time.Second},
+		"of which nobody tells":   {written: []time.Duration{-10 * time.Minute}, again: 5 * time.Minute, older: true, want: 10*time.Minute - time.Second},
 		"written then":            {written: []time.Duration{0}},
 		"written later":           {written: []time.Duration{time.Hour}},
 		"in the same second":      {written: []time.Duration{-time.Second}},
@@ -85,7 +90,10 @@ func TestHeartbeatAhead(t *testing.T) {
 			for _, after := range tc.written {
 				lease.ManagedFields = append(lease.ManagedFields, metav1.ManagedFieldsEntry{Time: &metav1.Time{Time: completed.Add(after)}})
 			}
-			Heartbeat{Cluster: "c1", Completed: completed, Recorded: completed}.Write(lease)
+			Heartbeat{Cluster: "c1", Completed: completed, Recorded: completed}.Write(lease, completed.Add(tc.again))
+			if tc.older {
+				delete(lease.Annotations, "api.storageos.com/written")
+			}
 			h, err := ReadHeartbeat(lease)
 			if err != nil || h.Ahead != tc.want || !h.Completed.Equal(completed) {
 				t.Errorf("%v ahead, %+v, %v, want %v", h.Ahead, h, err, tc.want)

@@ -72,8 +72,8 @@ func (h *heartbeat) due(l controller.Listing, now time.Time) bool {
 		return true
 	case !h.wrote.Recorded.Equal(h.wrote.Begun) && l.Recorded.Equal(l.Begun):
 		return true // nothing is behind any more
-	case l.Completed.Sub(h.wrote.Completed) >= record.Fresh:
-		return true // nobody has believed it
+	case l.Completed.Sub(h.wrote.Completed) >= heartbeatPause:
+		return true // until the next listing nobody might believe it
 	default:
 		is := l.Heartbeat
 		is.Completed, is.Recorded = h.wrote.Completed, h.wrote.Recorded
@@ -86,14 +86,14 @@ func (h *heartbeat) write(ctx context.Context, l record.Heartbeat) error {
 	lease, err := h.leases.Get(ctx, record.HeartbeatName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: record.HeartbeatName}}
-		l.Write(lease)
+		l.Write(lease, time.Now())
 		_, err = h.leases.Create(ctx, lease, metav1.CreateOptions{})
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	l.Write(lease)
+	l.Write(lease, time.Now())
 	_, err = h.leases.Update(ctx, lease, metav1.UpdateOptions{})
 	return err
 }

@@ -169,3 +169,19 @@ func TestHeartbeat(t *testing.T) {
 		}
 	})
 }
+
+// Where StorageOS is listed rarely, each listing is told at once: the one before would be too old until
+// the Lease is written anyway.
+func TestHeartbeatDue(t *testing.T) {
+	t.Parallel()
+	begun := time.Unix(1000, 0)
+	for interval, want := range map[time.Duration]bool{5 * time.Second: false, 29 * time.Second: false, 30 * time.Second: true, 45 * time.Second: true} {
+		listing := func(ended time.Time) controller.Listing {
+			return controller.Listing{Heartbeat: record.Heartbeat{Completed: ended, Recorded: ended}, Begun: ended.Add(-time.Second)}
+		}
+		h := &heartbeat{wrote: listing(begun), at: begun.Add(20 * time.Second)} // something else has changed then
+		if got := h.due(listing(begun.Add(interval)), h.at.Add(time.Second)); got != want {
+			t.Errorf("%v after the last: %v, want %v", interval, got, want)
+		}
+	}
+}
