@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -57,11 +59,15 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	known := record.Nodes(records)
 	nodes, gone := meantNodes(names, csi, known)
 	f.Nodes = append(f.Nodes, nodes...)
+	matters, even := whichMatters(nodes, gone, records), []string{}
 	for _, n := range f.Nodes {
-		if len(n.IDs) == 0 {
+		switch {
+		case len(n.IDs) == 0:
 			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is: see `kubectl storageos-volumes nodes`", n.Name))
-		} else if len(n.Could) > 0 {
+		case len(n.Could) > 0 && matters:
 			f.Doubts = append(f.Doubts, mayBe(n, csi, known))
+		case len(n.Could) > 0:
+			even = append(even, fmt.Sprintf(", even if %s is %s", n.Name, alternatives(n.Could, known)))
 		}
 	}
 	counts, called := map[record.Outcome]int{}, namesOfNodes(csi)
@@ -72,7 +78,7 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 			v.Outcome, v.Record.Name, identity(v.Record), claim.Namespace, claim.Name, v.Attached, entries(v.Gone, called), entries(v.Left, called),
 		})
 	}
-	f.conclude(names, counts, len(records))
+	f.conclude(names, strings.Join(even, ""), counts, len(records))
 	return f
 }
 
@@ -93,6 +99,20 @@ func meantNodes(names []string, csi map[string]string, known []record.Node) ([]m
 	return nodes, meant
 }
 
+// whichMatters tells whether a volume goes Offline without all that the nodes are and could be: if none
+// does, it makes no difference which of these they are.
+func whichMatters(nodes []meantNode, gone map[string]bool, records []v1.Volume) bool {
+	gone = maps.Clone(gone)
+	for _, n := range nodes {
+		for _, id := range n.Could {
+			gone[id] = true
+		}
+	}
+	return slices.ContainsFunc(record.Drain(records, gone), func(v record.Drained) bool {
+		return v.Outcome == record.OutcomeOffline || v.Outcome == record.OutcomeUnknown
+	})
+}
+
 // mayBe says of a node which of StorageOS's it could be.
 func mayBe(n meantNode, csi map[string]string, known []record.Node) string {
 	why := "the CSINode of " + n.Name + " may be of before it was made anew"
@@ -109,7 +129,7 @@ func mayBe(n meantNode, csi map[string]string, known []record.Node) string {
 }
 
 // conclude says it in one sentence.
-func (f *foretold) conclude(names []string, counts map[record.Outcome]int, all int) {
+func (f *foretold) conclude(names []string, even string, counts map[record.Outcome]int, all int) {
 	rest := fmt.Sprintf("%s Degraded, %s only moved, %s not concerned",
 		how(counts[record.OutcomeDegraded], "goes", "go"), how(counts[record.OutcomeMoved], "is", "are"), how(all-len(f.Volumes), "is", "are"))
 	without := "without " + enumerated(names) + ","
@@ -122,7 +142,7 @@ func (f *foretold) conclude(names []string, counts map[record.Outcome]int, all i
 	case n > 0:
 		f.Verdict, f.Summary = verdictUnsafe, fmt.Sprintf("Not safe: %s %d of %d volumes %s Offline; %s.", without, n, all, verb(n, "goes", "go"), rest)
 	default:
-		f.Verdict, f.Summary = verdictSafe, fmt.Sprintf("Safe: %s none of %d volumes goes Offline; %s.", without, all, rest)
+		f.Verdict, f.Summary = verdictSafe, fmt.Sprintf("Safe: %s none of %d volumes goes Offline%s; %s.", without, all, even, rest)
 	}
 }
 
@@ -180,7 +200,7 @@ func entries(copies []record.Copy, called nodeNames) []copyEntry {
 func spelled(copies []copyEntry, health bool) string {
 	var all []string
 	for _, c := range copies {
-		text := c.Role + " " + c.Node
+		text := c.Role + " " + cmp.Or(c.Node, "somewhere")
 		if health {
 			text += " (" + c.Health + ")"
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -111,7 +112,7 @@ func TestForetellNodeOfBefore(t *testing.T) {
 		verdict        string
 	}{
 		"of the same host name":             {"host-b", "failed", "host-b", verdictUnsafe},
-		"of another host name":              {"host-new", "failed", "host-b", verdictSafe},
+		"of another host name":              {"host-new", "failed", "host-b", verdictUnknown},
 		"of no host name":                   {"", "failed", "host-b", verdictUnknown},
 		"of no host name, and both well":    {"", "ready", "host-b", verdictSafe},
 		"of no host name, and on its way":   {"", "recovering", "host-b", verdictUnknown},
@@ -139,12 +140,12 @@ func TestForetellNames(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		names, csi string
-		health     string // of the copy on the node b, whose host name nobody knows; v2 is on a and on a new one, too
+		health     string // of the copy on the node b, whose host name nobody knows; v2 is on a new one
 		host       string // of b and of the new one, if that is known
 		verdict    string
 	}{
 		"it may be a new one":              {"worker-2", "worker-1 a worker-2 b", "failed", "", verdictUnknown},
-		"that is meant, too":               {"worker-2 new", "worker-1 a worker-2 b", "failed", "", verdictSafe},
+		"that is meant, too":               {"worker-2 new", "worker-1 a worker-2 b", "failed", "", verdictUnsafe},
 		"by its ID":                        {"b", "worker-1 a", "failed", "", verdictSafe},
 		"by an ID that a CSINode has":      {"d", "worker-1 a worker-4 d", "failed", "", verdictSafe},
 		"called like another's ID":         {"b", "worker-1 a b d", "failed", "", verdictUnknown},
@@ -152,7 +153,7 @@ func TestForetellNames(t *testing.T) {
 		"it alone has a CSINode":           {"worker-3", "worker-1 a worker-3 b", "ready", "", verdictSafe},
 		"whose host name is another's":     {"worker-3", "worker-1 a worker-3 b worker-9 b", "ready", "host", verdictUnknown},
 		"and for the other":                {"worker-9", "worker-1 a worker-3 b worker-9 b", "ready", "host", verdictUnknown},
-		"and b is its own":                 {"worker-3", "worker-1 a worker-3 b", "failed", "host", verdictSafe},
+		"and no copy is well there":        {"worker-3", "worker-1 a worker-3 b", "failed", "host", verdictUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -160,13 +161,40 @@ func TestForetellNames(t *testing.T) {
 			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
 				csi[of[0]] = of[1]
 			}
-			one, two := copies("v1", "a", "b"), copies("v2", "a", "new")
-			one.Status.Replicas[0].Health, one.Status.Replicas[0].Hostname, two.Status.Replicas[0].Hostname = tc.health, "", ""
+			one, two := copies("v1", "a", "b"), copies("v2", "new")
+			one.Status.Replicas[0].Health, one.Status.Replicas[0].Hostname, two.Status.Master.Hostname = tc.health, "", ""
 			if tc.host != "" {
-				one.Status.Replicas[0].Hostname, two.Status.Replicas[0].Hostname = tc.host+"-b", tc.host+"-new"
+				one.Status.Replicas[0].Hostname, two.Status.Master.Hostname = tc.host+"-b", tc.host+"-new"
 			}
 			if f := foretell(strings.Fields(tc.names), csi, []v1.Volume{one, two}, nil); f.Verdict != tc.verdict {
 				t.Errorf("%s: %s\nwant %s", f.Verdict, f.Summary, tc.verdict)
+			}
+		})
+	}
+}
+
+// Which node it is makes no difference where no volume goes Offline without any that it could be.
+func TestForetellWhicheverNode(t *testing.T) {
+	t.Parallel()
+	csi := map[string]string{"worker-1": "a", "worker-2": "b", "worker-3": "c"}
+	for name, tc := range map[string]struct {
+		left  []string // the nodes of the other copies of the volumes of a node that has left
+		asked string
+		want  string
+	}{
+		"it is empty":     {[]string{"a", "b"}, "worker-3", "Safe: without worker-3, none of 2 volumes goes Offline, even if worker-3 is StorageOS's node host-left (left); none goes Degraded, none is only moved, 2 are not concerned."},
+		"of another name": {[]string{"a", "left"}, "worker-3", "It cannot be told: the CSINode of worker-3 may be of before it was made anew: it could be StorageOS's node host-left (left), which no CSINode names."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var records []v1.Volume
+			for _, node := range tc.left {
+				r := copies("v-"+node, node, "left")
+				r.Status.Replicas[0].Health = "failed"
+				records = append(records, r)
+			}
+			if f := foretell([]string{tc.asked}, csi, records, nil); f.Summary != tc.want {
+				t.Errorf("%s\nwant %s", f.Summary, tc.want)
 			}
 		})
 	}
@@ -220,6 +248,18 @@ Degraded                       r-v1     replica worker-2   master host-a (online
 ` + f.Summary + "\n"
 	if diff := cmp.Diff(want, stdout.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Where StorageOS or nobody tells a host name, something else is said than nothing.
+func TestNodesWithoutName(t *testing.T) {
+	t.Parallel()
+	r := volume("v1", func(r *v1.Volume) { r.Status.AttachedOn = "b" })
+	if got := row(&r, time.Now())[6]; got != "b" {
+		t.Errorf("it is attached on %q", got)
+	}
+	if got, want := spelled([]copyEntry{{Role: "replica", Health: "ready"}}, true), "replica somewhere (ready)"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

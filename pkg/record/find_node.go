@@ -59,19 +59,19 @@ func (w *wanted) learn(nodes []Node) {
 		n := &nodes[i]
 		if n.ID == w.id {
 			alone := w.tells[n.ID] == 1 // else it may be another's
-			w.sure, w.hosted = alone && n.Usable > 0, alone && n.Host != ""
+			w.sure = alone && n.Usable > 0
 			for host := range n.hosts {
 				w.hosts[host] = true
 			}
 		}
 		if _, called := n.hosts[w.name]; called {
 			named := w.tells[n.ID] > 0
-			unnamed = unnamed || !named && len(n.hosts) == 1
+			unnamed = unnamed || !named && len(n.hosts) == 1 && n.hosts[w.name] > 0
 			another = another || named && n.ID != w.id
 			w.well = w.well || n.hosts[w.name] > 0
 		}
 	}
-	w.hosted = w.hosted || unnamed && !another // else the name is another machine's, or what that was before
+	w.hosted = unnamed && !another // else the name is another machine's, or what that was before
 }
 
 // is tells whether a node may be it: it is called so, or as the ID is, unless it is known that another is.
@@ -81,7 +81,7 @@ func (w *wanted) is(n *Node) bool {
 	}
 	for host := range n.hosts {
 		if w.hosts[host] {
-			return !w.sure || w.tells[n.ID] == 0
+			return !w.byID && (!w.sure || w.tells[n.ID] == 0)
 		}
 	}
 	return false

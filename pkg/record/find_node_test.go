@@ -53,6 +53,7 @@ func TestFindNode(t *testing.T) {
 		"its CSINode has another's ID":     {"worker", "worker f more f other g", "f g"},
 		"another's host name is asked for": {"host-f", "host-f a other f", "a f g"},
 		"called like another's ID":         {"f", "f a", "a f"},
+		"only that":                        {"b", "worker f", "b"}, // c has the same host name, and is another
 		"by an ID that a CSINode has":      {"x", "worker x", "x"},
 		"without a host name":              {"worker", "worker d", "d"},
 	} {
@@ -87,6 +88,8 @@ func TestFindNodeCould(t *testing.T) {
 		"by another host name of its own":     {"host a", "a:new,old c:old", "a c", ""},
 		"one of several may be of before":     {"", "a:new,host+ b:other", "a", "b"},
 		"of nobody":                           {"worker b", "b", "", ""},
+		"its CSINode is of before":            {"host a", "a:old b:new", "a", "b"},
+		"or a copy is well on it":             {"host a", "a:old+ b:new", "a", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
