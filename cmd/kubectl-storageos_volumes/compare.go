@@ -176,13 +176,18 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 		differs("cluster-id", w.cluster, r.Annotations[v1.AnnotationClusterID])
 	}
 	differs("namespace-id", s.namespaceID, r.Annotations[v1.AnnotationNamespaceID])
-	fields("spec.", want.Spec, r.Spec, differs)
-	w.keepHosts(&want.Status, &r.Status)
+	spec := r.Spec
+	spec.Strategy = 0 // has no source in StorageOS
+	fields("spec.", want.Spec, spec, differs)
+	keepHosts(&want.Status, &r.Status)
 
 	got := *r.Status.DeepCopy()
 	join := got.PersistentVolume
 	got.PersistentVolume, got.Conditions = nil, nil
 	got.ConsumerCount = 0 // has no source in StorageOS
+	if a, b := want.Status.Capacity, got.Capacity; a != nil && b != nil && a.Cmp(*b) == 0 {
+		got.Capacity = a // 1Gi may be written otherwise
+	}
 	pruned := isPruned(r) && !w.currentCRD
 	if pruned { // StorageOS's own CRD does not know them
 		want.Status.Health, want.Status.Ready, want.Status.Capacity = "", "", nil
@@ -216,11 +221,11 @@ func conditions(want record.Content, r *v1.Volume, pv *v1.PersistentVolumeStatus
 	}
 }
 
-// keepHosts takes the host names of nodes that StorageOS does not list any more from the
-// record: the last that was known stays there.
-func (w *world) keepHosts(want, got *v1.VolumeStatus) {
+// keepHosts takes the host names that StorageOS does not tell, as of nodes that it does not list any
+// more, from the record: the last that was known stays there.
+func keepHosts(want, got *v1.VolumeStatus) {
 	keep := func(node, gotNode, gotHost string, host *string) {
-		if _, listed := w.nodes[node]; !listed && node == gotNode {
+		if *host == "" && node == gotNode {
 			*host = gotHost
 		}
 	}

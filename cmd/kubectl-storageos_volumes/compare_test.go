@@ -61,13 +61,25 @@ func TestDifferences(t *testing.T) {
 		change change
 		want   []string // object field
 	}{
-		"they agree":           {func(*world, *v1.Volume, *corev1.PersistentVolume) {}, nil},
-		"size":                 {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.SizeBytes = 1 }, []string{"Volume/pvc-1 spec.sizeBytes"}},
-		"labels":               {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.ConfigLabels = nil }, []string{"Volume/pvc-1 spec.configLabels"}},
-		"attached":             {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.AttachedOn = "n2" }, []string{"Volume/pvc-1 status.attachedOn"}},
-		"health":               {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Health = "Offline" }, []string{"Volume/pvc-1 status.health"}},
-		"host name":            {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Master.Hostname = "x" }, []string{"Volume/pvc-1 status.master"}},
-		"a node that has left": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { clear(w.nodes) }, nil},
+		"they agree":            {func(*world, *v1.Volume, *corev1.PersistentVolume) {}, nil},
+		"size":                  {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.SizeBytes = 1 }, []string{"Volume/pvc-1 spec.sizeBytes"}},
+		"labels":                {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.ConfigLabels = nil }, []string{"Volume/pvc-1 spec.configLabels"}},
+		"attached":              {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.AttachedOn = "n2" }, []string{"Volume/pvc-1 status.attachedOn"}},
+		"health":                {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Health = "Offline" }, []string{"Volume/pvc-1 status.health"}},
+		"host name":             {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Master.Hostname = "x" }, []string{"Volume/pvc-1 status.master"}},
+		"a node that has left":  {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { clear(w.nodes) }, nil},
+		"a node without a name": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { w.nodes["n1"] = "" }, nil},
+		"a host name that StorageOS tells of a node that has left": {func(w *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			clear(w.nodes)
+			r.Status.Master.Hostname = "x"
+			volume, err := storageos.DecodeVolume([]byte(strings.Replace(listed, `"id": "m",`, `"id": "m", "hostname": "node-1",`, 1)))
+			must(err)
+			w.volumes["v1"] = sight{"ns1", volume, nil}
+		}, []string{"Volume/pvc-1 status.master"}},
+		"somebody's strategy": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.Strategy = 1 }, nil},
+		"a capacity that is written otherwise": {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) {
+			must(r.Status.Capacity.UnmarshalJSON([]byte(`"1073741824"`)))
+		}, nil},
 		"another node, which has left": {func(w *world, r *v1.Volume, _ *corev1.PersistentVolume) {
 			clear(w.nodes)
 			r.Status.Master.NodeID = "n3"
