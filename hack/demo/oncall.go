@@ -44,8 +44,8 @@ func (s *story) ask(ctx context.Context, v simulator.Volume) error {
 		return nil //nolint:nilerr // it has no replica, or has changed again
 	}
 	// It may wait for 25 s, for the proof that a volume is gone which was deleted a moment ago.
-	args := []string{"drain-check", node}
-	cmd := exec.CommandContext(ctx, s.plugin.path, append(args, "--kubeconfig", s.plugin.kubeconfig, "--controller-namespace", "default")...)
+	args := []string{"drain-check", node, "--controller-namespace", "default"}
+	cmd := exec.CommandContext(ctx, s.plugin.path, append(args, "--kubeconfig", s.plugin.kubeconfig)...)
 	var out, told bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &told
 	if err := cmd.Run(); out.Len() == 0 { // that it is not safe is an answer

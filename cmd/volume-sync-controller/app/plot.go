@@ -28,7 +28,7 @@ type plot struct {
 
 // band is the path of one kind of what is drawn.
 type band struct {
-	Name, Now, Class, Path string
+	Name, Last, Class, Path string
 }
 
 // drawn is what a plot draws of samples: of each, so many of each kind.
@@ -64,11 +64,11 @@ func plots(samples []sample, in *time.Location) []plot {
 		levels, most := stack(slots, d)
 		p.Most = d.say(most)
 		for k, kind := range d.kinds {
-			now := "?"
+			is := "?"
 			if last := slots[len(slots)-1]; last.known {
-				now = d.say(d.of(last.sample)[k])
+				is = d.say(d.of(last.sample)[k])
 			}
-			p.Bands = append(p.Bands, band{kind, now, d.class[k], area(slots, levels[k], levels[k+1])})
+			p.Bands = append(p.Bands, band{kind, is, d.class[k], area(slots, levels[k], levels[k+1])})
 		}
 		slices.Reverse(p.Bands) // what is well is named first, as everywhere
 		p.Words = d.words(slots, in)
@@ -224,7 +224,7 @@ func (d drawn) words(slots []slot, in *time.Location) string {
 	if len(now) == 0 {
 		now = []string{"not known"}
 	}
-	text := fmt.Sprintf("%s over the last %s: now %s", d.title, strings.TrimPrefix(span(last.to.Sub(slots[0].from)), "1 "), strings.Join(append([]string{strings.Join(now, ", ")}, most...), "; "))
+	text := fmt.Sprintf("%s over the last %s: at the end %s", d.title, strings.TrimPrefix(span(last.to.Sub(slots[0].from)), "1 "), strings.Join(append([]string{strings.Join(now, ", ")}, most...), "; "))
 	if blind > 0 {
 		text += "; not known for " + span(blind)
 	}

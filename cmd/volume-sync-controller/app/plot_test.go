@@ -39,28 +39,28 @@ func TestPlots(t *testing.T) {
 	}{
 		"none": {},
 		"one": {told([]uint32{0, 0, 1, 3}), []string{"M0 0H720V75H0Z", "M0 75H720V100H0Z", "", ""}, "",
-			"over the last 30 seconds: now 3 Healthy, 1 Degraded; at most 1 Degraded at 14:00."},
+			"over the last 30 seconds: at the end 3 Healthy, 1 Degraded; at most 1 Degraded at 14:00."},
 		"one of which nothing is known": {told(nil), []string{"", "", "", ""}, "M0 0H720V100H0Z",
-			"over the last 30 seconds: now not known; not known for 30 seconds."},
+			"over the last 30 seconds: at the end not known; not known for 30 seconds."},
 		"all equal": {told([]uint32{0, 0, 0, 5}, []uint32{0, 0, 0, 5}, []uint32{0, 0, 0, 5}), []string{"M0 0H720V100H0Z", "", "", ""}, "",
-			"over the last 2 minutes: now 5 Healthy."},
+			"over the last 2 minutes: at the end 5 Healthy."},
 		"nothing but zeros": {told([]uint32{0, 0, 0, 0}, []uint32{0, 0, 0, 0}), []string{"", "", "", ""}, "",
-			"over the last minute: now 0 Healthy."},
+			"over the last minute: at the end 0 Healthy."},
 		"steps": {told([]uint32{0, 0, 0, 10}, []uint32{5, 0, 0, 5}, []uint32{0, 0, 0, 5}),
 			[]string{"M0 0H480V50H720V100H480V50H240V100H0Z", "", "", "M240 50H480V100H240Z"}, "",
-			"over the last 2 minutes: now 5 Healthy; at most 5 Offline at 14:01."},
+			"over the last 2 minutes: at the end 5 Healthy; at most 5 Offline at 14:01."},
 		"a gap": {told([]uint32{0, 0, 0, 5}, nil, nil, []uint32{0, 0, 0, 5}), []string{"M0 0H180V100H0ZM540 0H720V100H540Z", "", "", ""}, "M180 0H540V100H180Z",
-			"over the last 2 minutes: now 5 Healthy; not known for 1 minute."},
+			"over the last 2 minutes: at the end 5 Healthy; not known for 1 minute."},
 		"the end is not known": {told([]uint32{0, 0, 5, 0}, nil), []string{"", "M0 0H360V100H0Z", "", ""}, "M360 0H720V100H360Z",
-			"over the last minute: now not known; at most 5 Degraded at 14:00; not known for 30 seconds."},
+			"over the last minute: at the end not known; at most 5 Degraded at 14:00; not known for 30 seconds."},
 		"the process stood still": {late, []string{"M0 0H180V100H0ZM540 0H720V100H540Z", "", "", ""}, "M180 0H540V100H180Z",
-			"over the last 2 minutes: now 4 Healthy; not known for 1 minute."},
+			"over the last 2 minutes: at the end 4 Healthy; not known for 1 minute."},
 		"the clock was set back": {back, []string{"M0 0H720V100H0Z", "", "", ""}, "",
-			"over the last 30 seconds: now 4 Healthy."},
+			"over the last 30 seconds: at the end 4 Healthy."},
 		"few among many": {told([]uint32{1, 1, 1, 100_000}), []string{"M0 0H720V91H0Z", "M0 91H720V94H0Z", "M0 94H720V97H0Z", "M0 97H720V100H0Z"}, "",
-			"over the last 30 seconds: now 100000 Healthy, 1 Degraded, 1 Unknown, 1 Offline; at most 1 Degraded at 14:00; at most 1 Unknown at 14:00; at most 1 Offline at 14:00."},
+			"over the last 30 seconds: at the end 100000 Healthy, 1 Degraded, 1 Unknown, 1 Offline; at most 1 Degraded at 14:00; at most 1 Unknown at 14:00; at most 1 Offline at 14:00."},
 		"huge": {told([]uint32{huge, huge, huge, huge}), []string{"M0 0H720V25H0Z", "M0 25H720V50H0Z", "M0 50H720V75H0Z", "M0 75H720V100H0Z"}, "",
-			"over the last 30 seconds: now 4294967295 Healthy, 4294967295 Degraded, 4294967295 Unknown, 4294967295 Offline; at most 4294967295 Degraded at 14:00; at most 4294967295 Unknown at 14:00; at most 4294967295 Offline at 14:00."},
+			"over the last 30 seconds: at the end 4294967295 Healthy, 4294967295 Degraded, 4294967295 Unknown, 4294967295 Offline; at most 4294967295 Degraded at 14:00; at most 4294967295 Unknown at 14:00; at most 4294967295 Offline at 14:00."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,9 +95,9 @@ func TestPlotsOfPolls(t *testing.T) {
 	samples[1].held = 14
 	all := plots(samples, time.UTC)
 	for i, want := range []plot{
-		{Title: "Volumes by health", Words: "Volumes by health over the last 2 minutes: now 0 Healthy.", Most: "0"},
-		{Title: "Length of polls", Words: "Length of polls over the last 2 minutes: now 26 ms; at most 1.2 s at 14:01.", Most: "1.2 s"},
-		{Title: "Records held back", Words: "Records held back over the last 2 minutes: now 0; at most 14 at 14:01.", Most: "14"},
+		{Title: "Volumes by health", Words: "Volumes by health over the last 2 minutes: at the end 0 Healthy.", Most: "0"},
+		{Title: "Length of polls", Words: "Length of polls over the last 2 minutes: at the end 26 ms; at most 1.2 s at 14:01.", Most: "1.2 s"},
+		{Title: "Records held back", Words: "Records held back over the last 2 minutes: at the end 0; at most 14 at 14:01.", Most: "14"},
 	} {
 		if p := all[i]; p.Title != want.Title || p.Words != want.Words || p.Most != want.Most {
 			t.Errorf("%q, %q, at most %q; want %+v", p.Title, p.Words, p.Most, want)

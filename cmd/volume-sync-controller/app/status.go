@@ -41,22 +41,23 @@ type statusPage struct {
 	late     time.Duration // the age of a poll that is not as it should be
 	host     string        // of the page's own address
 	keepsAll bool          // no record is deleted
+	plugin   string        // how kubectl's plugin is called, for this controller
 }
 
 // status is what the page shows.
 type status struct {
-	Role, LastPoll, Duration, Version, Holding, Failing string
-	Late, OlderCRD, KeepsAll                            bool
-	Records, Held                                       int
-	Health, Orphans, Errors                             []level
-	Concerns                                            []row
-	More                                                bool // there are more of them
-	Most                                                int  // are shown
-	Nodes                                               []place
-	Changes                                             []change
-	Plots                                               []plot
-	Since                                               time.Time // when this process began to lead, zero if that is longer ago than the plots reach
-	Now                                                 time.Time
+	Role, LastPoll, Duration, Version, Holding, Failing, Plugin string
+	Late, OlderCRD, KeepsAll                                    bool
+	Records, Held                                               int
+	Health, Orphans, Errors                                     []level
+	Concerns                                                    []row
+	More                                                        bool // there are more of them
+	Most                                                        int  // are shown
+	Nodes                                                       []place
+	Changes                                                     []change
+	Plots                                                       []plot
+	Since                                                       time.Time // when this process began to lead, zero if that is longer ago than the plots reach
+	Now                                                         time.Time
 }
 
 // level is a number with a name, and how it looks when it is not 0.
@@ -83,7 +84,7 @@ func (p *statusPage) status(ctx context.Context, now time.Time) (*status, error)
 	}
 	s := &status{
 		Role: roles[p.phase()], Version: version.String(), Changes: p.changes.newest(),
-		Records: value(families["storageos_volume_records"], ""), Most: maxConcerns, Now: now, KeepsAll: p.keepsAll,
+		Records: value(families["storageos_volume_records"], ""), Most: maxConcerns, Now: now, KeepsAll: p.keepsAll, Plugin: p.plugin,
 	}
 	if crd := families["storageos_volume_crd_current"]; crd != nil {
 		s.OlderCRD = value(crd, "") == 0
@@ -119,7 +120,7 @@ func (p *statusPage) status(ctx context.Context, now time.Time) (*status, error)
 	s.Holding, s.More = holding, len(concerns) > maxConcerns
 	concerns = concerns[:min(len(concerns), maxConcerns)]
 	s.Concerns = rowsOf(concerns, p.details.of(ctx, concerns), now)
-	s.Nodes = placesOf(s.Concerns)
+	s.Nodes = placesOf(s.Concerns, s.Plugin)
 	listing := p.listing()
 	s.Failing, s.Held = listing.Failing, listing.Held
 	samples, since := p.history.samples()

@@ -303,9 +303,9 @@ func canBeTold(t *testing.T, b *browser) {
 			}
 		}
 		for _, want := range []struct{ role, name string }{
-			{"image", "Volumes by health over the last 43 minutes: now 114 Healthy, 3 Degraded, 1 Offline; at most 27 Degraded at "},
-			{"image", "Length of polls over the last 43 minutes: now "},
-			{"image", "Records held back over the last 43 minutes: now 14; at most 14 at "},
+			{"image", "Volumes by health over the last 43 minutes: at the end 114 Healthy, 3 Degraded, 1 Offline; at most 27 Degraded at "},
+			{"image", "Length of polls over the last 43 minutes: at the end "},
+			{"image", "Records held back over the last 43 minutes: at the end 14; at most 14 at "},
 			{"searchbox", "Volumes, claims, namespaces, nodes, reasons"},
 			{"table", "Not well"}, {"table", "Nodes with copies of these volumes"}, {"table", "Last changes"},
 			{"heading", "StorageOS volume sync"}, {"heading", "The last hour"}, {"region", "Search"},

@@ -81,8 +81,9 @@ type place struct {
 // called here what StorageOS calls it.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.:_-]*$`)
 
-// placesOf are the nodes of rows, those with the most copies that cannot be used first.
-func placesOf(rows []row) []place {
+// placesOf are the nodes of rows, those with the most copies that cannot be used first, each with what
+// the plugin tells of it.
+func placesOf(rows []row, plugin string) []place {
 	all := map[string]*place{}
 	for _, r := range rows {
 		for _, c := range r.Copies {
@@ -93,7 +94,7 @@ func placesOf(rows []row) []place {
 			if n == nil {
 				n = &place{Node: c.Node}
 				if plainName.MatchString(c.Node) {
-					n.Command = "kubectl storageos-volumes drain-check " + c.Node
+					n.Command = plugin + " drain-check " + c.Node
 				}
 				all[c.Node] = n
 			}
@@ -166,4 +167,13 @@ func (s *status) News() string {
 		return text + well
 	}
 	return text + notWell + strings.Join(unwell, ", ") + "."
+}
+
+// pluginOf is how kubectl's plugin is called for a controller in a namespace.
+func pluginOf(namespace string) string {
+	const plugin = "kubectl storageos-volumes"
+	if namespace == "storageos" { // which it looks into by itself
+		return plugin
+	}
+	return plugin + " --controller-namespace " + namespace
 }

@@ -49,7 +49,8 @@ func newStory(t *testing.T) (*story, string) {
 	now := time.Now()
 	s := &story{}
 	s.statusPage = &statusPage{
-		phase: func() phase { return leading }, gatherer: registry, changes: &changes{}, took: took, late: time.Minute,
+		plugin: pluginOf("storageos"),
+		phase:  func() phase { return leading }, gatherer: registry, changes: &changes{}, took: took, late: time.Minute,
 		listing: func() controller.Listing { return controller.Listing{Heartbeat: record.Heartbeat{Held: 14}} },
 		volumes: func() map[v1.Health]int { return nil },
 		details: details{get: func(_ context.Context, name string) (*v1.Volume, error) { return storyRecords(name), nil }},
