@@ -33,7 +33,9 @@ func newDrainCheck(c *cli) *cobra.Command {
   Moved     it would be used from, or led by, another node
 
 Nothing is asked but Kubernetes: what the records say, which of StorageOS's nodes
-each node is (CSINodes), and when StorageOS was last listed completely.
+each node is (CSINodes), and when StorageOS was last listed completely. That may be up
+to a minute ago, and what has happened since is not in the answer; if it is longer ago,
+it cannot be told.
 
 With -o json, yaml, jsonpath and go-template it is one document, with verdict (safe, unsafe
 or unknown), summary, doubts, nodes and volumes; custom-columns have a row a volume.

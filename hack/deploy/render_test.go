@@ -338,6 +338,7 @@ func TestBadValues(t *testing.T) {
 		"no digest":          {"image": map[string]any{"digest": "0f0f"}},
 		"no resources":       {"resources": nil},
 		"no port":            {"metricsPort": 80},
+		"the page's port":    {"metricsPort": 8081},
 		"monitor as before":  {"serviceMonitor": true},
 		"no limit":           {"resources": map[string]any{"limits": map[string]any{"memory": nil}}},
 		"no endpoint":        {"endpoint": ""},
