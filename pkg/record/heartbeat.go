@@ -106,6 +106,9 @@ func ReadHeartbeat(lease *coordinationv1.Lease) (Heartbeat, error) {
 			return Heartbeat{}, fmt.Errorf("the annotation %s of the Lease %s is %q, not a time", name, HeartbeatName, value)
 		}
 	}
+	if h.Completed.After(written) {
+		written = h.Completed // that was of before, and who wrote since does not know it
+	}
 	h.Ahead = ahead(lease, written)
 	return h, nil
 }

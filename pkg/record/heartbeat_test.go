@@ -77,6 +77,7 @@ func TestHeartbeatAhead(t *testing.T) {
 	}{
 		"no note":                 {},
 		"written again":           {written: []time.Duration{-10 * time.Minute}, again: 5 * time.Minute, want: 15*time.Minute - time.Second},
+		"and before, of another":  {written: []time.Duration{-10 * time.Minute}, again: -time.Hour, want: 10*time.Minute - time.Second},
 		"of which nobody tells":   {written: []time.Duration{-10 * time.Minute}, again: 5 * time.Minute, older: true, want: 10*time.Minute - time.Second},
 		"written then":            {written: []time.Duration{0}},
 		"written later":           {written: []time.Duration{time.Hour}},

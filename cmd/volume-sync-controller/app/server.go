@@ -108,7 +108,7 @@ func newServer(o *options) (*server, error) {
 		phase: func() phase { return phase(s.health.phase.Load()) }, gatherer: prometheus.DefaultGatherer,
 		concerns: s.reconciler.Concerns, listing: s.reconciler.Listing, volumes: s.reconciler.Volumes,
 		details: details{get: s.record}, changes: &s.changes, took: took,
-		late: late, host: hostOf(o.statusAddr), keepsAll: !o.controller.DeleteOrphans, plugin: pluginOf(s.namespace),
+		late: late, host: hostOf(o.statusAddr), keepsAll: !o.controller.DeleteOrphans, plugin: pluginOf(s.namespace, o.controller.CSIDriver),
 	}
 	s.health.polled = s.reconciler.LastAttempt
 	s.health.pollMax = storageos.CallTimeouts*o.apiTimeout + late

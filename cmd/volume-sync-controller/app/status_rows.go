@@ -169,11 +169,15 @@ func (s *status) News() string {
 	return text + notWell + strings.Join(unwell, ", ") + "."
 }
 
-// pluginOf is how kubectl's plugin is called for a controller in a namespace.
-func pluginOf(namespace string) string {
-	const plugin = "kubectl storageos-volumes"
-	if namespace == "storageos" { // which it looks into by itself
-		return plugin
+// pluginOf is how kubectl's plugin is called for a controller in a namespace, of the volumes of a driver.
+// The plugin knows the usual ones by itself.
+func pluginOf(namespace, driver string) string {
+	plugin := "kubectl storageos-volumes"
+	if namespace != "storageos" {
+		plugin += " --controller-namespace " + namespace
 	}
-	return plugin + " --controller-namespace " + namespace
+	if driver != controller.DefaultSettings().CSIDriver {
+		plugin += " --csi-driver " + driver
+	}
+	return plugin
 }

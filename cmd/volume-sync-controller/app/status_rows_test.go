@@ -70,13 +70,13 @@ func TestPlaces(t *testing.T) {
 	}
 	rows := rowsOf([]controller.Concern{{Kind: "Degraded", Record: "a"}, {Kind: "Degraded", Record: "b"}, {Kind: metrics.OrphanUnclaimed, Record: "c"}, {Kind: "Unknown", Record: "d"}}, known, time.Now())
 	want := []place{ // in a command there is no name that would do something else
-		{"n2", "kubectl storageos-volumes --controller-namespace ours drain-check n2", 2, 0},
+		{"n2", "kubectl storageos-volumes --controller-namespace ours --csi-driver csi.theirs drain-check n2", 2, 0},
 		{"-n6", "", 0, 1},
-		{"n1", "kubectl storageos-volumes --controller-namespace ours drain-check n1", 0, 1},
-		{"n3", "kubectl storageos-volumes --controller-namespace ours drain-check n3", 0, 1},
+		{"n1", "kubectl storageos-volumes --controller-namespace ours --csi-driver csi.theirs drain-check n1", 0, 1},
+		{"n3", "kubectl storageos-volumes --controller-namespace ours --csi-driver csi.theirs drain-check n3", 0, 1},
 		{"n5; reboot", "", 0, 1},
 	}
-	if diff := cmp.Diff(want, placesOf(rows, "kubectl storageos-volumes --controller-namespace ours")); diff != "" {
+	if diff := cmp.Diff(want, placesOf(rows, pluginOf("ours", "csi.theirs"))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

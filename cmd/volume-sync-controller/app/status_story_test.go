@@ -49,7 +49,7 @@ func newStory(t *testing.T) (*story, string) {
 	now := time.Now()
 	s := &story{}
 	s.statusPage = &statusPage{
-		plugin: pluginOf("storageos"),
+		plugin: pluginOf("storageos", "csi.storageos.com"),
 		phase:  func() phase { return leading }, gatherer: registry, changes: &changes{}, took: took, late: time.Minute,
 		listing: func() controller.Listing { return controller.Listing{Heartbeat: record.Heartbeat{Held: 14}} },
 		volumes: func() map[v1.Health]int { return nil },

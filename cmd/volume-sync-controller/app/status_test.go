@@ -46,7 +46,7 @@ func testPage(t *testing.T) (*statusPage, *atomic.Int32) {
 	c.said(&corev1.ObjectReference{Kind: "Volume", Name: "pvc-2"}, corev1.EventTypeWarning, "VolumeOffline", "<b>the master is offline</b>")
 	var now atomic.Int32
 	return &statusPage{
-		plugin: pluginOf("storageos"),
+		plugin: pluginOf("storageos", "csi.storageos.com"),
 		phase:  func() phase { return phase(now.Load()) }, gatherer: registry, changes: c, took: took, late: time.Minute,
 		listing: func() controller.Listing {
 			return controller.Listing{Heartbeat: record.Heartbeat{Held: 3}, Failing: "listing the volumes of namespace <ns-1>: no answer"}
