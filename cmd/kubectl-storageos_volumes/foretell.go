@@ -24,8 +24,8 @@ type foretold struct {
 
 type meantNode struct {
 	Name  string   `json:"name"`
-	IDs   []string `json:"ids"` // of StorageOS
-	Could []string `json:"-"`   // others that it could be, none of which is meant
+	IDs   []string `json:"ids"`             // of StorageOS
+	Could []string `json:"could,omitempty"` // others that it could be, none of which is meant
 }
 
 type drainedEntry struct {
@@ -59,26 +59,23 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	known := record.Nodes(records)
 	nodes, gone := meantNodes(names, csi, known)
 	f.Nodes = append(f.Nodes, nodes...)
-	matters, even := whichMatters(nodes, gone, records), []string{}
+	atMost := outcomes(record.Drain(records, withAll(gone, nodes)))
+	matters := atMost[record.OutcomeOffline]+atMost[record.OutcomeUnknown] > 0 // which of them it is
 	for _, n := range f.Nodes {
-		switch {
-		case len(n.IDs) == 0:
+		if len(n.IDs) == 0 {
 			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is: see `kubectl storageos-volumes nodes`", n.Name))
-		case len(n.Could) > 0 && matters:
+		} else if len(n.Could) > 0 && matters {
 			f.Doubts = append(f.Doubts, mayBe(n, csi, known))
-		case len(n.Could) > 0:
-			even = append(even, fmt.Sprintf(", even if %s is %s", n.Name, alternatives(n.Could, known)))
 		}
 	}
-	counts, called := map[record.Outcome]int{}, namesOfNodes(csi)
-	for _, v := range record.Drain(records, gone) {
-		counts[v.Outcome]++
+	drained, called := record.Drain(records, gone), namesOfNodes(csi)
+	for _, v := range drained {
 		claim := record.ClaimOf(v.Record)
 		f.Volumes = append(f.Volumes, drainedEntry{
 			v.Outcome, v.Record.Name, identity(v.Record), claim.Namespace, claim.Name, v.Attached, entries(v.Gone, called), entries(v.Left, called),
 		})
 	}
-	f.conclude(names, strings.Join(even, ""), counts, len(records))
+	f.conclude(names, besides(nodes, known, atMost), outcomes(drained), len(records))
 	return f
 }
 
@@ -99,18 +96,15 @@ func meantNodes(names []string, csi map[string]string, known []record.Node) ([]m
 	return nodes, meant
 }
 
-// whichMatters tells whether a volume goes Offline without all that the nodes are and could be: if none
-// does, it makes no difference which of these they are.
-func whichMatters(nodes []meantNode, gone map[string]bool, records []v1.Volume) bool {
-	gone = maps.Clone(gone)
+// withAll are these nodes of StorageOS and all that the others could be.
+func withAll(gone map[string]bool, nodes []meantNode) map[string]bool {
+	all := maps.Clone(gone)
 	for _, n := range nodes {
 		for _, id := range n.Could {
-			gone[id] = true
+			all[id] = true
 		}
 	}
-	return slices.ContainsFunc(record.Drain(records, gone), func(v record.Drained) bool {
-		return v.Outcome == record.OutcomeOffline || v.Outcome == record.OutcomeUnknown
-	})
+	return all
 }
 
 // mayBe says of a node which of StorageOS's it could be.
@@ -128,8 +122,40 @@ func mayBe(n meantNode, csi map[string]string, known []record.Node) string {
 	return why + ": it could be " + alternatives(n.Could, known) + which
 }
 
+// outcomes counts volumes by what becomes of them.
+func outcomes(volumes []record.Drained) map[record.Outcome]int {
+	counts := map[record.Outcome]int{}
+	for _, v := range volumes {
+		counts[v.Outcome]++
+	}
+	return counts
+}
+
+// besides says what becomes of volumes if nodes are others than they seem, of which none goes Offline
+// then, either: "" if each is what it seems.
+func besides(nodes []meantNode, known []record.Node, atMost map[record.Outcome]int) string {
+	var which []string
+	names := map[string][]string{} // by what they could be
+	for _, n := range nodes {
+		if len(n.Could) > 0 {
+			could := alternatives(n.Could, known)
+			if names[could] == nil {
+				which = append(which, could)
+			}
+			names[could] = append(names[could], n.Name)
+		}
+	}
+	if len(which) == 0 {
+		return ""
+	}
+	for i, could := range which {
+		which[i] = fmt.Sprintf("%s %s %s", enumerated(names[could]), verb(len(names[could]), "is", "are"), could)
+	}
+	return fmt.Sprintf("; nor does one go Offline if %s, when %s Degraded", joinedBy("or", which), how(atMost[record.OutcomeDegraded], "goes", "go"))
+}
+
 // conclude says it in one sentence.
-func (f *foretold) conclude(names []string, even string, counts map[record.Outcome]int, all int) {
+func (f *foretold) conclude(names []string, besides string, counts map[record.Outcome]int, all int) {
 	rest := fmt.Sprintf("%s Degraded, %s only moved, %s not concerned",
 		how(counts[record.OutcomeDegraded], "goes", "go"), how(counts[record.OutcomeMoved], "is", "are"), how(all-len(f.Volumes), "is", "are"))
 	without := "without " + enumerated(names) + ","
@@ -142,7 +168,7 @@ func (f *foretold) conclude(names []string, even string, counts map[record.Outco
 	case n > 0:
 		f.Verdict, f.Summary = verdictUnsafe, fmt.Sprintf("Not safe: %s %d of %d volumes %s Offline; %s.", without, n, all, verb(n, "goes", "go"), rest)
 	default:
-		f.Verdict, f.Summary = verdictSafe, fmt.Sprintf("Safe: %s none of %d volumes goes Offline%s; %s.", without, all, even, rest)
+		f.Verdict, f.Summary = verdictSafe, fmt.Sprintf("Safe: %s none of %d volumes goes Offline; %s%s.", without, all, rest, besides)
 	}
 }
 

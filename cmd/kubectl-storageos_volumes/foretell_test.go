@@ -176,24 +176,36 @@ func TestForetellNames(t *testing.T) {
 // Which node it is makes no difference where no volume goes Offline without any that it could be.
 func TestForetellWhicheverNode(t *testing.T) {
 	t.Parallel()
-	csi := map[string]string{"worker-1": "a", "worker-2": "b", "worker-3": "c"}
+	const left = "StorageOS's node host-left (left)"
 	for name, tc := range map[string]struct {
-		left  []string // the nodes of the other copies of the volumes of a node that has left
 		asked string
+		csi   string
+		only  string // the node of the only copy of a volume more
 		want  string
 	}{
-		"it is empty":     {[]string{"a", "b"}, "worker-3", "Safe: without worker-3, none of 2 volumes goes Offline, even if worker-3 is StorageOS's node host-left (left); none goes Degraded, none is only moved, 2 are not concerned."},
-		"of another name": {[]string{"a", "left"}, "worker-3", "It cannot be told: the CSINode of worker-3 may be of before it was made anew: it could be StorageOS's node host-left (left), which no CSINode names."},
+		"it is empty": {"worker-3", "worker-3 c", "", "Safe: without worker-3, none of 2 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned" +
+			"; nor does one go Offline if worker-3 is " + left + ", when 2 go Degraded."},
+		"so are more": {"worker-3 worker-4", "worker-3 c worker-4 d", "", "Safe: without worker-3 and worker-4, none of 2 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned" +
+			"; nor does one go Offline if worker-3 and worker-4 are " + left + ", when 2 go Degraded."},
+		"it matters":                         {"worker-3", "worker-3 c", "left", "It cannot be told: the CSINode of worker-3 may be of before it was made anew: it could be " + left + ", which no CSINode names."},
+		"its host name tells that it is not": {"host-d", "host-d d", "d", "Not safe: without host-d, 1 of 3 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var records []v1.Volume
-			for _, node := range tc.left {
-				r := copies("v-"+node, node, "left")
-				r.Status.Replicas[0].Health = "failed"
-				records = append(records, r)
+			records := []v1.Volume{copies("v1", "a", "left"), copies("v2", "b", "left")}
+			for i := range records {
+				records[i].Status.Replicas[0].Health = "failed"
 			}
-			if f := foretell([]string{tc.asked}, csi, records, nil); f.Summary != tc.want {
+			if tc.only != "" {
+				only := copies("v3", tc.only)
+				only.Status.Master.Health = "offline"
+				records = append(records, only)
+			}
+			csi := map[string]string{"worker-1": "a", "worker-2": "b"}
+			for of := range slices.Chunk(strings.Fields(tc.csi), 2) {
+				csi[of[0]] = of[1]
+			}
+			if f := foretell(strings.Fields(tc.asked), csi, records, nil); f.Summary != tc.want {
 				t.Errorf("%s\nwant %s", f.Summary, tc.want)
 			}
 		})

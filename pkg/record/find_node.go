@@ -54,7 +54,7 @@ type wanted struct {
 // learn learns what nodes tell of it.
 func (w *wanted) learn(nodes []Node) {
 	w.hosts = map[string]bool{w.name: true, w.id: true}
-	unnamed, another := false, false // of those who are called so: no CSINode names it, one names another
+	own, unnamed, another := false, false, false // of those who are called so: it is the ID's, no CSINode names it, one names another
 	for i := range nodes {
 		n := &nodes[i]
 		if n.ID == w.id {
@@ -66,12 +66,13 @@ func (w *wanted) learn(nodes []Node) {
 		}
 		if _, called := n.hosts[w.name]; called {
 			named := w.tells[n.ID] > 0
+			own = own || n.ID == w.id && w.tells[n.ID] == 1 && len(n.hosts) == 1
 			unnamed = unnamed || !named && len(n.hosts) == 1 && n.hosts[w.name] > 0
 			another = another || named && n.ID != w.id
 			w.well = w.well || n.hosts[w.name] > 0
 		}
 	}
-	w.hosted = unnamed && !another // else the name is another machine's, or what that was before
+	w.hosted = (own || unnamed) && !another // else the name is another machine's, or what that was before
 }
 
 // is tells whether a node may be it: it is called so, or as the ID is, unless it is known that another is.

@@ -89,6 +89,9 @@ func TestFindNodeCould(t *testing.T) {
 		"one of several may be of before":     {"", "a:new,host+ b:other", "a", "b"},
 		"of nobody":                           {"worker b", "b", "", ""},
 		"its CSINode is of before":            {"host a", "a:old b:new", "a", "b"},
+		"but they have one host name":         {"host a", "a:host b:new", "a", ""},
+		"which is not its only one":           {"host a", "a:host,old b:new", "a", "b"},
+		"nor tells it alone of that ID":       {"host a more a", "a:host b:new", "a", "b"},
 		"or a copy is well on it":             {"host a", "a:old+ b:new", "a", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
