@@ -127,10 +127,10 @@ func (m *model) toldRecords(by *replica) map[string]*v1.Volume {
 func (m *model) toldPV(by *replica, id string) *state.PV {
 	all := map[string]*state.PV{}
 	for _, c := range m.pvTold[:by.pvsTold] {
-		switch {
-		case c.obj == nil:
-			delete(all, c.old.Name)
-		case c.obj.VolumeID == id:
+		if c.old != nil {
+			delete(all, c.old.Name) // another one may have its name
+		}
+		if c.obj != nil && c.obj.VolumeID == id {
 			all[c.obj.Name] = c.obj
 		}
 	}

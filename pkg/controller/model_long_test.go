@@ -48,9 +48,10 @@ func (m *model) makeVolume(ns string) {
 
 func (m *model) bindVolume(ns, id string, policy corev1.PersistentVolumeReclaimPolicy) {
 	m.named++
-	m.setPV(nil, &state.PV{
+	name := fmt.Sprintf("pv%d", m.named%8) // one may be made anew for another volume
+	m.setPV(m.pvs[name], &state.PV{
 		PVSummary: state.PVSummary{
-			Name: fmt.Sprintf("pv%d", m.named), Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
+			Name: name, Phase: state.Intern(corev1.VolumeBound), ClaimNamespace: state.Intern("team"), ClaimName: id,
 			ReclaimPolicy: state.Intern(policy),
 		},
 		UID: state.UIDOf(types.UID(fmt.Sprint(m.named))), Created: uint32(time.Now().Unix()),
