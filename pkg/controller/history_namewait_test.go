@@ -99,22 +99,33 @@ func TestHistoryNameWhenOneListingFails(t *testing.T) {
 	}
 }
 
-// A volume does not wait for the hold to end for a name that it should not have any more.
+// A volume does not wait for the hold to end for a name that it should not have any more, and waits for
+// one that it should quietly.
 func TestHistoryNameNotWanted(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		volume       string
 		before, then func(*history)
+		polls        int
+		want         string
 	}{
 		"its PersistentVolume has gone": {
 			"b 1",
 			func(h *history) { h.setPV(nil, boundPV("pvc-a", "b")) },
 			func(h *history) { h.setPV(h.pvs["pvc-a"], nil) },
+			2, "b",
+		},
+		"and the label tells the same name": {
+			labelled("b", "pvc-a"),
+			func(h *history) { h.setPV(nil, boundPV("pvc-a", "b")) },
+			func(h *history) { h.setPV(h.pvs["pvc-a"], nil) },
+			30, "",
 		},
 		"a PersistentVolume of that name is another's": {
 			labelled("b", "pvc-a"),
 			func(*history) {},
 			func(h *history) { h.setPV(nil, boundPV("pvc-a", "a")) },
+			2, "b",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,9 +142,16 @@ func TestHistoryNameNotWanted(t *testing.T) {
 					t.Fatalf("it did not wait, and is recorded as %q", n)
 				}
 				tc.then(h)
-				h.polls(2)
-				if n := h.names()["b"]; n != "b" {
-					t.Errorf("it is recorded as %q", n)
+				tried := 0
+				h.records.fail = func(verb string) error {
+					if verb == "create" {
+						tried++
+					}
+					return nil
+				}
+				h.polls(tc.polls)
+				if n := h.names()["b"]; n != tc.want || tried > 2 {
+					t.Errorf("it is recorded as %q after %d attempts", n, tried)
 				}
 			})
 		})
@@ -166,6 +184,31 @@ func TestHistoryNameAfterAnother(t *testing.T) {
 		h.records.fail = nil
 		h.polls(12)
 		if n := h.names()["x"]; n != "v1" {
+			t.Errorf("it is recorded as %q", n)
+		}
+	})
+}
+
+// Nor is the end of a wait that of another one for the same name, later.
+func TestHistoryNameOnceMore(t *testing.T) {
+	t.Parallel()
+	told(t, 0, nil, func(h *history) {
+		h.api.Lists["one"] = []string{labelled("a", "pvc-x")}
+		h.polls(1)
+		h.edit("pvc-x", func(r *v1.Volume) { r.DeletionTimestamp = &metav1.Time{Time: time.Now()} })
+		h.api.Lists["one"] = []string{labelled("b", "pvc-x")}
+		h.polls(8)
+		h.records.store(h.records.records["pvc-x"], nil)
+		h.api.Lists["one"] = []string{labelled("b", ""), labelled("c", "pvc-x")}
+		h.polls(3)
+		if names := h.names(); names["b"] != "b" || names["c"] != "pvc-x" {
+			t.Fatalf("they are %v", names)
+		}
+		h.api.Lists["one"] = []string{labelled("b", "pvc-x")}
+		h.polls(1)
+		h.records.store(h.records.records["b"], nil) // by hand
+		h.polls(12)
+		if n := h.names()["b"]; n != "pvc-x" {
 			t.Errorf("it is recorded as %q", n)
 		}
 	})
@@ -209,6 +252,18 @@ func TestHistoryNameConflicts(t *testing.T) {
 				h.polls(1)
 			}
 		}, "v0 has, v1 has"},
+		"it is made anew": {func(h *history) {
+			h.api.Lists["one"] = []string{"v0 1", "x 1"}
+			h.polls(2)
+			for n := range 2 {
+				pv := boundPV("v0", "x")
+				pv.UID[0] = byte(n)
+				h.setPV(nil, pv)
+				h.polls(3)
+				h.setPV(pv, nil)
+				h.polls(1)
+			}
+		}, "v0 has, v0 has"},
 		"the name was taken later": {func(h *history) {
 			h.api.Lists["one"] = []string{"a 1"}
 			h.polls(3)

@@ -22,10 +22,12 @@ func TestHistoryVouched(t *testing.T) {
 		volume  string        // of the cluster that answers
 		made    time.Duration // since when it has a record that names the cluster, -1: it has one that names none
 		restart bool
+		edited  bool // somebody takes away that the record of its volume names it
 		gone    bool
 	}{
 		"it has no volume":                     {},
 		"it has one, which is recorded":        {volume: "b 1"},
+		"and edited by hand":                   {volume: "b 1", edited: true},
 		"and another process leads":            {volume: "b 1", restart: true},
 		"one that has a record of before":      {volume: "b 1", made: -1, gone: true},
 		"which is older, and another leads":    {volume: "b 1", made: 2 * time.Hour, restart: true, gone: true},
@@ -61,6 +63,9 @@ func TestHistoryVouched(t *testing.T) {
 				h.polls(12)
 				if tc.restart {
 					h.lead()
+				}
+				if tc.edited {
+					h.edit("b", func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationClusterID) })
 				}
 				h.polls(15 * 12) // longer than the hold
 				left := 0

@@ -39,8 +39,9 @@ func (r *Reconciler) awaitName(id, name string, holder policy.NameHolder, o poli
 	waits := false
 	r.tracker.update(id, o.Now, func(t policy.Memory, _ *policy.Breaker) policy.Memory {
 		if t.Wait.Name != name {
-			t.Wait = policy.NameWait{Name: name, Since: o.Now, OfPV: o.PV != nil && o.PV.Name == name}
+			t.Wait = policy.NameWait{Name: name, Since: o.Now}
 		}
+		t.Wait.OfPV = o.PV != nil && o.PV.Name == name
 		t.Wait, waits = r.rules.Waits(t.Wait, holder, o.Now, o.Source)
 		t.Gauges.Invalid = true
 		return t

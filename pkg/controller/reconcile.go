@@ -69,7 +69,7 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		return d.Memory
 	})
 	if o.Vouches() {
-		r.view.Vouch(o.Source.Cluster, policy.VoucherOf(o.Record))
+		r.view.Vouch(o.Source.Cluster, policy.VoucherOf(o.Record, o.Source.Cluster))
 	}
 	return o, d
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 )
 
 // NameWait is that a volume waits for the name that its record should have: another
@@ -75,23 +77,25 @@ func (s *Rules) decideName(o *Observation, d *Decision) bool {
 // Without one nothing is waited for any more.
 func (d *Decision) tellName(o *Observation) {
 	t := &d.Memory
+	waited := t.Wait
+	t.Wait = NameWait{}
 	if o.PV == nil {
-		if !t.Wait.Over || t.Wait.OfPV { // the one of which a label has told may come yet
-			t.Wait = NameWait{}
+		if waited.Over && !waited.OfPV {
+			t.without = waited.Name // its PersistentVolume may come yet
 		}
 		return
 	}
-	why, told := "", ""
+	why, told := "", state.UID{}
 	switch {
 	case o.PV.Name == o.Record.Name:
-	case t.Wait.Name == o.PV.Name:
-		why, told = "when it was made, another record had the name", o.PV.Name
+	case o.PV.Name == waited.Name, o.PV.Name == t.without:
+		why, told = "when it was made, another record had the name", o.PV.UID
 	case o.NameTaken:
-		why, told = "another record has the name", o.PV.Name
+		why, told = "another record has the name", o.PV.UID
 	}
-	if told != "" && t.nameTold != told && !o.Source.InitialSync {
+	if why != "" && t.nameTold != told && !o.Source.InitialSync {
 		d.Reports = append(d.Reports, OnPersistentVolume(o.PV, corev1.EventTypeWarning, EventNameConflict,
-			fmt.Sprintf("the record of its volume is called %s: %s %s", o.Record.Name, why, told)))
+			fmt.Sprintf("the record of its volume is called %s: %s %s", o.Record.Name, why, o.PV.Name)))
 	}
-	t.nameTold, t.Wait = told, NameWait{}
+	t.nameTold, t.without = told, ""
 }

@@ -3,16 +3,18 @@ package policy
 import "github.com/storageos/volume-sync-controller/pkg/controller/internal/state"
 
 // Voucher is why the word of a cluster counts for records that name none: it has listed the volume of
-// a record that named none either, or of an older one than they are. A record that was made for a
-// volume of a cluster says nothing of those that were there before, which may be another's.
+// a record of the replaced program, or of an older one than they are. A record that was made for a
+// volume of a cluster says nothing of those that were there before, which may be another's. Of a
+// cluster that does not tell its name each record counts that names none: nobody can tell it from another.
 type Voucher struct {
 	Is      bool
-	Created int64 // that record, in Unix seconds; 0 if it named no cluster
+	Created int64 // that record, in Unix seconds; 0 if it counts for all
 }
 
-// VoucherOf is what a record vouches by whose volume the cluster lists.
-func VoucherOf(r *state.Record) Voucher {
-	if r.ClusterID.Value() == "" {
+// VoucherOf is what a record vouches by whose volume the cluster lists. One of the replaced program has
+// no label yet.
+func VoucherOf(r *state.Record, cluster string) Voucher {
+	if r.ClusterID.Value() == "" && (r.LabelID == "" || cluster == "") {
 		return Voucher{Is: true}
 	}
 	return Voucher{Is: true, Created: r.Created}
@@ -31,5 +33,5 @@ func (v Voucher) Better(other Voucher) bool {
 // Vouches tells whether the volume that is observed is one by which its cluster is vouched for better
 // than before.
 func (o *Observation) Vouches() bool {
-	return o.Source.Presence == Present && o.Record != nil && o.Source.ClusterVerified && VoucherOf(o.Record).Better(o.Source.Voucher)
+	return o.Source.Presence == Present && o.Record != nil && o.Source.ClusterVerified && VoucherOf(o.Record, o.Source.Cluster).Better(o.Source.Voucher)
 }
