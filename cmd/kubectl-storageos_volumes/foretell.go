@@ -151,7 +151,11 @@ func besides(nodes []meantNode, known []record.Node, atMost map[record.Outcome]i
 	for i, could := range which {
 		which[i] = fmt.Sprintf("%s %s %s", enumerated(names[could]), verb(len(names[could]), "is", "are"), could)
 	}
-	return fmt.Sprintf("; nor does one go Offline if %s, when %s Degraded", joinedBy("or", which), how(atMost[record.OutcomeDegraded], "goes", "go"))
+	then := "none goes"
+	if n := atMost[record.OutcomeDegraded]; n > 0 {
+		then = "at most " + how(n, "goes", "go")
+	}
+	return fmt.Sprintf("; nor does one go Offline if %s, when %s Degraded", joinedBy("or", which), then)
 }
 
 // conclude says it in one sentence.

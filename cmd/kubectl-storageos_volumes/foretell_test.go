@@ -184,9 +184,9 @@ func TestForetellWhicheverNode(t *testing.T) {
 		want  string
 	}{
 		"it is empty": {"worker-3", "worker-3 c", "", "Safe: without worker-3, none of 2 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned" +
-			"; nor does one go Offline if worker-3 is " + left + ", when 2 go Degraded."},
+			"; nor does one go Offline if worker-3 is " + left + ", when at most 2 go Degraded."},
 		"so are more": {"worker-3 worker-4", "worker-3 c worker-4 d", "", "Safe: without worker-3 and worker-4, none of 2 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned" +
-			"; nor does one go Offline if worker-3 and worker-4 are " + left + ", when 2 go Degraded."},
+			"; nor does one go Offline if worker-3 and worker-4 are " + left + ", when at most 2 go Degraded."},
 		"it matters":                         {"worker-3", "worker-3 c", "left", "It cannot be told: the CSINode of worker-3 may be of before it was made anew: it could be " + left + ", which no CSINode names."},
 		"its host name tells that it is not": {"host-d", "host-d d", "d", "Not safe: without host-d, 1 of 3 volumes goes Offline; none goes Degraded, none is only moved, 2 are not concerned."},
 	} {

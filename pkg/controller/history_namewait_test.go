@@ -241,6 +241,20 @@ func TestHistoryNameConflicts(t *testing.T) {
 			h.setPV(nil, boundPV("pvc-x", "b"))
 			h.polls(3)
 		}, "pvc-x had"},
+		"the record was made anew since": {func(h *history) {
+			h.api.Lists["one"] = []string{labelled("a", "pvc-x")}
+			h.polls(1)
+			h.edit("pvc-x", func(r *v1.Volume) { r.DeletionTimestamp = &metav1.Time{Time: time.Now()} })
+			h.api.Lists["one"] = []string{labelled("b", "pvc-x")}
+			h.polls(8)
+			h.records.store(h.records.records["pvc-x"], nil)
+			h.api.Lists["one"] = []string{labelled("b", "")}
+			h.polls(3)
+			h.records.store(h.records.records["b"], nil)
+			h.polls(3)
+			h.setPV(nil, boundPV("pvc-x", "b"))
+			h.polls(3)
+		}, ""},
 		"another one comes": {func(h *history) {
 			h.api.Lists["one"] = []string{"v0 1", "v1 1", "x 1"}
 			h.polls(2)

@@ -81,3 +81,36 @@ func TestHistoryVouched(t *testing.T) {
 		})
 	}
 }
+
+// Records that were adopted while the cluster did not tell its name vouch for each other when it does.
+func TestHistoryVouchedLater(t *testing.T) {
+	t.Parallel()
+	for name, gone := range map[string]time.Duration{"those gone are older": 2 * time.Hour, "all are as old": time.Hour, "those gone are younger": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, nil, func(h *history) {
+				h.api.ClusterID = ""
+				for n := range 100 {
+					age := time.Hour
+					if n < 40 {
+						age = gone
+					}
+					r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
+						Name: fmt.Sprint("data", n), UID: types.UID(fmt.Sprint("u", n)), CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
+					}}
+					r.Status.VolumeID = fmt.Sprint("a", n)
+					h.records.store(nil, r)
+					h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("a%d 1", n))
+				}
+				h.lead()
+				h.polls(12)
+				h.api.Lists["one"] = h.api.Lists["one"][40:]
+				h.api.ClusterID = "named now"
+				h.polls(15 * 12) // longer than the hold
+				if n := len(h.records.records); n != 60 {
+					t.Errorf("%d records are left, want 60", n)
+				}
+			})
+		})
+	}
+}

@@ -47,6 +47,7 @@ type wanted struct {
 
 	hosts  map[string]bool // what it may be called: the name, the ID and the host names of that
 	sure   bool            // its CSINode is not of before: it alone tells the ID, and a copy that is well is there
+	own    bool            // it is the host name of the ID: one with another host name may be it if it is well
 	hosted bool            // records have its host name: one with another host name is another node
 	well   bool            // a copy is well under the host name that was asked for
 }
@@ -72,7 +73,8 @@ func (w *wanted) learn(nodes []Node) {
 			w.well = w.well || n.hosts[w.name] > 0
 		}
 	}
-	w.hosted = (own || unnamed) && !another // else the name is another machine's, or what that was before
+	w.own = own && !another
+	w.hosted = unnamed && !another // else the name is another machine's, or what that was before
 }
 
 // is tells whether a node may be it: it is called so, or as the ID is, unless it is known that another is.
@@ -97,6 +99,6 @@ func (w *wanted) could(n *Node, found bool) bool {
 	case n.Host == "":
 		return w.tells[n.ID] == 0 || ofBefore
 	default:
-		return w.tells[n.ID] == 0 && !w.hosted
+		return w.tells[n.ID] == 0 && !w.hosted && !(w.own && n.Usable == 0)
 	}
 }

@@ -90,6 +90,7 @@ func TestFindNodeCould(t *testing.T) {
 		"of nobody":                           {"worker b", "b", "", ""},
 		"its CSINode is of before":            {"host a", "a:old b:new", "a", "b"},
 		"but they have one host name":         {"host a", "a:host b:new", "a", ""},
+		"and the other is well":               {"host a", "a:host b:new+", "a", "b"}, // its disk may be in it
 		"which is not its only one":           {"host a", "a:host,old b:new", "a", "b"},
 		"nor tells it alone of that ID":       {"host a more a", "a:host b:new", "a", "b"},
 		"or a copy is well on it":             {"host a", "a:old+ b:new", "a", ""},

@@ -59,6 +59,7 @@ func (s *Rules) Waits(w NameWait, holder NameHolder, now time.Time, is Source) (
 // decideName decides about the name of a record that is not there yet. True if its volume
 // waits for it.
 func (s *Rules) decideName(o *Observation, d *Decision) bool {
+	d.Memory.without = "" // of a record that has gone
 	w := o.Memory.Wait
 	switch {
 	case w.Name == "" || w.Over:

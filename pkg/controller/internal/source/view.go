@@ -313,7 +313,7 @@ func (v *View) Vouch(cluster string, by policy.Voucher) {
 	if len(v.vouched) >= maxVouched && !was.Is {
 		clear(v.vouched)
 	}
-	v.vouched[cluster] = by
+	v.vouched[cluster] = was.With(by)
 }
 
 // shown takes note of an answer beside the lists that shows a volume. A list that was
