@@ -99,6 +99,7 @@ func (w *wanted) could(n *Node, found bool) bool {
 	case n.Host == "":
 		return w.tells[n.ID] == 0 || ofBefore
 	default:
-		return w.tells[n.ID] == 0 && !w.hosted && !(w.own && n.Usable == 0)
+		another := w.hosted || w.own && n.Usable == 0
+		return w.tells[n.ID] == 0 && !another
 	}
 }
