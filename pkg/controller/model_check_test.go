@@ -193,8 +193,19 @@ func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 	}
 }
 
-// known tells whether who answers has listed a volume of a record that named no cluster once, or of an
-// older one than this.
+// surelyKnown tells whether who answers has listed the volume of an older record. Whether a process has
+// seen that one named no cluster once is for the process to know.
+func (m *model) surelyKnown(w *witness, r *v1.Volume) bool {
+	for _, other := range m.records.records {
+		if w.listed[w.word][other.Labels[v1.LabelVolumeID]] && other.CreationTimestamp.Before(&r.CreationTimestamp) {
+			return true
+		}
+	}
+	return false
+}
+
+// known tells whether who answers may have listed a volume of a record that named no cluster once, or of
+// an older one than this.
 func (m *model) known(w *witness, r *v1.Volume) bool {
 	m.learn(w)
 	created, ok := w.knew[w.word]
@@ -435,7 +446,7 @@ func (m *model) agree() {
 		if r.Annotations[v1.AnnotationClusterID] == "other" {
 			continue // only that cluster may end it
 		}
-		if r.Annotations[v1.AnnotationClusterID] == "" && !m.known(m.leader.witness, r) {
+		if r.Annotations[v1.AnnotationClusterID] == "" && !m.surelyKnown(m.leader.witness, r) {
 			continue // nobody knows the cluster that answers: the breaker may hold it for good
 		}
 		o, d := m.leader.decide(id, false)
