@@ -89,7 +89,7 @@ func answeringOf(age time.Duration) answering {
 	return answering{
 		volumesPath:  objectList(v1.SchemeGroupVersion.WithKind("Volume"), records...),
 		csiNodesPath: csiNodes("worker-1", "a", "worker-2", "b"),
-		pvsPath:      objectList[corev1.PersistentVolume](corev1.SchemeGroupVersion.WithKind("PersistentVolume")),
+		pvsPath:      objectList(corev1.SchemeGroupVersion.WithKind("PersistentVolume"), persistentVolume("v1")),
 		leasePath:    lease,
 	}
 }
@@ -168,7 +168,7 @@ func TestCommands(t *testing.T) {
 		"one of before":             {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "old")), "nodes", 0, "worker-2 ", "No CSINode names StorageOS's node b; the CSINode of worker-2 may be of before it was made anew.\n"},
 		"two of before":             {answeringOf(0).but(csiNodesPath, csiNodes("worker-1", "x", "worker-2", "y")), "nodes", 0, "worker-2 ", "; the CSINodes of worker-1 and worker-2 may be of before they were made anew.\n"},
 		"no records any more":       {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "list -o json", 0, `"items": []`, "StorageOS has listed 2 volumes, and there are records of 0.\n"},
-		"orphans, and no records":   {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "orphans", 0, "There are no orphans.", "StorageOS has listed 2 volumes, and there are records of 0.\n"},
+		"orphans, and no records":   {answeringOf(0).but(volumesPath, objectList[v1.Volume](v1.SchemeGroupVersion.WithKind("Volume"))), "orphans", 0, "missing_volume   p-v1", "StorageOS has listed 2 volumes, and there are records of 0.\n"},
 		"a record without status":   {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list", 0, "r-v1 ", "1 record has no status yet: where the copies are is not known. 1 record does not say yet which claim uses the volume.\n"},
 		"and no Lease":              {withBareRecord(answeringOf(0)).but(leasePath, nil), "nodes", 0, "worker-2 ", "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace storageos. 1 record has no status yet: where the copies are is not known.\n"},
 		"of which the copies tell":  {withBareRecord(answeringOf(0)).but(pvsPath, nil), "list --health Unknown", 0, "r-v3 ", "1 record has no status yet: where the copies are is not known. 1 record does not say yet which claim uses the volume.\n"},
@@ -184,7 +184,10 @@ func TestCommands(t *testing.T) {
 		"so is its copy":            {withKeptUnplaced(answeringOf(0)), "list --node worker-2", 0, "r-v2 ", ""},
 		"is on no node":             {withKept(answeringOf(0)), "nodes -o jsonpath={.items[0].name}", 0, "worker-1", ""},
 		"none has one":              {answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), volume("v1", pruned))).but(pvsPath, nil), "list", 2, "", "the CRD of the records is an older one"},
-		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans.", "Whether the records are up to date cannot be told: there is no Lease "},
+		"orphans":                   {answeringOf(0), "orphans", 0, "There are no orphans.\n", ""},
+		"orphans that are old":      {answeringOf(12 * minute), "orphans", 0, "There are no orphans among what is recorded.\n", "StorageOS was last listed completely 12m"},
+		"orphans of another driver": {answeringOf(0), "orphans --csi-driver typo", 0, "There are no orphans among what is recorded.\n", "Records name PersistentVolumes, and none is of the CSI driver typo (--csi-driver).\n"},
+		"orphans, and no Lease":     {answeringOf(0).but(leasePath), "orphans", 0, "There are no orphans among what is recorded.\n", "Whether the records are up to date cannot be told: there is no Lease "},
 		"nodes as an array":         {answeringOf(0), "nodes -o json", 0, "[\n    {\n        \"name\": ", ""},
 		"nodes in a template":       {answeringOf(0), "nodes -o jsonpath={.kind}", 0, "List", ""},
 		"orphans as an array":       {answeringOf(0), "orphans -o json", 0, "[]\n", ""},

@@ -114,7 +114,7 @@ func (d *drainCheck) read(ctx context.Context, kube kubernetes.Interface, client
 		return evidence{}, err
 	}
 	records, pvs, err := d.both(ctx, kube, client)
-	return evidence{beat: beat, csi: csi, records: theirs(records), pvs: pvs}, err
+	return evidence{beat: beat, csi: csi, records: theirs(records), pvs: pvs, driver: d.csiDriver}, err
 }
 
 // calledLikeIDs are doubts about nodes of Kubernetes without a CSINode, each of which is called as StorageOS
@@ -137,6 +137,9 @@ func calledLikeIDs(names []string, is evidence) []string {
 }
 
 func (d *drainCheck) show(f foretold) error {
+	if d.isDocument() { // which a template may leave without the end of a line
+		fmt.Fprintln(d.ErrOut, f.Summary)
+	}
 	if len(f.Volumes) > 0 || d.isDocument() {
 		var rows [][]any
 		for _, v := range f.Volumes {
@@ -144,7 +147,7 @@ func (d *drainCheck) show(f foretold) error {
 			if v.Attached {
 				attached = "yes"
 			}
-			rows = append(rows, []any{string(v.Outcome), v.Namespace, v.Claim, v.Name, spelled(v.Goes, false), spelled(v.Stays, true), attached, v.VolumeID})
+			rows = append(rows, []any{string(v.Outcome), v.Namespace, v.Claim, v.Name, spelled(v.Goes), spelled(v.Stays), attached, v.VolumeID})
 		}
 		found := asFindings(f.Volumes, func(v drainedEntry) string { return volumeName(v.Name) })
 		found.whole, found.document = f, f
@@ -152,9 +155,7 @@ func (d *drainCheck) show(f foretold) error {
 			return err
 		}
 	}
-	if d.isDocument() {
-		fmt.Fprintln(d.ErrOut, f.Summary)
-	} else {
+	if !d.isDocument() {
 		fmt.Fprintln(d.Out, f.Summary)
 	}
 	return nil

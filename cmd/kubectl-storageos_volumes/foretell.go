@@ -214,6 +214,15 @@ func unrecorded(records []v1.Volume, pvs []corev1.PersistentVolume) []string {
 	return []string{fmt.Sprintf("%d PersistentVolumes have no record, %s among them (see `kubectl storageos-volumes orphans`)", len(without), without[0])}
 }
 
+// strangeDriver says that there is no PersistentVolume of the driver although records name some, "" if
+// there is nothing strange: the driver may be mistyped.
+func strangeDriver(records []v1.Volume, pvs []corev1.PersistentVolume, driver string) string {
+	if len(pvs) > 0 || !slices.ContainsFunc(records, func(r v1.Volume) bool { return r.Status.PersistentVolume != nil }) {
+		return ""
+	}
+	return fmt.Sprintf("records name PersistentVolumes, and none is of the CSI driver %s (--csi-driver)", driver)
+}
+
 func entries(copies []record.Copy, called nodeNames) []copyEntry {
 	all := []copyEntry{}
 	for _, c := range copies {
@@ -227,14 +236,10 @@ func entries(copies []record.Copy, called nodeNames) []copyEntry {
 }
 
 // spelled are copies in a cell of a table.
-func spelled(copies []copyEntry, health bool) string {
+func spelled(copies []copyEntry) string {
 	var all []string
 	for _, c := range copies {
-		text := c.Role + " " + cmp.Or(c.Node, "somewhere")
-		if health {
-			text += " (" + c.Health + ")"
-		}
-		all = append(all, text)
+		all = append(all, fmt.Sprintf("%s %s (%s)", c.Role, cmp.Or(c.Node, "somewhere"), c.Health))
 	}
 	if len(all) == 0 {
 		return "-"

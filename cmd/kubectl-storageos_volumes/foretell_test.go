@@ -254,9 +254,9 @@ func TestForetoldTable(t *testing.T) {
 	if err := d.show(f); err != nil {
 		t.Fatal(err)
 	}
-	want := `OUTCOME    NAMESPACE   CLAIM   VOLUME   GOES               STAYS                    ATTACHED-THERE   VOLUME-ID
-Offline    team        data    r-v2     master worker-2    -                        yes              v2
-Degraded                       r-v1     replica worker-2   master host-a (online)                    v1
+	want := `OUTCOME    NAMESPACE   CLAIM   VOLUME   GOES                       STAYS                    ATTACHED-THERE   VOLUME-ID
+Offline    team        data    r-v2     master worker-2 (online)   -                        yes              v2
+Degraded                       r-v1     replica worker-2 (ready)   master host-a (online)                    v1
 ` + f.Summary + "\n"
 	if diff := cmp.Diff(want, stdout.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -270,7 +270,7 @@ func TestNodesWithoutName(t *testing.T) {
 	if got := row(&r, time.Now())[6]; got != "b" {
 		t.Errorf("it is attached on %q", got)
 	}
-	if got, want := spelled([]copyEntry{{Role: "replica", Health: "ready"}}, true), "replica somewhere (ready)"; got != want {
+	if got, want := spelled([]copyEntry{{Role: "replica", Health: "ready"}}), "replica somewhere (ready)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -46,18 +47,23 @@ func run(args []string, streams genericiooptions.IOStreams) int {
 	// Ctrl-C ends what runs; what was written for it is removed.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := cmd.ExecuteContext(ctx)
+	return ended(ctx, cmd.ExecuteContext(ctx), streams.ErrOut)
+}
+
+// ended says what is left to be said of a command that has ended, and returns the exit code.
+func ended(ctx context.Context, err error, stderr io.Writer) int {
 	if code, ok := errors.AsType[said](err); ok {
 		return int(code)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.Is(err, errNot):
-		fmt.Fprintln(streams.ErrOut, "error:", err)
-		return exitNot
-	default:
-		fmt.Fprintln(streams.ErrOut, "error:", err)
-		return exitError
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	fmt.Fprintln(stderr, "error:", err)
+	if errors.Is(err, errNot) {
+		return exitNot
+	}
+	return exitError
 }

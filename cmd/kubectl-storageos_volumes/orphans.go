@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,13 +85,17 @@ func (o *orphans) run(ctx context.Context) error {
 		return err
 	}
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
-	defer o.warn(doubts(records, beat, unknown, o.clock.now())) // after what was asked for
+	said := doubts(records, beat, unknown, o.clock.now())
+	if strange := strangeDriver(records, pvs, o.csiDriver); strange != "" {
+		said = strings.TrimSpace(said + " " + capital(strange) + ".")
+	}
+	defer o.warn(said) // after what was asked for
 	if len(found) == 0 && !o.isDocument() {
-		if beat.Invalid > 0 || beat.Unwritten > 0 {
-			fmt.Fprintln(o.Out, "There are no orphans among what is recorded.")
-			return nil
+		none := "There are no orphans."
+		if said != "" {
+			none = "There are no orphans among what is recorded."
 		}
-		fmt.Fprintln(o.Out, "There are no orphans.")
+		fmt.Fprintln(o.Out, none)
 		return nil
 	}
 	var rows [][]any

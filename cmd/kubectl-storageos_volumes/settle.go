@@ -29,6 +29,7 @@ type evidence struct {
 	csi     map[string]string // the IDs of nodes, by their names in Kubernetes
 	records []v1.Volume       // one of each volume
 	pvs     []corev1.PersistentVolume
+	driver  string // whose PersistentVolumes and nodes they are
 	older   string // what the CRD of the records drops
 }
 
@@ -36,8 +37,10 @@ type evidence struct {
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
-	if e.older != "" {
-		lasting = append(lasting, e.older)
+	for _, why := range []string{e.older, strangeDriver(e.records, e.pvs, e.driver)} {
+		if why != "" {
+			lasting = append(lasting, why)
+		}
 	}
 	reasons := []string{record.Waiting(e.records, e.beat), withoutStatus(e.records)}
 	if len(lasting) == 0 { // for which the numbers may differ

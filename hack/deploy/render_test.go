@@ -172,11 +172,11 @@ func TestChartIsKustomize(t *testing.T) {
 		values     map[string]any
 		objects    int
 	}{
-		"alone":        {nil, nil, 13},
-		"on OpenShift": {[]string{"openshift"}, map[string]any{"openshift": true}, 13},
+		"alone":        {nil, nil, 14},
+		"on OpenShift": {[]string{"openshift"}, map[string]any{"openshift": true}, 14},
 		"with everything": {
 			[]string{"claim-events", "service-monitor", "prometheus-rule", "dashboard"},
-			map[string]any{"claimEvents": true, "serviceMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled}, 18,
+			map[string]any{"claimEvents": true, "serviceMonitor": enabled, "prometheusRule": enabled, "dashboard": enabled}, 19,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,13 +232,16 @@ func TestValues(t *testing.T) {
 		"digest":      {map[string]any{"image": map[string]any{"repository": "example/x", "tag": "v9", "digest": digest}}, append(container, "image"), "example/x@" + digest},
 		"pull":        {map[string]any{"image": map[string]any{"pullPolicy": "Always"}}, append(container, "imagePullPolicy"), "Always"},
 		"pull secret": {map[string]any{"imagePullSecrets": []any{map[string]any{"name": "s"}}}, append(pod, "imagePullSecrets", 0, "name"), "s"},
+		"stopped":     {map[string]any{"replicas": 0}, []any{"spec", "replicas"}, 0.0},
 		"replicas":    {map[string]any{"replicas": 3}, []any{"spec", "replicas"}, 3.0},
 		"endpoint":    {map[string]any{"endpoint": "https://x:443"}, append(container, "args", 0), "-api-endpoint=https://x:443"},
 		"IPv6":        {map[string]any{"endpoint": "[fe80::1%25eth0]:5705"}, append(container, "args", 0), "-api-endpoint=[fe80::1%25eth0]:5705"},
+		"last port":   {map[string]any{"endpoint": "https://[::1]:65535/"}, append(container, "args", 0), "-api-endpoint=https://[::1]:65535/"},
 		"any case":    {map[string]any{"endpoint": "HTTP://Storageos.svc./"}, append(container, "args", 0), "-api-endpoint=HTTP://Storageos.svc./"},
 		"interval":    {map[string]any{"interval": "30s"}, append(container, "args", 1), "-api-poll-interval=30s"},
 		"no deletion": {map[string]any{"deleteOrphans": false}, append(container, "args", 3), "-delete-orphans=false"},
 		"extra args":  {map[string]any{"extraArgs": []any{"-v=4", "-workers=3"}}, append(container, "args", 4), "-workers=3"},
+		"another's":   {map[string]any{"extraArgs": []any{"-new"}, "image": map[string]any{"tag": "v9"}}, append(container, "args", 3), "-new"},
 		"secret":      {map[string]any{"secretName": "other"}, append(pod, "volumes", 0, "secret", "secretName"), "other"},
 		"resources":   {map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "1Gi"}}}, append(container, "resources", "limits", "memory"), "1Gi"},
 		"node":        {map[string]any{"nodeSelector": map[string]any{"a": "b"}}, append(pod, "nodeSelector", "a"), "b"},
@@ -313,7 +316,14 @@ func TestValuesLabels(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	for name, values := range map[string]map[string]any{
 		"unknown":            {"replicaCount": 3},
-		"no replicas":        {"replicas": 0},
+		"fewer than none":    {"replicas": -1},
+		"no port at all":     {"endpoint": "storageos:0"},
+		"port of a user":     {"endpoint": "http://storageos:65536/"},
+		"port beyond":        {"endpoint": "[::1]:99999"},
+		"no secret":          {"secretName": ""},
+		"secret's file":      {"secretName": "storageos_api"},
+		"flag mistyped":      {"extraArgs": []any{"-worker=3"}},
+		"flag and value":     {"extraArgs": []any{"-workers 3"}},
 		"no interval":        {"interval": "often"},
 		"interval 0":         {"interval": "0s"},
 		"interval 0.0":       {"interval": "0m0.0s"},

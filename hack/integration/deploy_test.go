@@ -164,6 +164,8 @@ func TestDeploy(t *testing.T) {
 
 	t.Run("status page", func(t *testing.T) { hasPage(t, first) })
 
+	t.Run("on call", e.tellsOnCall)
+
 	e.changes(first, filled)
 
 	e.must(first.cmd.Process.Signal(syscall.SIGTERM))

@@ -3,12 +3,15 @@ package integration
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -72,4 +75,40 @@ func (e *env) may(user, verb, subresource string, want bool) error {
 		err = fmt.Errorf("%s may %s volumes %s: %t, want %t", user, verb, subresource, review.Status.Allowed, want)
 	}
 	return err
+}
+
+// Who is on call reads with the rights that are meant for it what the plugin tells, and changes nothing.
+func (e *env) tellsOnCall(t *testing.T) {
+	t.Helper()
+	const user = "on-call"
+	e.kubectl("create", "clusterrolebinding", user, "--clusterrole=storageos-volume-sync-on-call", "--user="+user)
+	for _, node := range e.sim.Nodes() {
+		_, err := e.kube.StorageV1().CSINodes().Create(context.Background(), &storagev1.CSINode{
+			ObjectMeta: metav1.ObjectMeta{Name: node.Name},
+			Spec:       storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "csi.storageos.com", NodeID: node.ID}}},
+		}, metav1.CreateOptions{})
+		e.must(err)
+	}
+	node := e.sim.Nodes()[0].Name
+	_, err := e.kube.CoreV1().Nodes().Create(context.Background(), &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: node, Labels: map[string]string{"zone": "a"}},
+	}, metav1.CreateOptions{})
+	e.must(err)
+	path := filepath.Join(t.TempDir(), "kubectl-storageos_volumes")
+	build(t, "../../cmd/kubectl-storageos_volumes", path)
+	for args, want := range map[string]int{
+		"list": 0, "list --node " + node: 0, "nodes": 0, "orphans": 0,
+		"drain-check " + node: 1, "drain-check --selector zone=a": 1,
+	} {
+		out, said := e.plugin(path, want, append(strings.Fields(args), "--as", user, "--controller-namespace", deployNamespace)...)
+		if out == "" || said != "" {
+			t.Errorf("%s: %q, and it said %q", args, out, said)
+		}
+	}
+	if err := e.may(user, "delete", "", false); err != nil {
+		t.Error(err)
+	}
+	if err := e.may(user, "patch", "", false); err != nil {
+		t.Error(err)
+	}
 }

@@ -31,6 +31,7 @@ func release(w *world) {
 	}
 	w.keeps()
 	w.looks()
+	w.run("kubectl -n storageos create service clusterip storageos --tcp=5705")
 
 	changed := w.run(documented(w.t, upgrade+" "+rehearsed) + " --set replicas=3 --set resources.requests=null " +
 		documented(w.t, `--set priorityClassName=""`) + " " + documented(w.t, "--set openshift=true") + " --set image.digest=" + digest + " " +
@@ -62,6 +63,15 @@ func release(w *world) {
 		}
 	}
 	w.run("kubectl -n storageos delete secret older")
+	for endpoint, says := range map[string]bool{
+		"HTTPS://Storageos:5705/": false, "http://storageos/": false, "storageos.elsewhere": false, "10.0.0.1:5705": false, "[fe80::1]": false, "localhost": false,
+		"https://storage:5705/": true, "storageos-api": true,
+	} {
+		if notes := w.run(upgrade + " --dry-run=server --set endpoint=" + endpoint); strings.Contains(notes, "! There is no Service") != says {
+			w.t.Errorf("with endpoint=%s the notes say\n%s", endpoint, notes)
+		}
+	}
+	w.run("kubectl -n storageos delete service storageos")
 
 	w.run(strings.Replace(documented(w.t, "helm rollback storageos-volume-sync NUMBER --namespace storageos"), "NUMBER", "1", 1))
 	w.deployment(2, "spec", "replicas")
@@ -76,6 +86,13 @@ func release(w *world) {
 	w.deployment(ownImage+":"+w.version(), "spec", "template", "spec", "containers", 0, "image") // as it was set
 	w.keeps()
 
+	// Stopped by a value it stays so.
+	if notes := w.run(documented(w.t, upgrade+" --reset-then-reuse-values --set replicas=0")); !strings.Contains(notes, "It is stopped, as replicas is 0: no record changes any more.") {
+		w.t.Errorf("the notes do not say that it is stopped:\n%s", notes)
+	}
+	w.run(upgrade)
+	w.deployment(0, "spec", "replicas")
+
 	w.uninstalled()
 	w.run(install + " --values " + otherValues) // the same name: the CRD is its own still
 	w.showsEveryValue()
@@ -85,8 +102,14 @@ func release(w *world) {
 	w.refused(other, noOwner)
 	w.run(other + " --take-ownership")
 	w.keeps()
+	elsewhere := strings.Replace(install, "--namespace storageos", "--namespace elsewhere --create-namespace", 1) + " --take-ownership"
+	w.refused(elsewhere, "there is a controller in the namespace storageos, which would lose its rights to this one, in elsewhere")
+	w.keeps()
 	w.run("helm uninstall other --namespace storageos")
 	w.gone()
+	w.run(elsewhere)
+	w.run("helm uninstall storageos-volume-sync --namespace elsewhere")
+	w.run("kubectl delete namespace elsewhere")
 }
 
 var noted = regexp.MustCompile(`(?m)^ +(kubectl .*)$`)
@@ -94,12 +117,13 @@ var noted = regexp.MustCompile(`(?m)^ +(kubectl .*)$`)
 // notes does what the notes of an installation say, where nobody has made the Secret.
 func (w *world) notes(notes string) {
 	w.t.Helper()
-	if !strings.Contains(notes, "! There is no Secret storageos-api in this namespace") || strings.Contains(notes, "no CRD") {
+	if !strings.Contains(notes, "! There is no Secret storageos-api in this namespace") ||
+		!strings.Contains(notes, "! There is no Service storageos in this namespace") || strings.Contains(notes, "no CRD") {
 		w.t.Errorf("the notes do not say what is missing, or say what is not:\n%s", notes)
 	}
 	w.serves()
 	commands := noted.FindAllStringSubmatch(notes, -1)
-	if len(commands) != 3 {
+	if len(commands) != 5 {
 		w.t.Errorf("the notes have %d commands:\n%s", len(commands), notes)
 	}
 	for _, c := range commands {

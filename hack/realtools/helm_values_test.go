@@ -25,6 +25,9 @@ func TestHelmValues(t *testing.T) {
 			"nodeSelector.disk=1":              "'/nodeSelector/disk': got number, want string",
 			"interval=0s":                      "interval is 0s: it has to be longer than 0, such as 5s",
 			"interval=0m0.0s":                  "interval is 0m0.0s: it has to be longer than 0, such as 5s",
+			"endpoint=storageos:99999":         "endpoint is storageos:99999: its port has to be from 1 to 65535",
+			"secretName=a/b":                   "'/secretName': 'a/b' does not match",
+			"replicas=-1":                      "'/replicas': minimum: got -1, want 0",
 			"interval=often":                   "'/interval': 'often' does not match",
 			"extraArgs={delete-orphans}":       "'/extraArgs/0': 'delete-orphans' does not match",
 			"replicaCount=3":                   "'replicaCount' not allowed",
@@ -94,7 +97,9 @@ func TestHelmExtraArgs(t *testing.T) {
 			"extraArgs={--enable-leader-election=false}":                "extraArgs has the flag -enable-leader-election, which is always set: leave it out",
 			"extraArgs={-delete-orphans=false}":                         "extraArgs has the flag -delete-orphans, which the value deleteOrphans sets: use that",
 			"extraArgs={-namespace=x}":                                  "extraArgs has the flag -namespace: the Lease is in the namespace of the release",
-			"extraArgs={-delete-orphaned,-api-endpointed,-v=2}":         "",
+			"extraArgs={-delete-orphaned,-v=2}":                         `extraArgs has "-delete-orphaned", which is no flag of volume-sync-controller v0.1.0`,
+			"extraArgs={-workers 3}":                                    `extraArgs has "-workers 3", which is no flag of`,
+			"extraArgs={-delete-orphaned,-v=2},image.tag=v9":            "",
 			"extraArgs={-accept-cluster-id=-api-endpoint,-api-timeout}": "",
 		} {
 			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", set)

@@ -50,7 +50,13 @@ subjects:
 {{- end }}
 {{- end }}
 
-{{/* Of a flag that comes twice the last one counts, and another value would do nothing. */}}
+{{/* The flags of the program that is this chart's own version. */}}
+{{- define "flags" -}}
+accept-cluster-id add_dir_header alsologtostderr alsologtostderrthreshold api-ca-file api-endpoint api-poll-interval api-refresh-interval api-retry-interval api-secret-path api-timeout claim-events csi-driver delete-orphans early-reads enable-leader-election kube-api-burst kube-api-qps kubeconfig lease-duration legacy_stderr_threshold_behavior log_backtrace_at log_dir log_file log_file_max_size logging-format logtostderr mass-orphan-hold max-orphan-count max-orphan-percent metrics-addr namespace one_output orphan-grace-period profiling progress-interval renew-deadline resync-interval retry-period skip_headers skip_log_headers status-addr stderrthreshold v version vmodule workers
+{{- end }}
+
+{{/* Of a flag that comes twice the last one counts, and another value would do nothing. The flags of
+another image are its own. */}}
 {{- define "checkExtraArgs" -}}
 {{- $values := dict "api-endpoint" "endpoint" "api-poll-interval" "interval" "metrics-addr" "metricsPort" "claim-events" "claimEvents" "delete-orphans" "deleteOrphans" }}
 {{- range .Values.extraArgs }}
@@ -58,6 +64,9 @@ subjects:
 {{- with get $values $flag }}{{ fail (printf "extraArgs has the flag -%s, which the value %s sets: use that" $flag .) }}{{ end }}
 {{- if eq $flag "enable-leader-election" }}{{ fail "extraArgs has the flag -enable-leader-election, which is always set: leave it out" }}{{ end }}
 {{- if eq $flag "namespace" }}{{ fail "extraArgs has the flag -namespace: the Lease is in the namespace of the release, where the rights are" }}{{ end }}
+{{- if not (or $.Values.image.tag $.Values.image.digest (has $flag (include "flags" $ | splitList " "))) }}
+{{- fail (printf "extraArgs has %s, which is no flag of volume-sync-controller %s: its README lists them" (printf "-%s" $flag | quote) $.Chart.AppVersion) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -69,10 +78,30 @@ subjects:
 
 {{/* What a chart that has this one as a dependency may say of it; alone it would do nothing. */}}
 {{- define "checkEnabled" -}}
-{{- if eq (toString .Values.enabled) "false" }}{{ fail "enabled is for the condition of a dependency, and does nothing here: helm uninstall, or replicas" }}{{ end }}
+{{- if eq (toString .Values.enabled) "false" }}{{ fail "enabled is for the condition of a dependency, and does nothing here: helm uninstall, or replicas=0, is what you want" }}{{ end }}
 {{- end }}
 
 {{/* Of an interval of 0 the schema could say only that 'not' failed. */}}
 {{- define "checkInterval" -}}
 {{- if not (regexMatch "[1-9]" .Values.interval) }}{{ fail (printf "interval is %s: it has to be longer than 0, such as 5s" .Values.interval) }}{{ end }}
+{{- end }}
+
+{{/* The schema sees that it is a host, host:port or URL, and not how large the port is. */}}
+{{- define "checkEndpoint" -}}
+{{- with regexFind ":[0-9]+/?$" .Values.endpoint }}
+{{- if not (regexMatch "^:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/?$" .) }}
+{{- fail (printf "endpoint is %s: its port has to be from 1 to 65535" $.Values.endpoint) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* One controller keeps all records of a cluster, by rights that have one name: a second release, told
+to take ownership, would take them from the first. Without a cluster to ask nothing is found. */}}
+{{- define "checkAlone" -}}
+{{- $binding := lookup "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" "" (include "name" .) }}
+{{- range $binding.subjects }}
+{{- if ne (toString .namespace) $.Release.Namespace }}
+{{- fail (printf "there is a controller in the namespace %s, which would lose its rights to this one, in %s: one keeps all records of a cluster. Uninstall that one first, or install into its namespace" .namespace $.Release.Namespace) }}
+{{- end }}
+{{- end }}
 {{- end }}
