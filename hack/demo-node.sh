@@ -36,7 +36,7 @@ for image in storageos-simulator controller controller-next; do
 	quietly bin/devcluster load "bin/$image.tar"
 done
 
-echo 'demo: StorageOS, simulated, as a Pod'
+echo 'demo: StorageOS, simulated, as a Pod, with volumes that no claim uses'
 quietly kubectl apply -k hack/simulator/deploy
 quietly kubectl apply -f hack/demo/storageclass.yaml
 quietly kubectl rollout status --timeout=60s -n storageos deployment/storageos
