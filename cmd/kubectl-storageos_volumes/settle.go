@@ -77,7 +77,7 @@ func withoutStatus(records []v1.Volume) string {
 // settled reads, and does so again while nothing but what may be over in a moment is in doubt.
 // Who has to wait is told what for.
 func (c *cli) settled(ctx context.Context, read func() (evidence, error)) (evidence, []string, error) {
-	patience, told := settling, false
+	patience, told := settling, time.Duration(0)
 	for begun := time.Now(); ; {
 		e, err := read()
 		if err != nil {
@@ -91,8 +91,8 @@ func (c *cli) settled(ctx context.Context, read func() (evidence, error)) (evide
 		if len(lasting) > 0 || len(passing) == 0 || took >= patience {
 			return e, append(lasting, passing...), nil
 		}
-		if took > 0 && !told {
-			told = true
+		if took > 0 && told != patience {
+			told = patience
 			fmt.Fprintf(c.ErrOut, "Waiting for up to %v: %s.\n", patience, strings.Join(passing, "; "))
 		}
 		select {

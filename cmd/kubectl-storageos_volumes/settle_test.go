@@ -101,6 +101,27 @@ func TestSettled(t *testing.T) {
 	}
 }
 
+// Who waits for longer than was said is told so.
+func TestSettledLonger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		streams, _, _, stderr := genericiooptions.NewTestIOStreams()
+		_, _, err := (&cli{IOStreams: streams}).settled(t.Context(), func() (evidence, error) {
+			r := copies("v1", "a")
+			r.Annotations = map[string]string{v1.AnnotationClusterID: "c1"}
+			if time.Since(begun) >= 5*time.Second {
+				r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
+			}
+			return evidence{records: []v1.Volume{r}, beat: record.Heartbeat{Cluster: "c1", Completed: time.Now(), Recorded: time.Now(), Volumes: 2}}, nil
+		})
+		first, second, _ := strings.Cut(stderr.String(), "\n")
+		if err != nil || !strings.HasPrefix(first, "Waiting for up to 10s: StorageOS has listed 2 volumes, ") || !strings.HasPrefix(second, "Waiting for up to 25s: 1 record waits ") || time.Since(begun) != proving {
+			t.Errorf("%v after %v: %s", err, time.Since(begun), stderr)
+		}
+	})
+}
+
 // Nothing becomes of a volume that is proven gone, whatever its record says.
 func TestNotGone(t *testing.T) {
 	t.Parallel()
