@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
 // Many records of the replaced program, which name no cluster, lose their volumes at once. The word of
@@ -38,15 +39,13 @@ func TestHistoryVouched(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 0, nil, func(h *history) {
-				old := func(name, id string, age time.Duration) {
-					r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("u-" + name), CreationTimestamp: metav1.NewTime(time.Now().Add(-age))}}
-					r.Status.VolumeID = id
+				old := func(age time.Duration) {
+					r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: "b", UID: "u-b", CreationTimestamp: metav1.NewTime(time.Now().Add(-age))}}
+					r.Status.VolumeID = "b"
 					h.records.store(nil, r)
 				}
-				for n := range many {
-					name, id := fmt.Sprint("data", n), fmt.Sprint("a", n)
-					old(name, id, time.Hour)
-					h.setPV(nil, boundPV(name, id))
+				for n, id := range h.ofReplaced(many) {
+					h.setPV(nil, boundPV(fmt.Sprint("data", n), id))
 				}
 				h.api.ClusterID = "answers"
 				if tc.volume != "" {
@@ -54,9 +53,9 @@ func TestHistoryVouched(t *testing.T) {
 				}
 				switch {
 				case tc.made < 0:
-					old("b", "b", time.Hour)
+					old(time.Hour)
 				case tc.made > 0:
-					old("b", "b", tc.made)
+					old(tc.made)
 					h.edit("b", func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, "answers") })
 				}
 				h.lead()
@@ -90,17 +89,11 @@ func TestHistoryVouchedLater(t *testing.T) {
 			t.Parallel()
 			told(t, 0, nil, func(h *history) {
 				h.api.ClusterID = ""
-				for n := range 100 {
-					age := time.Hour
+				for n, id := range h.ofReplaced(100) {
 					if n < 40 {
-						age = gone
+						h.edit(fmt.Sprint("data", n), func(r *v1.Volume) { r.CreationTimestamp = metav1.NewTime(time.Now().Add(-gone)) })
 					}
-					r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
-						Name: fmt.Sprint("data", n), UID: types.UID(fmt.Sprint("u", n)), CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
-					}}
-					r.Status.VolumeID = fmt.Sprint("a", n)
-					h.records.store(nil, r)
-					h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("a%d 1", n))
+					h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
 				}
 				h.lead()
 				h.polls(12)
@@ -109,6 +102,108 @@ func TestHistoryVouchedLater(t *testing.T) {
 				h.polls(15 * 12) // longer than the hold
 				if n := len(h.records.records); n != 60 {
 					t.Errorf("%d records are left, want 60", n)
+				}
+			})
+		})
+	}
+}
+
+// ofReplaced makes records of the replaced program, which are an hour old: data0 of the volume a0, and so on.
+func (h *history) ofReplaced(many int) (ids []string) {
+	for n := range many {
+		id := fmt.Sprint("a", n)
+		r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{
+			Name: fmt.Sprint("data", n), UID: types.UID(fmt.Sprint("u", n)), CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour)),
+		}}
+		r.Status.VolumeID = id
+		h.records.store(nil, r)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// failsAtCluster has StorageOS answer so when it is asked which cluster it is, until that is nil.
+func (h *history) failsAtCluster(err error) {
+	h.api.Fail = func(call string, _ int) error {
+		if call == "cluster" {
+			return err
+		}
+		return nil
+	}
+}
+
+// That the cluster does not tell its name at first keeps no record whose volume was gone before.
+func TestHistoryVouchedAfterFailures(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err   error
+		polls int
+	}{"it never fails": {nil, 0}, "it fails once": {errDown, 1}, "it fails": {errDown, 6}, "it refuses": {storageostest.Forbidden, 6}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, nil, func(h *history) {
+				for _, id := range h.ofReplaced(100)[40:] {
+					h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
+				}
+				h.failsAtCluster(tc.err)
+				h.lead()
+				h.polls(tc.polls)
+				h.failsAtCluster(nil)
+				h.polls(15 * 12) // longer than the hold
+				if n := len(h.records.records); n != 60 {
+					t.Errorf("%d records are left, want 60", n)
+				}
+			})
+		})
+	}
+}
+
+// Records were adopted while their cluster did not tell its name. Another one that tells its own does not count
+// for them, though a record of its own volumes names none: by a hand, or as it refused to tell its name for once.
+func TestHistoryVouchedByStranger(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err             error // of the first cluster
+		refuses, edited bool  // by the stranger, by a hand
+	}{
+		"the first told its name":              {nil, true, true},
+		"it did not, and nothing else":         {errDown, false, false},
+		"it did not, and the stranger refuses": {errDown, true, false},
+		"it did not, and a hand":               {errDown, false, true},
+		"it refused, and a hand":               {storageostest.Forbidden, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, nil, func(h *history) {
+				const many = 40
+				for n, id := range h.ofReplaced(many) {
+					h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
+					h.setPV(nil, boundPV(fmt.Sprint("data", n), id))
+				}
+				h.failsAtCluster(tc.err)
+				h.lead()
+				h.polls(3)
+				h.api.Lists["one"], h.api.ClusterID = []string{"b1 1"}, "stranger"
+				h.failsAtCluster(nil)
+				h.polls(3)
+				if tc.refuses {
+					h.failsAtCluster(storageostest.Forbidden)
+					h.api.Lists["one"] = []string{"b1 1", "b2 1"}
+					h.polls(1)
+					h.failsAtCluster(nil)
+				}
+				h.polls(1)
+				if tc.edited {
+					h.edit("b1", func(r *v1.Volume) {
+						delete(r.Annotations, v1.AnnotationClusterID)
+						delete(r.Labels, v1.LabelVolumeID)
+					})
+				}
+				h.polls(15 * 12) // longer than the hold
+				for n := range many {
+					if name := fmt.Sprint("data", n); h.records.records[name] == nil {
+						t.Errorf("the record %s of a living volume was deleted", name)
+					}
 				}
 			})
 		})

@@ -193,11 +193,12 @@ func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 	}
 }
 
-// surelyKnown tells whether who answers has listed the volume of an older record. Whether a process has
-// seen that one named no cluster once is for the process to know.
+// surelyKnown tells whether who answers has listed the volume of an older record, when that was there.
+// Whether a process has seen that one named no cluster once is for the process to know.
 func (m *model) surelyKnown(w *witness, r *v1.Volume) bool {
 	for _, other := range m.records.records {
-		if w.listed[w.word][other.Labels[v1.LabelVolumeID]] && other.CreationTimestamp.Before(&r.CreationTimestamp) {
+		created := other.CreationTimestamp
+		if w.listed[w.word][other.Labels[v1.LabelVolumeID]].After(created.Add(time.Second)) && created.Before(&r.CreationTimestamp) {
 			return true
 		}
 	}
@@ -213,11 +214,15 @@ func (m *model) known(w *witness, r *v1.Volume) bool {
 }
 
 // learn takes down the oldest record of those whose volumes who answers has listed: the zero time, if it
-// named no cluster once.
+// named no cluster once. One that has gone since a cache may have had still.
 func (m *model) learn(w *witness) {
-	for _, r := range m.records.records {
+	for _, change := range m.records.history {
+		r := change.obj
+		if r == nil {
+			continue
+		}
 		for _, id := range []string{r.Labels[v1.LabelVolumeID], r.Status.VolumeID} {
-			if !w.listed[w.word][id] {
+			if w.listed[w.word][id].IsZero() {
 				continue
 			}
 			created := r.CreationTimestamp.Time

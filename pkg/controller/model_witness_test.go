@@ -28,8 +28,8 @@ type witness struct {
 	took  time.Duration        // the length of the last complete listing
 	lists map[string]wholeList // the last whole list of each namespace
 
-	listed map[string]map[string]bool // volumes that a cluster has listed, by its name
-	knew   map[string]time.Time       // by its name, the oldest record whose volume a cluster has listed
+	listed map[string]map[string]time.Time // when a cluster has listed volumes last, by its name
+	knew   map[string]time.Time            // by its name, the oldest record whose volume a cluster has listed
 
 	answering string // who answered the last complete listing
 }
@@ -73,7 +73,7 @@ func activityOf(ctx context.Context) *activity {
 }
 
 func newWitness(api *storageostest.API, interval time.Duration) *witness {
-	return &witness{API: api, interval: interval, shown: map[string]int{}, lists: map[string]wholeList{}, listed: map[string]map[string]bool{}, knew: map[string]time.Time{}}
+	return &witness{API: api, interval: interval, shown: map[string]int{}, lists: map[string]wholeList{}, listed: map[string]map[string]time.Time{}, knew: map[string]time.Time{}}
 }
 
 func (w *witness) Cluster(ctx context.Context) (string, error) {
@@ -197,10 +197,10 @@ func (w *witness) end(a *activity) {
 	}
 	if cluster, ok := a.agreed(); ok {
 		if w.listed[cluster] == nil {
-			w.listed[cluster] = map[string]bool{}
+			w.listed[cluster] = map[string]time.Time{}
 		}
 		for id := range a.shown {
-			w.listed[cluster][id] = true
+			w.listed[cluster][id] = time.Now()
 		}
 	}
 }

@@ -9,16 +9,49 @@ import "github.com/storageos/volume-sync-controller/pkg/controller/internal/stat
 type Voucher struct {
 	Is      bool
 	Created int64 // that record, in Unix seconds; 0 if it counts for all
-	Unnamed bool  // one was recorded while no cluster told its name: it counts for others that were
+	Unnamed bool  // one was recorded before a cluster told its name: it counts for others that name none
 }
 
-// VoucherOf is what a record vouches by whose volume the cluster lists. One of the replaced program has
-// no label yet.
-func VoucherOf(r *state.Record, cluster string) Voucher {
-	if r.ClusterID.Value() == "" && (r.LabelID == "" || cluster == "") {
-		return Voucher{Is: true}
+// origin is what a record was when this process first saw it. A hand may take a name and a label away, and a
+// cluster refuse to tell its name, at any time: neither makes it another.
+type origin byte
+
+const (
+	ofReplaced origin = iota + 1 // of the replaced program: it had neither a label nor a cluster
+	ofUnnamed                    // recorded before a cluster told its name
+	ofNamed                      // it named its cluster, or one had told its name before it was recorded
+)
+
+func (o *Observation) origin() origin {
+	switch {
+	case o.Record == nil:
+		return 0
+	case o.Memory.origin != 0:
+		return o.Memory.origin
+	case o.Record.ClusterID.Value() != "":
+		return ofNamed
+	case o.Record.LabelID == "":
+		return ofReplaced
+	case o.Source.Named:
+		return ofNamed
+	default:
+		return ofUnnamed
 	}
-	return Voucher{Is: true, Created: r.Created, Unnamed: r.ClusterID.Value() == ""}
+}
+
+// Voucher is what the record of a listed volume vouches by, for the cluster that has listed it.
+func (o *Observation) Voucher() Voucher {
+	if o.Source.Presence != Present || o.Record == nil || !o.Source.ClusterVerified {
+		return Voucher{}
+	}
+	by := Voucher{Is: true, Created: o.Record.Created}
+	if o.Record.ClusterID.Value() == "" {
+		from := o.origin()
+		if by.Unnamed = from == ofUnnamed; from == ofReplaced || o.Source.Cluster == "" {
+			return Voucher{Is: true}
+		}
+	}
+	return by
 }
 
 // Counts tells whether it counts for a record that names no cluster.
@@ -40,10 +73,4 @@ func (v Voucher) With(other Voucher) Voucher {
 		return v
 	}
 	return Voucher{true, min(v.Created, other.Created), v.Unnamed || other.Unnamed}
-}
-
-// Vouches tells whether the volume that is observed is one by which its cluster is vouched for better
-// than before.
-func (o *Observation) Vouches() bool {
-	return o.Source.Presence == Present && o.Record != nil && o.Source.ClusterVerified && VoucherOf(o.Record, o.Source.Cluster).Better(o.Source.Voucher)
 }
