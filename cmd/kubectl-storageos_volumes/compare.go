@@ -133,8 +133,10 @@ func differences(w *world, records []v1.Volume, pvs map[string][]corev1.Persiste
 			continue
 		}
 		for _, r := range mine {
-			if !isAbsent(r) { // else it says so itself
+			if !isAbsent(r) {
 				found = append(found, difference{"Volume/" + r.Name, id, "", "not there", "a record that says it is"})
+			} else if len(mine) == 1 && r.DeletionTimestamp == nil && w.judges(r) {
+				found = append(found, w.absent(r, id, pvs[id])...)
 			}
 		}
 	}
@@ -154,14 +156,44 @@ func differences(w *world, records []v1.Volume, pvs map[string][]corev1.Persiste
 	return found
 }
 
+// differing adds to what is found where a record does not say what is wanted.
+func differing(r *v1.Volume, id string, found *[]difference) func(field string, want, got any) {
+	return func(field string, want, got any) {
+		if a, b := text(want), text(got); a != b {
+			*found = append(*found, difference{"Volume/" + r.Name, id, field, a, b})
+		}
+	}
+}
+
+// judges tells whether a record is of this cluster, as far as anybody knows.
+func (w *world) judges(r *v1.Volume) bool {
+	named := r.Annotations[v1.AnnotationClusterID]
+	return named == "" || w.cluster == "" || named == w.cluster
+}
+
+// absent compares the record of a volume that is not listed, and which says so: it says that of its health too.
+// What else it says is of before, but for a PersistentVolume that is there.
+func (w *world) absent(r *v1.Volume, id string, pvs []corev1.PersistentVolume) []difference {
+	var found []difference
+	differs := differing(r, id, &found)
+	if isPruned(r) && !w.currentCRD {
+		return nil
+	}
+	differs("status.health", v1.HealthUnknown, r.Status.Health)
+	differs("status.ready", "", r.Status.Ready)
+	said := map[string]record.Condition{v1.ConditionPresent: record.NotListed, v1.ConditionHealthy: record.HealthNotListed.Condition}
+	if pv := joined(pvs); pv != nil {
+		differs("status.persistentVolume", pv, r.Status.PersistentVolume)
+		said[v1.ConditionBound] = record.BoundIn(corev1.PersistentVolumePhase(pv.Phase))
+	}
+	conditions(said, r, differs)
+	return found
+}
+
 // record compares a record, field by field.
 func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.PersistentVolume) []difference {
 	var found []difference
-	differs := func(field string, want, got any) {
-		if a, b := text(want), text(got); a != b {
-			found = append(found, difference{"Volume/" + r.Name, id, field, a, b})
-		}
-	}
+	differs := differing(r, id, &found)
 	if s.err != nil {
 		differs("", "cannot be read: "+s.err.Error(), "recorded as it was")
 		return found
@@ -171,6 +203,7 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 		differs("", "cannot be recorded: "+err.Error(), "recorded as it was")
 		return found
 	}
+	differs("volume-id", id, r.Labels[v1.LabelVolumeID])
 	differs("absent-since", "", r.Annotations[v1.AnnotationAbsentSince])
 	if w.cluster != "" {
 		differs("cluster-id", w.cluster, r.Annotations[v1.AnnotationClusterID])
@@ -198,24 +231,28 @@ func (w *world) record(r *v1.Volume, id string, s sight, pvs []corev1.Persistent
 	fields("status.", want.Status, got, differs)
 	if !pruned {
 		differs("status.persistentVolume", joined(pvs), join)
-		conditions(want, r, joined(pvs), differs)
+		conditions(map[string]record.Condition{
+			v1.ConditionPresent: record.Listed, v1.ConditionHealthy: want.HealthStatus().Condition, v1.ConditionBound: bound(r, joined(pvs)),
+		}, r, differs)
 	}
 	return found
 }
 
-// conditions compares what a record concludes. For how long nobody has claimed a volume is the
-// controller's to know.
-func conditions(want record.Content, r *v1.Volume, pv *v1.PersistentVolumeStatus, differs func(field string, want, got any)) {
-	bound := record.ReadCondition(r, v1.ConditionBound)
-	if bound != record.Unclaimed || pv != nil {
-		bound = record.NoPersistentVolume
-	}
+// bound is what a record concludes of the PersistentVolume. For how long nobody has claimed a volume is
+// the controller's to know.
+func bound(r *v1.Volume, pv *v1.PersistentVolumeStatus) record.Condition {
 	if pv != nil {
-		bound = record.BoundIn(corev1.PersistentVolumePhase(pv.Phase))
+		return record.BoundIn(corev1.PersistentVolumePhase(pv.Phase))
 	}
-	for kind, c := range map[string]record.Condition{
-		v1.ConditionPresent: record.Listed, v1.ConditionHealthy: want.HealthStatus().Condition, v1.ConditionBound: bound,
-	} {
+	if is := record.ReadCondition(r, v1.ConditionBound); is == record.Unclaimed {
+		return is
+	}
+	return record.NoPersistentVolume
+}
+
+// conditions compares what a record concludes.
+func conditions(want map[string]record.Condition, r *v1.Volume, differs func(field string, want, got any)) {
+	for kind, c := range want {
 		got := record.ReadCondition(r, kind)
 		differs("status.conditions."+kind, string(c.Status)+" "+c.Reason, string(got.Status)+" "+got.Reason)
 	}

@@ -53,6 +53,19 @@ func agreeing(t *testing.T) (*world, *v1.Volume, *corev1.PersistentVolume) {
 	return w, r.DeepCopy(), pv
 }
 
+// notListed takes the volume away, and has the record say so.
+func notListed(w *world, r *v1.Volume) {
+	clear(w.volumes)
+	r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
+	record.NotListed.Apply(r, v1.ConditionPresent, old.Time)
+	record.HealthNotListed.Apply(r, old.Time)
+}
+
+// meant is a PersistentVolume whose volume is meant to go with it.
+func meant(pv *corev1.PersistentVolume) {
+	pv.Status.Phase, pv.Spec.PersistentVolumeReclaimPolicy = corev1.VolumeReleased, corev1.PersistentVolumeReclaimDelete
+}
+
 // Each way in which the three can disagree is found, and named.
 func TestDifferences(t *testing.T) {
 	t.Parallel()
@@ -64,6 +77,7 @@ func TestDifferences(t *testing.T) {
 		"they agree":            {func(*world, *v1.Volume, *corev1.PersistentVolume) {}, nil},
 		"size":                  {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.SizeBytes = 1 }, []string{"Volume/pvc-1 spec.sizeBytes"}},
 		"labels":                {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Spec.ConfigLabels = nil }, []string{"Volume/pvc-1 spec.configLabels"}},
+		"label":                 {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { delete(r.Labels, v1.LabelVolumeID) }, []string{"Volume/pvc-1 volume-id"}},
 		"attached":              {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.AttachedOn = "n2" }, []string{"Volume/pvc-1 status.attachedOn"}},
 		"health":                {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Health = "Offline" }, []string{"Volume/pvc-1 status.health"}},
 		"host name":             {func(_ *world, r *v1.Volume, _ *corev1.PersistentVolume) { r.Status.Master.Hostname = "x" }, []string{"Volume/pvc-1 status.master"}},
@@ -124,16 +138,45 @@ func TestDifferences(t *testing.T) {
 			func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) { clear(w.volumes) }, []string{"PersistentVolume/pvc-1 ", "Volume/pvc-1 "},
 		},
 		"no such volume, which the record says": {
-			func(w *world, r *v1.Volume, _ *corev1.PersistentVolume) {
-				clear(w.volumes)
-				r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
-			}, []string{"PersistentVolume/pvc-1 "},
+			func(w *world, r *v1.Volume, _ *corev1.PersistentVolume) { notListed(w, r) }, []string{"PersistentVolume/pvc-1 "},
+		},
+		"no such volume, and the record says that it is well": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				well := *r.Status.DeepCopy()
+				notListed(w, r)
+				r.Status = well
+				meant(pv)
+				r.Status.PersistentVolume = joined([]corev1.PersistentVolume{*pv})
+				record.BoundIn(corev1.VolumeReleased).Apply(r, v1.ConditionBound, old.Time)
+			}, []string{"Volume/pvc-1 status.conditions.Healthy", "Volume/pvc-1 status.conditions.Present", "Volume/pvc-1 status.health", "Volume/pvc-1 status.ready"},
+		},
+		"no such volume, and the record says another phase": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) { notListed(w, r); meant(pv) },
+			[]string{"Volume/pvc-1 status.conditions.Bound", "Volume/pvc-1 status.persistentVolume"},
+		},
+		"no such volume of another cluster": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				meant(pv)
+				w.cluster = "c2"
+			}, nil,
+		},
+		"no such volume, and the record goes": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				meant(pv)
+				r.DeletionTimestamp = &old
+			}, nil,
+		},
+		"no such volume, in the older CRD": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) { notListed(w, r); meant(pv); pruned(r) }, nil,
 		},
 		"no such volume, which was asked for": {
 			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
-				clear(w.volumes)
-				r.Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
-				pv.Status.Phase, pv.Spec.PersistentVolumeReclaimPolicy = corev1.VolumeReleased, corev1.PersistentVolumeReclaimDelete
+				notListed(w, r)
+				meant(pv)
+				r.Status.PersistentVolume = joined([]corev1.PersistentVolume{*pv})
+				record.BoundIn(corev1.VolumeReleased).Apply(r, v1.ConditionBound, old.Time)
 			}, nil,
 		},
 		"not to be read": {func(w *world, _ *v1.Volume, _ *corev1.PersistentVolume) {
