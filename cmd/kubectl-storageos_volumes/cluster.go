@@ -20,6 +20,14 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
+// withRole names who has the right that is missing, if that is what an error is about.
+func withRole(err error) error {
+	if apierrors.IsForbidden(err) {
+		return fmt.Errorf("%w: the ClusterRole storageos-volume-sync-on-call has that right", err)
+	}
+	return err
+}
+
 // both reads records and PersistentVolumes, of which there may be many, at the same time.
 func (c *cli) both(ctx context.Context, kube kubernetes.Interface, client versioned.Interface) ([]v1.Volume, []corev1.PersistentVolume, error) {
 	var pvs []corev1.PersistentVolume
@@ -48,7 +56,7 @@ func theirs(records []v1.Volume) []v1.Volume {
 func selectNodes(ctx context.Context, kube kubernetes.Interface, selector string) ([]string, error) {
 	nodes, err := kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return nil, fmt.Errorf("listing nodes with the labels %q: %w", selector, err)
+		return nil, fmt.Errorf("listing nodes with the labels %q: %w", selector, withRole(err))
 	}
 	var names []string
 	for _, n := range nodes.Items {
@@ -68,7 +76,7 @@ func (c *cli) csiNodes(ctx context.Context, kube kubernetes.Interface) (map[stri
 	for {
 		list, err := kube.StorageV1().CSINodes().List(ctx, options)
 		if err != nil {
-			return nil, fmt.Errorf("listing CSINodes, which say which of StorageOS's nodes a node is: %w", err)
+			return nil, fmt.Errorf("listing CSINodes, which say which of StorageOS's nodes a node is: %w", withRole(err))
 		}
 		for _, n := range list.Items {
 			for _, driver := range n.Spec.Drivers {
@@ -100,7 +108,7 @@ func (c *cli) olderCRD(ctx context.Context) (string, error) {
 		return "", errNoCRD
 	}
 	if err != nil {
-		return "", fmt.Errorf("looking whether the CRD of the records keeps all that is written: %w", err)
+		return "", fmt.Errorf("looking whether the CRD of the records keeps all that is written: %w", withRole(err))
 	}
 	if lacks := record.LackingFields(crd.Object); len(lacks) > 0 {
 		return fmt.Sprintf("the CRD of the records is older than this plugin and drops %s (the current one: deploy/crd, or crds.yaml of the release)", strings.Join(lacks, ", ")), nil

@@ -156,7 +156,7 @@ func (c *cli) listPersistentVolumes(ctx context.Context, client kubernetes.Inter
 	for {
 		list, err := client.CoreV1().PersistentVolumes().List(ctx, options)
 		if apierrors.IsForbidden(err) {
-			return nil, fmt.Errorf("%w: ask for the right to list persistentvolumes", err)
+			return nil, fmt.Errorf("listing PersistentVolumes: %w", withRole(err))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listing PersistentVolumes: %w", err)

@@ -251,7 +251,7 @@ func TestMistakes(t *testing.T) {
 		"orphans now":                       `orphans takes no names, and "now" is one: see `,
 		"nodes now":                         `nodes takes no names`,
 		"verify now":                        `verify takes no names`,
-		"drain-check":                       "name the nodes or say --selector, not both",
+		"drain-check":                       "name the nodes, or say --selector: ",
 		"drain-check a -l b=c":              "name the nodes or say --selector, not both",
 		"list --nonsense":                   "unknown flag: --nonsense",
 		"nonsense":                          "unknown command",

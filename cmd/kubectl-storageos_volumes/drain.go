@@ -62,7 +62,10 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	if slices.Contains(names, "") {
 		return errors.New("one of the nodes has an empty name: is a variable unset? `kubectl storageos-volumes drain-check NODE...`")
 	}
-	if (len(names) == 0) == (d.selector == "") {
+	switch {
+	case len(names) == 0 && d.selector == "":
+		return errors.New("name the nodes, or say --selector: `kubectl storageos-volumes drain-check NODE...`")
+	case len(names) > 0 && d.selector != "":
 		return errors.New("name the nodes or say --selector, not both: `kubectl storageos-volumes drain-check NODE...`")
 	}
 	kube, client, err := d.clients()

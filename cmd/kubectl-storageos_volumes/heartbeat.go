@@ -21,7 +21,7 @@ func (c *cli) heartbeat(ctx context.Context, kube kubernetes.Interface) (record.
 	case apierrors.IsNotFound(err):
 		return record.Heartbeat{}, fmt.Errorf("there is no Lease of the listings in namespace %s: the controller has not listed StorageOS completely yet, or runs elsewhere (--controller-namespace)", c.controllerNamespace)
 	case apierrors.IsForbidden(err):
-		return record.Heartbeat{}, fmt.Errorf("there is no right to get the Lease %s in namespace %s", record.HeartbeatName, c.controllerNamespace)
+		return record.Heartbeat{}, fmt.Errorf("there is no right to get the Lease %s in namespace %s, which the ClusterRole storageos-volume-sync-on-call has", record.HeartbeatName, c.controllerNamespace)
 	case err != nil:
 		return record.Heartbeat{}, fmt.Errorf("reading the Lease that says when StorageOS was last listed: %w", err)
 	}

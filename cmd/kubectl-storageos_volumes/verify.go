@@ -241,7 +241,7 @@ func (v *verify) compare(ctx context.Context, kube kubernetes.Interface, client 
 			absent++
 		}
 	}
-	counted := fmt.Sprintf("%d volumes, %d records and %d PersistentVolumes", len(world.volumes), len(records), len(pvs))
+	counted := fmt.Sprintf("%d volumes, %d records and %d %s", len(world.volumes), len(records), len(pvs), verb(len(pvs), "PersistentVolume", "PersistentVolumes"))
 	if absent > 0 {
 		counted += fmt.Sprintf(" (%d records say that StorageOS does not list their volume)", absent)
 	}

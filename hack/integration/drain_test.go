@@ -217,7 +217,7 @@ func (e *env) showsViewers(path, id string) {
 	}, metav1.CreateOptions{})
 	e.must(err)
 	e.eventually("who is bound may list volumes", 20*time.Second, func() error { return e.may("viewer", "list", "", true) })
-	const unknown = "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace default.\n"
+	const unknown = "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace default, which the ClusterRole storageos-volume-sync-on-call has.\n"
 	if out, said := e.plugin(path, 2, "list", "--node", "worker-2", "--as", "viewer"); out != "" ||
 		!strings.Contains(said, "which of StorageOS's nodes worker-2 is cannot be told: ") {
 		e.t.Errorf("without a right to CSINodes: %q\n%s", said, out)

@@ -102,6 +102,7 @@ func release(w *world) {
 	w.refused(other, noOwner)
 	w.run(other + " --take-ownership")
 	w.keeps()
+	w.refused(install+" --take-ownership", "the release other has installed the controller here: upgrade that one, or uninstall it first")
 	elsewhere := strings.Replace(install, "--namespace storageos", "--namespace elsewhere --create-namespace", 1) + " --take-ownership"
 	w.refused(elsewhere, "there is a controller in the namespace storageos, which would lose its rights to this one, in elsewhere")
 	w.keeps()

@@ -32,6 +32,7 @@ func TestHelmValues(t *testing.T) {
 			"extraArgs={delete-orphans}":       "'/extraArgs/0': 'delete-orphans' does not match",
 			"replicaCount=3":                   "'replicaCount' not allowed",
 			"serviceMonitor=true":              "'/serviceMonitor': got boolean, want object",
+			"metricsPort=8081":                 "metricsPort is 8081, which is the status page's: use another",
 			"metricsPort=80":                   "'/metricsPort'",
 			"podLabels.a/b/c=x":                "'/podLabels': additional properties 'a/b/c' not allowed",
 			"nodeSelector.a/b/c=x":             "'/nodeSelector': additional properties 'a/b/c' not allowed",

@@ -81,6 +81,11 @@ another image are its own. */}}
 {{- if eq (toString .Values.enabled) "false" }}{{ fail "enabled is for the condition of a dependency, and does nothing here: helm uninstall, or replicas=0, is what you want" }}{{ end }}
 {{- end }}
 
+{{/* Of the port of the status page the schema could say only that 'not' failed. */}}
+{{- define "checkMetricsPort" -}}
+{{- if eq (int .Values.metricsPort) 8081 }}{{ fail "metricsPort is 8081, which is the status page's: use another" }}{{ end }}
+{{- end }}
+
 {{/* Of an interval of 0 the schema could say only that 'not' failed. */}}
 {{- define "checkInterval" -}}
 {{- if not (regexMatch "[1-9]" .Values.interval) }}{{ fail (printf "interval is %s: it has to be longer than 0, such as 5s" .Values.interval) }}{{ end }}
@@ -96,12 +101,18 @@ another image are its own. */}}
 {{- end }}
 
 {{/* One controller keeps all records of a cluster, by rights that have one name: a second release, told
-to take ownership, would take them from the first. Without a cluster to ask nothing is found. */}}
+to take ownership, would take them from the first, and its uninstallation remove them. Without a cluster to
+ask nothing is found. */}}
 {{- define "checkAlone" -}}
 {{- $binding := lookup "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" "" (include "name" .) }}
 {{- range $binding.subjects }}
 {{- if ne (toString .namespace) $.Release.Namespace }}
 {{- fail (printf "there is a controller in the namespace %s, which would lose its rights to this one, in %s: one keeps all records of a cluster. Uninstall that one first, or install into its namespace" .namespace $.Release.Namespace) }}
+{{- end }}
+{{- end }}
+{{- with dig "metadata" "annotations" "meta.helm.sh/release-name" "" $binding }}
+{{- if ne . $.Release.Name }}
+{{- fail (printf "the release %s has installed the controller here: upgrade that one, or uninstall it first" .) }}
 {{- end }}
 {{- end }}
 {{- end }}

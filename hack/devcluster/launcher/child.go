@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -32,6 +33,8 @@ func (c *cluster) run(name string, command []string, args ...string) error {
 	args = append(append([]string{}, command[1:]...), args...)
 	ch := &child{cmd: exec.Command(command[0], args...), done: make(chan struct{})}
 	ch.cmd.Stdout, ch.cmd.Stderr = log, log
+	// Some sidecars prefer this variable to their flag, and would serve whatever cluster it names.
+	ch.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "KUBECONFIG=") })
 	// It dies with this process, whatever becomes of it, and does not get the
 	// Ctrl-C that is meant for this process.
 	ch.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
