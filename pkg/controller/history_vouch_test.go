@@ -81,17 +81,21 @@ func TestHistoryVouched(t *testing.T) {
 	}
 }
 
-// Records that were adopted while the cluster did not tell its name vouch for each other when it does.
+// Records that were adopted while the cluster did not tell its name vouch, when it does, for those that are
+// not older: one that names no cluster may have been made since, for a volume of another.
 func TestHistoryVouchedLater(t *testing.T) {
 	t.Parallel()
-	for name, gone := range map[string]time.Duration{"those gone are older": 2 * time.Hour, "all are as old": time.Hour, "those gone are younger": time.Minute} {
+	for name, tc := range map[string]struct {
+		gone time.Duration // how old those are whose volumes go
+		left int
+	}{"those gone are older": {2 * time.Hour, 100}, "all are as old": {time.Hour, 60}, "those gone are younger": {time.Minute, 60}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 0, nil, func(h *history) {
 				h.api.ClusterID = ""
 				for n, id := range h.ofReplaced(100) {
 					if n < 40 {
-						h.edit(fmt.Sprint("data", n), func(r *v1.Volume) { r.CreationTimestamp = metav1.NewTime(time.Now().Add(-gone)) })
+						h.edit(fmt.Sprint("data", n), func(r *v1.Volume) { r.CreationTimestamp = metav1.NewTime(time.Now().Add(-tc.gone)) })
 					}
 					h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
 				}
@@ -100,8 +104,8 @@ func TestHistoryVouchedLater(t *testing.T) {
 				h.api.Lists["one"] = h.api.Lists["one"][40:]
 				h.api.ClusterID = "named now"
 				h.polls(15 * 12) // longer than the hold
-				if n := len(h.records.records); n != 60 {
-					t.Errorf("%d records are left, want 60", n)
+				if n := len(h.records.records); n != tc.left {
+					t.Errorf("%d records are left, want %d", n, tc.left)
 				}
 			})
 		})
@@ -165,12 +169,15 @@ func TestHistoryVouchedByStranger(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err             error // of the first cluster
 		refuses, edited bool  // by the stranger, by a hand
+		restart         bool  // another process leads then
 	}{
-		"the first told its name":              {nil, true, true},
-		"it did not, and nothing else":         {errDown, false, false},
-		"it did not, and the stranger refuses": {errDown, true, false},
-		"it did not, and a hand":               {errDown, false, true},
-		"it refused, and a hand":               {storageostest.Forbidden, false, true},
+		"the first told its name":              {nil, true, true, false},
+		"it did not, and nothing else":         {errDown, false, false, false},
+		"it did not, and the stranger refuses": {errDown, true, false, false},
+		"and then another leads":               {errDown, true, false, true},
+		"it did not, and a hand":               {errDown, false, true, false},
+		"after which another leads":            {errDown, false, true, true},
+		"it refused, and a hand":               {storageostest.Forbidden, false, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -192,12 +199,11 @@ func TestHistoryVouchedByStranger(t *testing.T) {
 					h.polls(1)
 					h.failsAtCluster(nil)
 				}
-				h.polls(1)
 				if tc.edited {
-					h.edit("b1", func(r *v1.Volume) {
-						delete(r.Annotations, v1.AnnotationClusterID)
-						delete(r.Labels, v1.LabelVolumeID)
-					})
+					h.edit("b1", func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationClusterID) })
+				}
+				if tc.restart {
+					h.lead()
 				}
 				h.polls(15 * 12) // longer than the hold
 				for n := range many {

@@ -68,8 +68,8 @@ func (r *Reconciler) decide(id string, polled bool) (o policy.Observation, d pol
 		r.backlog.note(id, o.Look, d.Standing, completed)
 		return d.Memory
 	})
-	if by := o.Voucher(); by.Better(o.Source.Voucher) {
-		r.view.Vouch(o.Source.Cluster, by)
+	if o.Vouches() {
+		r.view.Vouch(o.Source.Cluster, policy.VoucherOf(o.Record, o.Source.Cluster))
 	}
 	return o, d
 }

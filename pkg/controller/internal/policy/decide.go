@@ -82,7 +82,6 @@ func (d *Decision) later(after time.Duration) {
 // Decide says what is to be done about one volume. It is a pure function.
 func (s *Rules) Decide(o Observation) Decision {
 	d := Decision{Memory: o.Memory}
-	d.Memory.origin = o.origin()
 	d.Memory.Gauges = Gauges{Invalid: o.invalid(), LeftAlone: o.LeftAlone}
 	if o.Duplicates > 0 {
 		d.Memory.Gauges.Duplicates, d.Memory.Gauges.Namespace = o.Duplicates, o.Record.NamespaceID.Value()

@@ -20,7 +20,6 @@ type Memory struct {
 	Reported     string       // the VolumeInvalid that was last said
 	Refused      Refusal
 	Wait         NameWait
-	origin       origin
 	without      string    // the name that its record was to have by a label, and waited for in vain
 	nameTold     state.UID // the PersistentVolume that was told that the record has another name
 	Quiet        uint64    // what the next save changes was so when this process began

@@ -35,7 +35,6 @@ type Source struct {
 	CompleteBegun time.Time  // begin of the last complete listing
 	LastComplete  bool       // the last listing that has ended was complete
 	Watch         WatchPoint // how far the cluster that answers was watched
-	Named         bool       // a cluster has told its name to this process
 	Voucher       Voucher    // why its word counts for records that name no cluster
 	Listings      int        // how many were complete
 	Generation    int        // of the view

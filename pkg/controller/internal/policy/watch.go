@@ -18,7 +18,6 @@ type WatchClock struct {
 	Interval time.Duration // from listing to listing
 
 	Cluster string        // that answered last, "" if it refused to tell
-	Named   bool          // one has told its name
 	Span    int           // how many clusters have answered, one after the other
 	total   time.Duration // watched in this span
 	ended   time.Time     // when its last complete listing did
@@ -40,7 +39,6 @@ const (
 
 // Heard takes note of which cluster has answered, in a listing or beside a question.
 func (c *WatchClock) Heard(cluster string) {
-	c.Named = c.Named || cluster != ""
 	if c.Span > 0 && c.Cluster == cluster {
 		return
 	}

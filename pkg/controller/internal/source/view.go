@@ -158,7 +158,7 @@ func (v *View) Size() Size {
 func (v *View) Look(id string) policy.Source {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := policy.Source{LastComplete: v.lastComplete, InitialSync: v.syncedIn == 0, Watch: v.clock.Now(), Named: v.clock.Named, Listings: v.listings, Generation: v.generation}
+	s := policy.Source{LastComplete: v.lastComplete, InitialSync: v.syncedIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
 		s.CompleteBegun = v.complete.Begun
@@ -313,7 +313,7 @@ func (v *View) Vouch(cluster string, by policy.Voucher) {
 	if len(v.vouched) >= maxVouched && !was.Is {
 		clear(v.vouched)
 	}
-	v.vouched[cluster] = was.With(by)
+	v.vouched[cluster] = by
 }
 
 // shown takes note of an answer beside the lists that shows a volume. A list that was

@@ -102,14 +102,14 @@ func TestViewClusterOfAVolume(t *testing.T) {
 func TestVouch(t *testing.T) {
 	t.Parallel()
 	v := newView()
-	want, by := map[string]policy.Voucher{}, policy.Voucher{Is: true, Created: 5}
+	want, by := map[string]policy.Voucher{}, policy.Voucher{Is: true, From: 5}
 	for n := range maxVouched {
 		v.Vouch(fmt.Sprint(n), by)
 		want[fmt.Sprint(n)] = by
 	}
-	v.Vouch("7", policy.Voucher{Is: true, Created: 6}) // a younger one
-	v.Vouch("8", policy.Voucher{Is: true, Created: 4})
-	want["8"] = policy.Voucher{Is: true, Created: 4}
+	v.Vouch("7", policy.Voucher{Is: true, From: 6}) // a younger one
+	v.Vouch("8", policy.Voucher{Is: true, From: 4})
+	want["8"] = policy.Voucher{Is: true, From: 4}
 	if diff := cmp.Diff(want, v.vouched); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
