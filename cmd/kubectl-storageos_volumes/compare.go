@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -58,6 +59,7 @@ type world struct {
 	cluster string
 	nodes   map[string]string
 	volumes map[string]sight
+	read    time.Time // begin
 
 	currentCRD bool // of Kubernetes: records have no reason to lack anything
 }
@@ -74,7 +76,7 @@ func (w *world) sees(id string, s sight) {
 }
 
 func readStorageOS(ctx context.Context, api storageos.Lister) (*world, error) {
-	w := &world{volumes: map[string]sight{}}
+	w := &world{volumes: map[string]sight{}, read: time.Now()}
 	var err error
 	if w.cluster, err = api.Cluster(ctx); err != nil && !storageos.IsForbidden(err) {
 		return nil, err
@@ -132,10 +134,11 @@ func differences(w *world, records []v1.Volume, pvs map[string][]corev1.Persiste
 		if _, there := w.volumes[id]; there {
 			continue
 		}
+		oldest := slices.MinFunc(mine, func(a, b *v1.Volume) int { return recordRank(a).Compare(recordRank(b)) })
 		for _, r := range mine {
 			if !isAbsent(r) {
 				found = append(found, difference{"Volume/" + r.Name, id, "", "not there", "a record that says it is"})
-			} else if len(mine) == 1 && r.DeletionTimestamp == nil && w.judges(r) {
+			} else if r == oldest && r.DeletionTimestamp == nil { // which alone is kept true
 				found = append(found, w.absent(r, id, pvs[id])...)
 			}
 		}
@@ -181,12 +184,18 @@ func (w *world) absent(r *v1.Volume, id string, pvs []corev1.PersistentVolume) [
 	}
 	differs("status.health", v1.HealthUnknown, r.Status.Health)
 	differs("status.ready", "", r.Status.Ready)
-	said := map[string]record.Condition{v1.ConditionPresent: record.NotListed, v1.ConditionHealthy: record.HealthNotListed.Condition}
-	if pv := joined(pvs); pv != nil {
-		differs("status.persistentVolume", pv, r.Status.PersistentVolume)
-		said[v1.ConditionBound] = record.BoundIn(corev1.PersistentVolumePhase(pv.Phase))
+	if since := r.Annotations[v1.AnnotationAbsentSince]; w.judges(r) {
+		if t, err := time.Parse(time.RFC3339, since); err != nil || t.After(w.read.Add(time.Minute)) { // clocks differ
+			differs("absent-since", "a time that has passed", since)
+		}
 	}
-	conditions(said, r, differs)
+	pv := joined(pvs)
+	if pv != nil {
+		differs("status.persistentVolume", pv, r.Status.PersistentVolume)
+	}
+	conditions(map[string]record.Condition{
+		v1.ConditionPresent: record.NotListed, v1.ConditionHealthy: record.HealthNotListed.Condition, v1.ConditionBound: bound(r, pv),
+	}, r, differs)
 	return found
 }
 

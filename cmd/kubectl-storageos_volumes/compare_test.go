@@ -28,7 +28,7 @@ func agreeing(t *testing.T) (*world, *v1.Volume, *corev1.PersistentVolume) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{cluster: "c1", nodes: map[string]string{"n1": "node-1", "n2": "node-2"}, volumes: map[string]sight{"v1": {"ns1", volume, nil}}}
+	w := &world{cluster: "c1", nodes: map[string]string{"n1": "node-1", "n2": "node-2"}, volumes: map[string]sight{"v1": {"ns1", volume, nil}}, read: time.Now()}
 	pv := &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: "pvc-1"},
 		Spec: corev1.PersistentVolumeSpec{
@@ -64,6 +64,13 @@ func notListed(w *world, r *v1.Volume) {
 // meant is a PersistentVolume whose volume is meant to go with it.
 func meant(pv *corev1.PersistentVolume) {
 	pv.Status.Phase, pv.Spec.PersistentVolumeReclaimPolicy = corev1.VolumeReleased, corev1.PersistentVolumeReclaimDelete
+}
+
+// gone has no PersistentVolume refer to the volume any more; the record keeps the last.
+func gone(r *v1.Volume, pv *corev1.PersistentVolume) {
+	meant(pv)
+	pv.Spec.CSI = nil
+	record.NoPersistentVolume.Apply(r, v1.ConditionBound, old.Time)
 }
 
 // Each way in which the three can disagree is found, and named.
@@ -154,11 +161,47 @@ func TestDifferences(t *testing.T) {
 			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) { notListed(w, r); meant(pv) },
 			[]string{"Volume/pvc-1 status.conditions.Bound", "Volume/pvc-1 status.persistentVolume"},
 		},
-		"no such volume of another cluster": {
+		"no such volume of another cluster, and the record says another phase": {
 			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
 				notListed(w, r)
 				meant(pv)
 				w.cluster = "c2"
+			}, []string{"Volume/pvc-1 status.conditions.Bound", "Volume/pvc-1 status.persistentVolume"},
+		},
+		"no such volume, and no time is said": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				gone(r, pv)
+				r.Annotations[v1.AnnotationAbsentSince] = "banana"
+			}, []string{"Volume/pvc-1 absent-since"},
+		},
+		"no such volume, and a time to come": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				gone(r, pv)
+				r.Annotations[v1.AnnotationAbsentSince] = "2999-01-02T03:04:05Z"
+			}, []string{"Volume/pvc-1 absent-since"},
+		},
+		"the same of another cluster": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				gone(r, pv)
+				r.Annotations[v1.AnnotationAbsentSince] = "banana"
+				w.cluster = "c2"
+			}, nil,
+		},
+		"no such volume, and none refers to it": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				gone(r, pv)
+				record.Bound.Apply(r, v1.ConditionBound, old.Time)
+			}, []string{"Volume/pvc-1 status.conditions.Bound"},
+		},
+		"nor did one before": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				gone(r, pv)
+				record.Unclaimed.Apply(r, v1.ConditionBound, old.Time)
 			}, nil,
 		},
 		"no such volume, and the record goes": {
@@ -188,13 +231,37 @@ func TestDifferences(t *testing.T) {
 			w, r, pv := agreeing(t)
 			tc.change(w, r, pv)
 			var got []string
-			for _, d := range differences(w, []v1.Volume{*r}, map[string][]corev1.PersistentVolume{"v1": {*pv}}) {
+			pvs := map[string][]corev1.PersistentVolume{}
+			if pv.Spec.CSI != nil {
+				pvs["v1"] = append(pvs["v1"], *pv)
+			}
+			for _, d := range differences(w, []v1.Volume{*r}, pvs) {
 				got = append(got, d.Object+" "+d.Field)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Of several records of a volume that is gone the oldest is kept true.
+func TestDifferencesAbsentTwice(t *testing.T) {
+	t.Parallel()
+	w, r, _ := agreeing(t)
+	well := r.Status.Health
+	notListed(w, r)
+	record.NoPersistentVolume.Apply(r, v1.ConditionBound, old.Time)
+	other := *r.DeepCopy()
+	other.Name = r.Name + "-again"
+	other.Status.Health = well
+	if found := differences(w, []v1.Volume{other, *r}, nil); len(found) != 0 {
+		t.Errorf("the younger one differs: %v", found)
+	}
+	other.Name, other.Status.Health, r.Status.Health = "a", r.Status.Health, well
+	other.CreationTimestamp, r.CreationTimestamp = metav1.NewTime(old.Add(time.Hour)), old
+	if found := differences(w, []v1.Volume{other, *r}, nil); len(found) != 1 || found[0].Field != "status.health" {
+		t.Errorf("the oldest one differs: %v", found)
 	}
 }
 

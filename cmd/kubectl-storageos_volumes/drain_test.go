@@ -51,16 +51,6 @@ func TestDrainCheckNamesOnce(t *testing.T) {
 	}
 }
 
-// A driver that is mistyped has no PersistentVolume whose record is missed, and no node.
-func TestDrainCheckOfAnotherDriver(t *testing.T) {
-	t.Parallel()
-	code, stdout, stderr := ask(t, withCRD(t, answeringOf(0)), "drain-check", "worker-2", "--csi-driver", "typo")
-	const why = "records name PersistentVolumes, and none is of the CSI driver typo (--csi-driver)"
-	if code != exitError || !strings.Contains(stdout, "It cannot be told: "+why) || stderr != "" {
-		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
-	}
-}
-
 // What names no node is no node without volumes.
 func TestDrainCheckNamesNone(t *testing.T) {
 	t.Parallel()

@@ -214,10 +214,10 @@ func unrecorded(records []v1.Volume, pvs []corev1.PersistentVolume) []string {
 	return []string{fmt.Sprintf("%d PersistentVolumes have no record, %s among them (see `kubectl storageos-volumes orphans`)", len(without), without[0])}
 }
 
-// strangeDriver says that there is no PersistentVolume of the driver although records name some, "" if
-// there is nothing strange: the driver may be mistyped.
+// strangeDriver says that there is no PersistentVolume of the driver although records of volumes that are there
+// name some, "" if there is nothing strange: the driver may be mistyped.
 func strangeDriver(records []v1.Volume, pvs []corev1.PersistentVolume, driver string) string {
-	if len(pvs) > 0 || !slices.ContainsFunc(records, func(r v1.Volume) bool { return r.Status.PersistentVolume != nil }) {
+	if len(pvs) > 0 || !slices.ContainsFunc(records, func(r v1.Volume) bool { return r.Status.PersistentVolume != nil && !isAbsent(&r) }) {
 		return ""
 	}
 	return fmt.Sprintf("records name PersistentVolumes, and none is of the CSI driver %s (--csi-driver)", driver)

@@ -37,12 +37,10 @@ type evidence struct {
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
-	for _, why := range []string{e.older, strangeDriver(e.records, e.pvs, e.driver)} {
-		if why != "" {
-			lasting = append(lasting, why)
-		}
+	if e.older != "" {
+		lasting = append(lasting, e.older)
 	}
-	reasons := []string{record.Waiting(e.records, e.beat), withoutStatus(e.records)}
+	reasons := []string{record.Waiting(e.records, e.beat), withoutStatus(e.records), strangeDriver(e.records, e.pvs, e.driver)}
 	if len(lasting) == 0 { // for which the numbers may differ
 		reasons = append(reasons, record.Lag(e.beat, now), record.Tally(e.records, e.beat))
 	}

@@ -34,6 +34,13 @@ func TestSettled(t *testing.T) {
 		r.CreationTimestamp = metav1.NewTime(at)
 		return r
 	}
+	joins := func(ids ...string) []v1.Volume {
+		all := of(ids...)
+		for i := range all {
+			all[i].Status.PersistentVolume = &v1.PersistentVolumeStatus{Name: "p-" + ids[i]}
+		}
+		return all
+	}
 	const never = time.Hour
 	for name, tc := range map[string]struct {
 		before, after evidence      // what is read until that time, and from then on
@@ -59,6 +66,9 @@ func TestSettled(t *testing.T) {
 		"they are listed again":                 {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: 20 * time.Second, waiting: true, waits: 20 * time.Second},
 		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 		"nor is an older CRD":                   {before: evidence{records: of("v1", "v2"), older: "the CRD drops all"}, at: never, want: "the CRD drops all"},
+		"a driver that is mistyped":             {before: evidence{records: joins("v1", "v2"), driver: "typo"}, at: never, want: "records name PersistentVolumes, and none is of the CSI driver typo (--csi-driver)", waits: settling},
+		"the last PersistentVolume goes":        {before: evidence{records: joins("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
+		"those that went with their volumes":    {before: evidence{records: joins("v1", "v2")}, at: never, waiting: true, kept: true},
 		"with another doubt numbers say little": {before: evidence{records: of("v1")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -106,11 +106,15 @@ func release(w *world) {
 	elsewhere := strings.Replace(install, "--namespace storageos", "--namespace elsewhere --create-namespace", 1) + " --take-ownership"
 	w.refused(elsewhere, "there is a controller in the namespace storageos, which would lose its rights to this one, in elsewhere")
 	w.keeps()
+	w.run(`kubectl patch clusterrolebinding storageos-volume-sync --type=json -p '[{"op":"add","path":"/subjects/-",` +
+		`"value":{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"ops"}}]'`)
+	w.run("helm upgrade other deploy/chart --namespace storageos --force-conflicts") // somebody else has the rights too
 	w.run("helm uninstall other --namespace storageos")
 	w.gone()
 	w.run(elsewhere)
-	w.run("helm uninstall storageos-volume-sync --namespace elsewhere")
-	w.run("kubectl delete namespace elsewhere")
+	w.run("kubectl delete namespace elsewhere") // with the release, and not with what has no namespace
+	w.run(install + " --take-ownership --force-conflicts")
+	w.uninstalled()
 }
 
 var noted = regexp.MustCompile(`(?m)^ +(kubectl .*)$`)

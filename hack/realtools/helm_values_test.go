@@ -101,6 +101,8 @@ func TestHelmExtraArgs(t *testing.T) {
 			"extraArgs={-delete-orphaned,-v=2}":                         `extraArgs has "-delete-orphaned", which is no flag of volume-sync-controller v0.1.0`,
 			"extraArgs={-workers 3}":                                    `extraArgs has "-workers 3", which is no flag of`,
 			"extraArgs={-delete-orphaned,-v=2},image.tag=v9":            "",
+			"extraArgs={-delete-orphaned},image.tag=v0.1.0":             `extraArgs has "-delete-orphaned", which is no flag of`,
+			"extraArgs={-version}":                                      "extraArgs has the flag -version, with which the program ends at once: leave it out",
 			"extraArgs={-accept-cluster-id=-api-endpoint,-api-timeout}": "",
 		} {
 			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", set)

@@ -64,7 +64,8 @@ another image are its own. */}}
 {{- with get $values $flag }}{{ fail (printf "extraArgs has the flag -%s, which the value %s sets: use that" $flag .) }}{{ end }}
 {{- if eq $flag "enable-leader-election" }}{{ fail "extraArgs has the flag -enable-leader-election, which is always set: leave it out" }}{{ end }}
 {{- if eq $flag "namespace" }}{{ fail "extraArgs has the flag -namespace: the Lease is in the namespace of the release, where the rights are" }}{{ end }}
-{{- if not (or $.Values.image.tag $.Values.image.digest (has $flag (include "flags" $ | splitList " "))) }}
+{{- if eq $flag "version" }}{{ fail "extraArgs has the flag -version, with which the program ends at once: leave it out" }}{{ end }}
+{{- if not (or $.Values.image.digest (ne ($.Values.image.tag | default $.Chart.AppVersion) $.Chart.AppVersion) (has $flag (include "flags" $ | splitList " "))) }}
 {{- fail (printf "extraArgs has %s, which is no flag of volume-sync-controller %s: its README lists them" (printf "-%s" $flag | quote) $.Chart.AppVersion) }}
 {{- end }}
 {{- end }}
@@ -106,12 +107,12 @@ ask nothing is found. */}}
 {{- define "checkAlone" -}}
 {{- $binding := lookup "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" "" (include "name" .) }}
 {{- range $binding.subjects }}
-{{- if ne (toString .namespace) $.Release.Namespace }}
+{{- if and (eq .kind "ServiceAccount") (ne (toString .namespace) $.Release.Namespace) (lookup "apps/v1" "Deployment" .namespace (include "name" $)) }}
 {{- fail (printf "there is a controller in the namespace %s, which would lose its rights to this one, in %s: one keeps all records of a cluster. Uninstall that one first, or install into its namespace" .namespace $.Release.Namespace) }}
 {{- end }}
 {{- end }}
 {{- with dig "metadata" "annotations" "meta.helm.sh/release-name" "" $binding }}
-{{- if ne . $.Release.Name }}
+{{- if and (ne . $.Release.Name) (lookup "apps/v1" "Deployment" $.Release.Namespace (include "name" $)) }}
 {{- fail (printf "the release %s has installed the controller here: upgrade that one, or uninstall it first" .) }}
 {{- end }}
 {{- end }}
