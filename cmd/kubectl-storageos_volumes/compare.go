@@ -59,7 +59,7 @@ type world struct {
 	cluster string
 	nodes   map[string]string
 	volumes map[string]sight
-	read    time.Time // begin
+	read    time.Time // by the clock of Kubernetes
 
 	currentCRD bool // of Kubernetes: records have no reason to lack anything
 }
@@ -76,7 +76,7 @@ func (w *world) sees(id string, s sight) {
 }
 
 func readStorageOS(ctx context.Context, api storageos.Lister) (*world, error) {
-	w := &world{volumes: map[string]sight{}, read: time.Now()}
+	w := &world{volumes: map[string]sight{}}
 	var err error
 	if w.cluster, err = api.Cluster(ctx); err != nil && !storageos.IsForbidden(err) {
 		return nil, err
@@ -168,10 +168,10 @@ func differing(r *v1.Volume, id string, found *[]difference) func(field string, 
 	}
 }
 
-// judges tells whether a record is of this cluster, as far as anybody knows.
+// judges tells whether it is for this cluster to say that the volume of a record is not there.
 func (w *world) judges(r *v1.Volume) bool {
 	named := r.Annotations[v1.AnnotationClusterID]
-	return named == "" || w.cluster == "" || named == w.cluster
+	return named == "" || named == w.cluster
 }
 
 // absent compares the record of a volume that is not listed, and which says so: it says that of its health too.

@@ -182,6 +182,14 @@ func TestDifferences(t *testing.T) {
 				r.Annotations[v1.AnnotationAbsentSince] = "2999-01-02T03:04:05Z"
 			}, []string{"Volume/pvc-1 absent-since"},
 		},
+		"the same, and the cluster does not tell its name": {
+			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
+				notListed(w, r)
+				gone(r, pv)
+				r.Annotations[v1.AnnotationAbsentSince] = "banana"
+				w.cluster = ""
+			}, nil,
+		},
 		"the same of another cluster": {
 			func(w *world, r *v1.Volume, pv *corev1.PersistentVolume) {
 				notListed(w, r)

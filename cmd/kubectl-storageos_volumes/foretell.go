@@ -217,7 +217,9 @@ func unrecorded(records []v1.Volume, pvs []corev1.PersistentVolume) []string {
 // strangeDriver says that there is no PersistentVolume of the driver although records of volumes that are there
 // name some, "" if there is nothing strange: the driver may be mistyped.
 func strangeDriver(records []v1.Volume, pvs []corev1.PersistentVolume, driver string) string {
-	if len(pvs) > 0 || !slices.ContainsFunc(records, func(r v1.Volume) bool { return r.Status.PersistentVolume != nil && !isAbsent(&r) }) {
+	if len(pvs) > 0 || !slices.ContainsFunc(records, func(r v1.Volume) bool {
+		return r.Status.PersistentVolume != nil && !isAbsent(&r) && r.DeletionTimestamp == nil
+	}) {
 		return ""
 	}
 	return fmt.Sprintf("records name PersistentVolumes, and none is of the CSI driver %s (--csi-driver)", driver)

@@ -86,7 +86,8 @@ func (o *orphans) run(ctx context.Context) error {
 	}
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
 	said := doubts(records, beat, unknown, o.clock.now())
-	if strange := strangeDriver(records, pvs, o.csiDriver); strange != "" {
+	kept := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isElsewhere(&r, beat) })
+	if strange := strangeDriver(kept, pvs, o.csiDriver); strange != "" {
 		said = strings.TrimSpace(said + " " + capital(strange) + ".")
 	}
 	defer o.warn(said) // after what was asked for

@@ -235,6 +235,7 @@ func (v *verify) compare(ctx context.Context, kube kubernetes.Interface, client 
 	if err != nil {
 		return nil, "", err
 	}
+	world.read = v.clock.now()
 	absent := 0
 	for i := range records {
 		if isAbsent(&records[i]) {

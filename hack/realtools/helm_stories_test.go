@@ -108,7 +108,8 @@ func release(w *world) {
 	w.keeps()
 	w.run(`kubectl patch clusterrolebinding storageos-volume-sync --type=json -p '[{"op":"add","path":"/subjects/-",` +
 		`"value":{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"ops"}}]'`)
-	w.run("helm upgrade other deploy/chart --namespace storageos --force-conflicts") // somebody else has the rights too
+	w.run("kubectl annotate --overwrite clusterrolebinding storageos-volume-sync meta.helm.sh/release-name=gone") // as one that has taken it left it
+	w.run("helm upgrade other deploy/chart --namespace storageos --force-conflicts")
 	w.run("helm uninstall other --namespace storageos")
 	w.gone()
 	w.run(elsewhere)

@@ -107,12 +107,13 @@ ask nothing is found. */}}
 {{- define "checkAlone" -}}
 {{- $binding := lookup "rbac.authorization.k8s.io/v1" "ClusterRoleBinding" "" (include "name" .) }}
 {{- range $binding.subjects }}
-{{- if and (eq .kind "ServiceAccount") (ne (toString .namespace) $.Release.Namespace) (lookup "apps/v1" "Deployment" .namespace (include "name" $)) }}
+{{- if and (eq .kind "ServiceAccount") (eq .name (include "name" $)) (ne (toString .namespace) $.Release.Namespace) (lookup "apps/v1" "Deployment" .namespace (include "name" $)) }}
 {{- fail (printf "there is a controller in the namespace %s, which would lose its rights to this one, in %s: one keeps all records of a cluster. Uninstall that one first, or install into its namespace" .namespace $.Release.Namespace) }}
 {{- end }}
 {{- end }}
-{{- with dig "metadata" "annotations" "meta.helm.sh/release-name" "" $binding }}
-{{- if and (ne . $.Release.Name) (lookup "apps/v1" "Deployment" $.Release.Namespace (include "name" $)) }}
+{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace (include "name" .) }}
+{{- with dig "metadata" "annotations" "meta.helm.sh/release-name" "" $deployment }}
+{{- if ne . $.Release.Name }}
 {{- fail (printf "the release %s has installed the controller here: upgrade that one, or uninstall it first" .) }}
 {{- end }}
 {{- end }}

@@ -45,7 +45,7 @@ type world struct {
 	lastComplete bool   // the last listing was complete
 	answering    string // the cluster of the last complete listing, "" if it refused to tell
 	anyCluster   bool   // some record names a cluster
-	vouched      bool   // the one that answers has listed a volume whose record named no cluster, or is older
+	vouched      bool   // the one that answers has listed the volume of a record that counts for this one (Voucher)
 	tripped      bool   // too many are absent and nothing explains it
 }
 

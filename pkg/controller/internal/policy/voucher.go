@@ -9,7 +9,7 @@ import (
 // Voucher is why the word of a cluster counts for records that name none: it has listed the volume of a
 // record which was there before them, or of one of the replaced program. A record that was made for a volume
 // of a cluster says nothing of those that were there before, which may be another's; nor does one that
-// names none by now, because a hand has edited it, or the cluster has refused to tell its name since. Of a
+// names none by now, because a hand has taken the name away, or the cluster has refused to tell it since. Of a
 // cluster that does not tell its name each record counts that names none: nobody can tell it from another.
 type Voucher struct {
 	Is   bool
