@@ -275,6 +275,27 @@ func TestNodesWithoutName(t *testing.T) {
 	}
 }
 
+// A driver is strange if it has no PersistentVolume, and the record of a volume that is there names one.
+func TestStrangeDriver(t *testing.T) {
+	t.Parallel()
+	joins := func(r *v1.Volume) { r.Status.PersistentVolume = &v1.PersistentVolumeStatus{Name: "p-v1"} }
+	for name, tc := range map[string]struct {
+		record  v1.Volume
+		pvs     []corev1.PersistentVolume
+		strange bool
+	}{
+		"it names one":            {volume("v1", joins), nil, true},
+		"it names none":           {volume("v1"), nil, false},
+		"there are others":        {volume("v1", joins), []corev1.PersistentVolume{persistentVolume("v2")}, false},
+		"its volume is gone":      {volume("v1", joins, absent), nil, false},
+		"it is being deleted now": {volume("v1", joins, func(r *v1.Volume) { r.DeletionTimestamp = &old }), nil, false},
+	} {
+		if said := strangeDriver([]v1.Volume{tc.record}, tc.pvs, "typo"); (said != "") != tc.strange {
+			t.Errorf("%s: %q", name, said)
+		}
+	}
+}
+
 // A record that is not there is missed where its PersistentVolume is.
 func TestUnrecorded(t *testing.T) {
 	t.Parallel()
