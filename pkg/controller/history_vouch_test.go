@@ -170,14 +170,17 @@ func TestHistoryVouchedByStranger(t *testing.T) {
 		err             error // of the first cluster
 		refuses, edited bool  // by the stranger, by a hand
 		restart         bool  // another process leads then
+		label           bool  // the hand takes the label, too
 	}{
-		"the first told its name":              {nil, true, true, false},
-		"it did not, and nothing else":         {errDown, false, false, false},
-		"it did not, and the stranger refuses": {errDown, true, false, false},
-		"and then another leads":               {errDown, true, false, true},
-		"it did not, and a hand":               {errDown, false, true, false},
-		"after which another leads":            {errDown, false, true, true},
-		"it refused, and a hand":               {storageostest.Forbidden, false, true, true},
+		"the first told its name":              {nil, true, true, false, false},
+		"it did not, and nothing else":         {errDown, false, false, false, false},
+		"it did not, and the stranger refuses": {errDown, true, false, false, false},
+		"and then another leads":               {errDown, true, false, true, false},
+		"it did not, and a hand":               {errDown, false, true, false, false},
+		"after which another leads":            {errDown, false, true, true, false},
+		"a hand that takes the label, too":     {errDown, false, true, false, true},
+		"and another leads after that":         {errDown, false, true, true, true},
+		"it refused, and a hand":               {storageostest.Forbidden, false, true, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -200,7 +203,12 @@ func TestHistoryVouchedByStranger(t *testing.T) {
 					h.failsAtCluster(nil)
 				}
 				if tc.edited {
-					h.edit("b1", func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationClusterID) })
+					h.edit("b1", func(r *v1.Volume) {
+						delete(r.Annotations, v1.AnnotationClusterID)
+						if tc.label {
+							delete(r.Labels, v1.LabelVolumeID)
+						}
+					})
 				}
 				if tc.restart {
 					h.lead()

@@ -29,7 +29,6 @@ type memory struct {
 	records map[string]*v1.Volume
 	version int
 	history []recordChange
-	unnamed map[types.UID]bool // that named no cluster once
 	writes  int
 	dropped int // writes of which the older CRD left nothing
 	reads   int
@@ -114,12 +113,6 @@ func (m *memory) store(old, obj *v1.Volume) *v1.Volume {
 		obj.ResourceVersion = fmt.Sprint(m.version)
 		m.prune(obj)
 		m.records[obj.Name] = obj
-		if obj.Annotations[v1.AnnotationClusterID] == "" {
-			if m.unnamed == nil {
-				m.unnamed = map[types.UID]bool{}
-			}
-			m.unnamed[obj.UID] = true
-		}
 	} else {
 		delete(m.records, old.Name)
 	}

@@ -189,12 +189,12 @@ func (m *model) checkDeletion(a *activity, r *v1.Volume) {
 		m.violated(ruleBreaker, "record %s is one of %d of %d, watched for %v; they went at %v", r.Name, len(p.deleted), before, watched, p.deleted)
 	}
 	if names == "" && !m.known(w, r) {
-		m.violated(ruleUnnamed, "record %s: %q has listed no volume of a record that named no cluster, nor of an older one", r.Name, w.word)
+		m.violated(ruleUnnamed, "record %s: %q has listed no volume of a record of the replaced program, nor of one that is not younger", r.Name, w.word)
 	}
 }
 
 // surelyKnown tells whether who answers has listed the volume of an older record, when that was there.
-// Whether a process has seen that one named no cluster once is for the process to know.
+// Whether a process has seen one of the replaced program before it was adopted is for the process to know.
 func (m *model) surelyKnown(w *witness, r *v1.Volume) bool {
 	for _, other := range m.records.records {
 		created := other.CreationTimestamp
@@ -205,16 +205,17 @@ func (m *model) surelyKnown(w *witness, r *v1.Volume) bool {
 	return false
 }
 
-// known tells whether who answers may have listed a volume of a record that named no cluster once, or of
-// an older one than this.
+// known tells whether who answers may have listed the volume of a record of the replaced program, or of one
+// that is not younger than this.
 func (m *model) known(w *witness, r *v1.Volume) bool {
 	m.learn(w)
 	created, ok := w.knew[w.word]
-	return ok && (created.IsZero() || created.Before(r.CreationTimestamp.Time))
+	return ok && (created.IsZero() || !created.After(r.CreationTimestamp.Time))
 }
 
 // learn takes down the oldest record of those whose volumes who answers has listed: the zero time, if it
-// named no cluster once. One that has gone since a cache may have had still.
+// was of the replaced program, or named no cluster where none tells its name. One that has gone since a
+// cache may have had still.
 func (m *model) learn(w *witness) {
 	for _, change := range m.records.history {
 		r := change.obj
@@ -226,7 +227,7 @@ func (m *model) learn(w *witness) {
 				continue
 			}
 			created := r.CreationTimestamp.Time
-			if m.records.unnamed[r.UID] {
+			if r.Annotations[v1.AnnotationClusterID] == "" && (ofReplaced(r) || w.word == unnamed) {
 				created = time.Time{}
 			}
 			if was, ok := w.knew[w.word]; !ok || created.Before(was) {
@@ -234,6 +235,11 @@ func (m *model) learn(w *witness) {
 			}
 		}
 	}
+}
+
+// ofReplaced tells whether a record is one of the replaced program, which nobody has adopted yet.
+func ofReplaced(r *v1.Volume) bool {
+	return r.Labels[v1.LabelVolumeID] == "" && meta.FindStatusCondition(r.Status.Conditions, v1.ConditionPresent) == nil
 }
 
 // checkQuestion: StorageOS was asked for the volume of a record, as the record is now.
