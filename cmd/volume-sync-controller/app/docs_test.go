@@ -57,11 +57,17 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// The chart refuses flags that the program has not, and no other.
+// The chart refuses flags that the program has not, and those without the value that they need, and no other.
 func TestFlagsOfChart(t *testing.T) {
 	t.Parallel()
 	var flags []string
-	(&options{}).flagSet().VisitAll(func(f *flag.Flag) { flags = append(flags, f.Name) })
+	(&options{}).flagSet().VisitAll(func(f *flag.Flag) {
+		name := f.Name
+		if alone, ok := f.Value.(interface{ IsBoolFlag() bool }); !ok || !alone.IsBoolFlag() {
+			name += "="
+		}
+		flags = append(flags, name)
+	})
 	want := `{{- define "flags" -}}` + "\n" + strings.Join(flags, " ") + "\n"
 	if helpers := read(t, "deploy/chart/templates/_helpers.tpl"); !strings.Contains(helpers, want) {
 		t.Errorf("deploy/chart/templates/_helpers.tpl has not\n%s", want)

@@ -50,9 +50,9 @@ subjects:
 {{- end }}
 {{- end }}
 
-{{/* The flags of the program that is this chart's own version. */}}
+{{/* The flags of the program that is this chart's own version, with = those that need a value. */}}
 {{- define "flags" -}}
-accept-cluster-id add_dir_header alsologtostderr alsologtostderrthreshold api-ca-file api-endpoint api-poll-interval api-refresh-interval api-retry-interval api-secret-path api-timeout claim-events csi-driver delete-orphans early-reads enable-leader-election kube-api-burst kube-api-qps kubeconfig lease-duration legacy_stderr_threshold_behavior log_backtrace_at log_dir log_file log_file_max_size logging-format logtostderr mass-orphan-hold max-orphan-count max-orphan-percent metrics-addr namespace one_output orphan-grace-period profiling progress-interval renew-deadline resync-interval retry-period skip_headers skip_log_headers status-addr stderrthreshold v version vmodule workers
+accept-cluster-id= add_dir_header alsologtostderr alsologtostderrthreshold= api-ca-file= api-endpoint= api-poll-interval= api-refresh-interval= api-retry-interval= api-secret-path= api-timeout= claim-events csi-driver= delete-orphans early-reads enable-leader-election kube-api-burst= kube-api-qps= kubeconfig= lease-duration= legacy_stderr_threshold_behavior log_backtrace_at= log_dir= log_file= log_file_max_size= logging-format= logtostderr mass-orphan-hold= max-orphan-count= max-orphan-percent= metrics-addr= namespace= one_output orphan-grace-period= profiling progress-interval= renew-deadline= resync-interval= retry-period= skip_headers skip_log_headers status-addr= stderrthreshold= v= version vmodule= workers=
 {{- end }}
 
 {{/* Of a flag that comes twice the last one counts, and another value would do nothing. The flags of
@@ -65,8 +65,14 @@ another image are its own. */}}
 {{- if eq $flag "enable-leader-election" }}{{ fail "extraArgs has the flag -enable-leader-election, which is always set: leave it out" }}{{ end }}
 {{- if eq $flag "namespace" }}{{ fail "extraArgs has the flag -namespace: the Lease is in the namespace of the release, where the rights are" }}{{ end }}
 {{- if eq $flag "version" }}{{ fail "extraArgs has the flag -version, with which the program ends at once: leave it out" }}{{ end }}
-{{- if not (or $.Values.image.digest (ne ($.Values.image.tag | default $.Chart.AppVersion) $.Chart.AppVersion) (has $flag (include "flags" $ | splitList " "))) }}
+{{- if eq $flag "kubeconfig" }}{{ fail "extraArgs has the flag -kubeconfig: the Pods have no such file, and are told by Kubernetes where it is" }}{{ end }}
+{{- if not (or $.Values.image.digest (ne ($.Values.image.tag | default $.Chart.AppVersion) $.Chart.AppVersion)) }}
+{{- $flags := include "flags" $ | splitList " " }}
+{{- if has (printf "%s=" $flag) $flags }}
+{{- if not (contains "=" .) }}{{ fail (printf "extraArgs has the flag -%s without a value: say -%s=VALUE" $flag $flag) }}{{ end }}
+{{- else if not (has $flag $flags) }}
 {{- fail (printf "extraArgs has %s, which is no flag of volume-sync-controller %s: its README lists them" (printf "-%s" $flag | quote) $.Chart.AppVersion) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -82,9 +88,15 @@ another image are its own. */}}
 {{- if eq (toString .Values.enabled) "false" }}{{ fail "enabled is for the condition of a dependency, and does nothing here: helm uninstall, or replicas=0, is what you want" }}{{ end }}
 {{- end }}
 
-{{/* Of the port of the status page the schema could say only that 'not' failed. */}}
+{{/* Two cannot listen on one port, and the status page would be the one that is not there. */}}
 {{- define "checkMetricsPort" -}}
-{{- if eq (int .Values.metricsPort) 8081 }}{{ fail "metricsPort is 8081, which is the status page's: use another" }}{{ end }}
+{{- $page := "127.0.0.1:8081" }}
+{{- range .Values.extraArgs }}
+{{- if regexMatch "^--?status-addr=" . }}{{ $page = regexReplaceAll "^--?status-addr=" . "" }}{{ end }}
+{{- end }}
+{{- if hasSuffix (printf ":%d" (int .Values.metricsPort)) $page }}
+{{- fail (printf "metricsPort is %d, which is the status page's (-status-addr=%s): use another" (int .Values.metricsPort) $page) }}
+{{- end }}
 {{- end }}
 
 {{/* Of an interval of 0 the schema could say only that 'not' failed. */}}
@@ -92,8 +104,13 @@ another image are its own. */}}
 {{- if not (regexMatch "[1-9]" .Values.interval) }}{{ fail (printf "interval is %s: it has to be longer than 0, such as 5s" .Values.interval) }}{{ end }}
 {{- end }}
 
-{{/* The schema sees that it is a host, host:port or URL, and not how large the port is. */}}
+{{/* The schema sees that it is a host, host:port or URL, and not how large the numbers in it are. */}}
 {{- define "checkEndpoint" -}}
+{{- $host := regexReplaceAll "^[A-Za-z]+://|(:[0-9]+)?/?$" .Values.endpoint "" }}
+{{- $byte := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" }}
+{{- if and (regexMatch "(^|[.])[0-9]+[.]?$" $host) (not (regexMatch (printf "^(%s[.]){3}%s$" $byte $byte) $host)) }}
+{{- fail (printf "endpoint is %s: its host ends with a number, and is no IPv4 address" .Values.endpoint) }}
+{{- end }}
 {{- with regexFind ":[0-9]+/?$" .Values.endpoint }}
 {{- if not (regexMatch "^:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/?$" .) }}
 {{- fail (printf "endpoint is %s: its port has to be from 1 to 65535" $.Values.endpoint) }}
