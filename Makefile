@@ -85,7 +85,7 @@ run: build devcluster plugin ## show the controller at work (README)
 endif
 
 .PHONY: demo
-demo: node ## show what is shipped at work: as Pods on a node, with a simulated StorageOS; needs root
+demo: node plugin ## show what is shipped at work: as Pods on a node, with a simulated StorageOS; needs root
 	@exec hack/demo-node.sh
 
 TESTS := test-unit test-page test-deploy fuzz devcluster test-integration+test-node

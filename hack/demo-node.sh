@@ -32,6 +32,16 @@ until [ -e "$DEVCLUSTER_DIR/kubeconfig" ]; do
 	kill -0 "$cluster" 2>/dev/null || exit 1
 	sleep 0.2
 done
+
+# csi-provisioner waits 30 s for the driver, and the driver for nobody.
+quietly kubectl apply -f hack/simulator/deploy/namespace.yaml -f hack/simulator/deploy/service.yaml
+storageos=$(kubectl get service -n storageos storageos -o 'jsonpath={.spec.clusterIP}')
+mkdir "$temp/secret"
+for key in username password; do
+	echo storageos >"$temp/secret/$key"
+done
+bin/storageos-csi -socket "$temp/csi" -api-endpoint "http://$storageos:5705" -api-secret-path "$temp/secret" >"$DEVCLUSTER_DIR/storageos-csi.log" 2>&1 &
+pids+=($!)
 for image in storageos-simulator controller controller-next; do
 	quietly bin/devcluster load "bin/$image.tar"
 done
@@ -40,13 +50,6 @@ echo 'demo: StorageOS, simulated, as a Pod, with volumes that no claim uses'
 quietly kubectl apply -k hack/simulator/deploy
 quietly kubectl apply -f hack/demo/storageclass.yaml
 quietly kubectl rollout status --timeout=60s -n storageos deployment/storageos
-storageos=$(kubectl get service -n storageos storageos -o 'jsonpath={.spec.clusterIP}')
-mkdir "$temp/secret"
-for key in username password; do
-	echo storageos >"$temp/secret/$key"
-done
-bin/storageos-csi -socket "$temp/csi" -api-endpoint "http://$storageos:5705" -api-secret-path "$temp/secret" >"$DEVCLUSTER_DIR/storageos-csi.log" 2>&1 &
-pids+=($!)
 
 echo 'demo: the controller, as it is shipped'
 quietly kubectl apply -k deploy/crd
@@ -59,6 +62,7 @@ cat <<END
 In a second terminal:
   bin/devcluster kubectl get volumes
   bin/devcluster kubectl apply -f hack/demo/claim.yaml       a claim: its record is there at once
+  PATH=\$PWD/bin:\$PATH bin/devcluster kubectl storageos-volumes drain-check node    may it be drained?
   bin/devcluster kubectl get pods -n storageos
   bin/devcluster kubectl logs -n storageos -l app.kubernetes.io/name=storageos-volume-sync --prefix --tail=-1
   bin/devcluster kubectl get lease -n storageos              who leads

@@ -23,6 +23,7 @@ type options struct {
 	csi            int
 	namespaces     int
 	nodes          int
+	nodeNames      []string // of more nodes
 	tokenExpiry    time.Duration
 	seed           uint64
 	changeInterval time.Duration
@@ -42,7 +43,14 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.IntVar(&o.volumes, "volumes", 20, "number of volumes at the start")
 	flags.IntVar(&o.csi, "csi", -1, "how many of the volumes look as if the CSI driver had made them; -1: all")
 	flags.IntVar(&o.namespaces, "namespaces", 2, "number of namespaces at the start")
-	flags.IntVar(&o.nodes, "nodes", 3, "number of nodes at the start")
+	flags.IntVar(&o.nodes, "nodes", 3, "number of nodes at the start, which are called node-01 and so on")
+	flags.Func("node", "`name` of one more node, the first of all; may be said more than once", func(name string) error {
+		if name == "" {
+			return errors.New("empty")
+		}
+		o.nodeNames = append(o.nodeNames, name)
+		return nil
+	})
 	flags.DurationVar(&o.tokenExpiry, "token-expiry", simulator.DefaultTokenExpiry, "life of a token")
 	flags.Uint64Var(&o.seed, "seed", 1, "start of the generator of IDs: the same seed makes the same cluster")
 	flags.DurationVar(&o.changeInterval, "change-interval", 0, "how often some volumes change by themselves; 0: never")

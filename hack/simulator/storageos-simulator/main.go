@@ -43,6 +43,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Username: o.username, Password: o.password, TokenExpiry: o.tokenExpiry,
 		Seed: o.seed, NewerServer: o.newerServer,
 	})
+	for _, name := range o.nodeNames {
+		sim.AddNode(name)
+	}
 	sim.Fill(simulator.FillOptions{Namespaces: o.namespaces, Nodes: o.nodes, Volumes: o.volumes, CSI: o.csi})
 
 	mux := http.NewServeMux()

@@ -19,7 +19,7 @@ func TestRun(t *testing.T) {
 	reader, writer := io.Pipe()
 	code := make(chan int)
 	go func() {
-		code <- run(ctx, []string{"-listen", "127.0.0.1:0", "-volumes=7", "--change-interval", "1ms"}, writer, io.Discard)
+		code <- run(ctx, []string{"-listen", "127.0.0.1:0", "-volumes=7", "-node=a", "-node=b", "-nodes=1", "--change-interval", "1ms"}, writer, io.Discard)
 	}()
 	line, err := bufio.NewReader(reader).ReadString('\n')
 	if err != nil {
@@ -62,6 +62,7 @@ func TestFlags(t *testing.T) {
 		{"-volumes -1", 2, "-volumes -1"},
 		{"-namespaces -1", 2, "-namespaces"},
 		{"-nodes -1", 2, "-nodes"},
+		{"-node=", 2, "-node"},
 		{"-csi -2", 2, "-csi"},
 		{"-csi 5 -volumes 3", 2, "-csi"},
 		{"-username=", 2, "-username"},
