@@ -133,7 +133,7 @@ func calledLikeIDs(names []string, is evidence) []string {
 	var doubts []string
 	for _, name := range names {
 		if ids[name] && is.csi[name] == "" {
-			doubts = append(doubts, fmt.Sprintf("no CSINode says which of StorageOS's nodes %s is, and one of those has that as its ID", name))
+			doubts = append(doubts, fmt.Sprintf("no CSINode says which node of StorageOS %s is, and one of those has that as its ID", name))
 		}
 	}
 	return doubts

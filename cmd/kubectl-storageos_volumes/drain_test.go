@@ -69,8 +69,8 @@ func TestDrainCheckCalledLikeID(t *testing.T) {
 		return objectList(corev1.SchemeGroupVersion.WithKind("Node"), corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	for name, want := range map[string]string{
-		"a":        "no CSINode says which of StorageOS's nodes a is, and one of those has that as its ID",
-		"x":        "no CSINode says which of StorageOS's nodes x is, and one of those has that as its ID", // without volumes
+		"a":        "no CSINode says which node of StorageOS a is, and one of those has that as its ID",
+		"x":        "no CSINode says which node of StorageOS x is, and one of those has that as its ID", // without volumes
 		"worker-1": "Not safe: ",
 	} {
 		of := withCRD(t, answeringOf(0)).but(csiNodesPath, csiNodes("worker-1", "a", "worker-2", "x"))

@@ -63,7 +63,7 @@ func foretell(names []string, csi map[string]string, records []v1.Volume, doubts
 	matters := atMost[record.OutcomeOffline]+atMost[record.OutcomeUnknown] > 0 // which of them it is
 	for _, n := range f.Nodes {
 		if len(n.IDs) == 0 {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which of StorageOS's nodes %s is: see `kubectl storageos-volumes nodes`", n.Name))
+			f.Doubts = append(f.Doubts, fmt.Sprintf("neither a CSINode nor a record says which node of StorageOS %s is: see `kubectl storageos-volumes nodes`", n.Name))
 		} else if len(n.Could) > 0 && matters {
 			f.Doubts = append(f.Doubts, mayBe(n, csi, known))
 		}
@@ -111,7 +111,7 @@ func withAll(gone map[string]bool, nodes []meantNode) map[string]bool {
 func mayBe(n meantNode, csi map[string]string, known []record.Node) string {
 	why := "the CSINode of " + n.Name + " may be of before it was made anew"
 	if csi[n.Name] == "" {
-		why = "no CSINode says which of StorageOS's nodes " + n.Name + " is"
+		why = "no CSINode says which node of StorageOS " + n.Name + " is"
 	}
 	which := ", which no CSINode names"
 	for _, id := range csi {

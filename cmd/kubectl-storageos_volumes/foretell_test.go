@@ -47,7 +47,7 @@ func TestForetell(t *testing.T) {
 		"a node without a volume": {[]string{"worker-4"}, nil, verdictSafe,
 			"Safe: without worker-4, none of 3 volumes goes Offline; none goes Degraded, none is only moved, 3 are not concerned.", nil},
 		"a node that nobody knows": {[]string{"worker-1", "worker-9"}, nil, verdictUnknown,
-			"It cannot be told: neither a CSINode nor a record says which of StorageOS's nodes worker-9 is: see `kubectl storageos-volumes nodes`.", nil},
+			"It cannot be told: neither a CSINode nor a record says which node of StorageOS worker-9 is: see `kubectl storageos-volumes nodes`.", nil},
 		"a node made anew": {[]string{"worker-5"}, nil, verdictUnknown,
 			"It cannot be told: the CSINode of worker-5 may be of before it was made anew: it could be StorageOS's node host-c (c), which no CSINode names.", stray},
 		"a doubt": {[]string{"worker-2"}, []string{"it is old"}, verdictUnknown, "It cannot be told: it is old.", nil},
@@ -96,7 +96,7 @@ func TestForetellHostOfBefore(t *testing.T) {
 	before, only := copies("v1", "a", "b"), copies("v2", "new")
 	before.Status.Replicas[0].Health, only.Status.Master.Hostname = "failed", ""
 	f := foretell([]string{"host-b"}, map[string]string{"worker-1": "a", "worker-2": "new"}, []v1.Volume{before, only}, nil)
-	if want := "It cannot be told: no CSINode says which of StorageOS's nodes host-b is: it could be StorageOS's node new."; f.Summary != want {
+	if want := "It cannot be told: no CSINode says which node of StorageOS host-b is: it could be StorageOS's node new."; f.Summary != want {
 		t.Errorf("%s\nwant %s", f.Summary, want)
 	}
 }

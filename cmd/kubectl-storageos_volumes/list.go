@@ -180,7 +180,7 @@ func (l *list) findNodes(ctx context.Context, kube kubernetes.Interface, records
 	for _, n := range nodes {
 		why := errors.New(mayBe(n, csi, known))
 		if forbidden != nil {
-			why = fmt.Errorf("which of StorageOS's nodes %s is cannot be told: %w", n.Name, forbidden)
+			why = fmt.Errorf("which node of StorageOS %s is cannot be told: %w", n.Name, forbidden)
 		}
 		certain := forbidden == nil || slices.Contains(n.IDs, n.Name) // by its ID
 		switch there := slices.ContainsFunc(records, func(r v1.Volume) bool { return isOn(&r, []string{n.Name}, n.IDs) }); {

@@ -30,7 +30,8 @@ func newNodes(c *cli) *cobra.Command {
 
   MASTERS, REPLICAS  copies of volumes
   ATTACHED           volumes that are used there
-  DEGRADED           volumes with a copy there that are not Healthy
+  DEGRADED           volumes with a copy there that are not Healthy, of those
+                     that StorageOS lists
   LAST-COPIES        copies there without which their volume could not go on
   HEALTH             of the copies there: Healthy, Degraded (some are not well),
                      Offline (none is), Unknown (there are none, or only

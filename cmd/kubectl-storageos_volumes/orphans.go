@@ -30,6 +30,8 @@ type orphan struct {
 	VolumeID string       `json:"volumeID"`
 	Since    *metav1.Time `json:"since,omitempty"`
 	Why      string       `json:"why"`
+
+	namespace string // of the claim that uses it, or did
 }
 
 // orphans is the command that shows them.
@@ -50,9 +52,12 @@ func newOrphans(c *cli) *cobra.Command {
   unclaimed_volume  no PersistentVolume refers to the volume
   missing_volume    a PersistentVolume refers to a volume that is not there
 
+With --namespace, only what claims in that namespace use or used.
+
 If the records are old or not all of them true, or nobody says whether they are, standard error says
 so. With -o jsonpath and other templates they are the .items of a List.`,
 		Example: `  kubectl storageos-volumes orphans
+  kubectl storageos-volumes orphans -n team-01
   kubectl storageos-volumes orphans -o json`,
 		Args:              noNames,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -85,6 +90,8 @@ func (o *orphans) run(ctx context.Context) error {
 		return err
 	}
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
+	ns := *o.config.Namespace
+	found = slices.DeleteFunc(found, func(f orphan) bool { return ns != "" && f.namespace != ns })
 	said := doubts(records, beat, unknown, o.clock.now())
 	kept := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isElsewhere(&r, beat) })
 	if strange := strangeDriver(kept, pvs, o.csiDriver); strange != "" {
@@ -92,11 +99,14 @@ func (o *orphans) run(ctx context.Context) error {
 	}
 	defer o.warn(said) // after what was asked for
 	if len(found) == 0 && !o.isDocument() {
-		none := "There are no orphans."
-		if said != "" {
-			none = "There are no orphans among what is recorded."
+		none := "There are no orphans"
+		if ns != "" {
+			none += " of claims in namespace " + ns
 		}
-		fmt.Fprintln(o.Out, none)
+		if said != "" {
+			none += " among what is recorded"
+		}
+		fmt.Fprintln(o.Out, none+".")
 		return nil
 	}
 	var rows [][]any
@@ -140,7 +150,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 			if t, err := time.Parse(time.RFC3339, r.Annotations[v1.AnnotationAbsentSince]); err == nil {
 				absentSince[id] = &metav1.Time{Time: t}
 			}
-			found = append(found, orphan{absentRecord, r.Name, id, absentSince[id], "StorageOS does not list the volume"})
+			found = append(found, orphan{absentRecord, r.Name, id, absentSince[id], "StorageOS does not list the volume", record.ClaimOf(r).Namespace})
 			continue
 		}
 		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && isUnclaimed(r, c, before) && len(claims[id]) == 0 {
@@ -148,7 +158,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 			if since.IsZero() {
 				since = nil
 			}
-			found = append(found, orphan{metrics.OrphanUnclaimed, r.Name, id, since, c.Message})
+			found = append(found, orphan{metrics.OrphanUnclaimed, r.Name, id, since, c.Message, record.ClaimOf(r).Namespace})
 		}
 	}
 	why := "no record of a present volume has this ID"
@@ -161,7 +171,11 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		if present[id] || deletes(pv) || pv.CreationTimestamp.After(before) {
 			continue
 		}
-		found = append(found, orphan{metrics.OrphanMissing, pv.Name, id, absentSince[id], why})
+		var ns string
+		if claim := pv.Spec.ClaimRef; claim != nil {
+			ns = claim.Namespace
+		}
+		found = append(found, orphan{metrics.OrphanMissing, pv.Name, id, absentSince[id], why, ns})
 	}
 	slices.SortFunc(found, func(a, b orphan) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))

@@ -68,7 +68,9 @@ func TestFindOrphans(t *testing.T) {
 	}
 	records := []v1.Volume{
 		volume("fine"),
-		volume("absent", absent),
+		volume("absent", absent, func(r *v1.Volume) {
+			r.Status.PersistentVolume = &v1.PersistentVolumeStatus{Claim: &v1.ClaimReference{Namespace: "team-1", Name: "data"}}
+		}),
 		volume("unclaimed", bound(record.Unclaimed)),
 		volume("claimed-since", bound(record.Unclaimed)),
 		volume("not yet unclaimed", bound(record.NoPersistentVolume)),
@@ -82,7 +84,9 @@ func TestFindOrphans(t *testing.T) {
 		volume("here", func(r *v1.Volume) { r.Annotations[v1.AnnotationClusterID] = "c1" }),
 	}
 	pvs := []corev1.PersistentVolume{
-		persistentVolume("fine"), persistentVolume("gone"), persistentVolume("absent"), persistentVolume("claimed-since"), persistentVolume("older-crd-joined"),
+		persistentVolume("fine"), persistentVolume("gone", func(p *corev1.PersistentVolume) {
+			p.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "team-2", Name: "data"}
+		}), persistentVolume("absent"), persistentVolume("claimed-since"), persistentVolume("older-crd-joined"),
 		persistentVolume("elsewhere"), persistentVolume("here"),
 		persistentVolume("young", func(p *corev1.PersistentVolume) { p.CreationTimestamp = young }),
 		persistentVolume("terminating", func(p *corev1.PersistentVolume) { p.DeletionTimestamp = &old }),
@@ -94,16 +98,16 @@ func TestFindOrphans(t *testing.T) {
 		if o.Since != nil {
 			since = o.Since.UTC().Format(time.RFC3339)
 		}
-		got = append(got, o.Kind+" "+o.Name+" "+o.VolumeID+" "+since)
+		got = append(got, o.Kind+" "+o.Name+" "+o.VolumeID+" "+since+" "+o.namespace)
 	}
 	want := []string{
-		"absent_record r-absent absent 2026-01-02T03:04:05Z",
-		"absent_record r-older-crd-absent older-crd-absent 2026-01-02T03:04:05Z",
-		"missing_volume p-absent absent 2026-01-02T03:04:05Z",
-		"missing_volume p-elsewhere elsewhere unknown",
-		"missing_volume p-gone gone unknown",
-		"unclaimed_volume r-older-crd older-crd unknown",
-		"unclaimed_volume r-unclaimed unclaimed 1970-01-01T00:16:40Z",
+		"absent_record r-absent absent 2026-01-02T03:04:05Z team-1",
+		"absent_record r-older-crd-absent older-crd-absent 2026-01-02T03:04:05Z ",
+		"missing_volume p-absent absent 2026-01-02T03:04:05Z ",
+		"missing_volume p-elsewhere elsewhere unknown ",
+		"missing_volume p-gone gone unknown team-2",
+		"unclaimed_volume r-older-crd older-crd unknown ",
+		"unclaimed_volume r-unclaimed unclaimed 1970-01-01T00:16:40Z ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

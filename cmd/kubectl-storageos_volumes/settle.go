@@ -40,7 +40,10 @@ func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	if e.older != "" {
 		lasting = append(lasting, e.older)
 	}
-	reasons := []string{record.Waiting(e.records, e.beat), withoutStatus(e.records), strangeDriver(e.records, e.pvs, e.driver)}
+	reasons := []string{withoutStatus(e.records), strangeDriver(e.records, e.pvs, e.driver)}
+	if e.beat.Held == 0 { // those that are held wait, too
+		reasons = append(reasons, record.Waiting(e.records, e.beat))
+	}
 	if len(lasting) == 0 { // for which the numbers may differ
 		reasons = append(reasons, record.Lag(e.beat, now), record.Tally(e.records, e.beat))
 	}

@@ -49,6 +49,7 @@ func TestSettled(t *testing.T) {
 		behind        bool          // before that time not all is recorded
 		waiting       bool          // before that time the records wait for the proof that their volumes are gone
 		kept          bool          // which is there, and deletions are switched off
+		held          int           // of them
 		want, more    string        // the doubts
 		waits         time.Duration
 	}{
@@ -62,6 +63,7 @@ func TestSettled(t *testing.T) {
 		"a record has no status yet":            {before: evidence{records: []v1.Volume{volume("v1", bare), volume("v2", bare)}}, after: evidence{records: of("v1", "v2")}, at: time.Second, waits: time.Second},
 		"all is recorded a moment later":        {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: time.Second, behind: true, waits: time.Second},
 		"their volumes are not listed":          {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, want: "2 records wait", more: "StorageOS has listed 2 volumes", waits: proving},
+		"they are held":                         {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, held: 2, want: "2 records are held"},
 		"their volumes are proven gone":         {before: evidence{records: of("v1", "v2")}, at: never, waiting: true, kept: true},
 		"they are listed again":                 {before: evidence{records: of("v1", "v2")}, after: evidence{records: of("v1", "v2")}, at: 20 * time.Second, waiting: true, waits: 20 * time.Second},
 		"another doubt is not waited for":       {before: evidence{records: of("v1", "v2")}, at: never, age: time.Hour, want: "last listed completely 1h0m0s ago"},
@@ -87,7 +89,7 @@ func TestSettled(t *testing.T) {
 							is.records[i].Annotations[v1.AnnotationAbsentSince] = "2026-01-02T03:04:05Z"
 						}
 					}
-					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2}
+					is.beat = record.Heartbeat{Cluster: "c1", Completed: time.Now().Add(-tc.age), Recorded: time.Now().Add(-tc.age), Volumes: 2, Held: tc.held}
 					is.beat.Records = record.SumOf(of("v1", "v2"), is.beat.Completed)
 					if tc.kept {
 						is.beat.Kept, is.beat.Volumes = is.beat.Records, 0

@@ -219,7 +219,7 @@ func (e *env) showsViewers(path, id string) {
 	e.eventually("who is bound may list volumes", 20*time.Second, func() error { return e.may("viewer", "list", "", true) })
 	const unknown = "Whether the records are up to date cannot be told: there is no right to get the Lease storageos-volume-sync-listing in namespace default, which the ClusterRole storageos-volume-sync-on-call has.\n"
 	if out, said := e.plugin(path, 2, "list", "--node", "worker-2", "--as", "viewer"); out != "" ||
-		!strings.Contains(said, "which of StorageOS's nodes worker-2 is cannot be told: ") {
+		!strings.Contains(said, "which node of StorageOS worker-2 is cannot be told: ") {
 		e.t.Errorf("without a right to CSINodes: %q\n%s", said, out)
 	}
 	if out, said := e.plugin(path, 0, "list", "--node", id, "--as", "viewer"); len(firsts(out)) == 0 || said != unknown {
@@ -266,8 +266,8 @@ func TestDrainCheckCannotTell(t *testing.T) {
 		})
 	}
 	known()
-	cannot("which of StorageOS's nodes without-storageos is", "without-storageos")
-	cannot("which of StorageOS's nodes nobody is", "worker-0", "nobody")
+	cannot("which node of StorageOS without-storageos is", "without-storageos")
+	cannot("which node of StorageOS nobody is", "worker-0", "nobody")
 
 	another := simulator.New(simulator.Options{Seed: 7, Password: password})
 	another.AddNamespace("elsewhere")

@@ -177,6 +177,9 @@ func TestPlugin(t *testing.T) {
 		if want := "missing_volume unclaimed_volume unclaimed_volume"; kinds != want && kinds != "absent_record missing_volume unclaimed_volume unclaimed_volume" {
 			t.Errorf("%s, want %s:\n%s", kinds, want, out)
 		}
+		if out, _ := e.plugin(path, 0, "orphans", "--grace", "0s", "-n", "nowhere"); !strings.HasPrefix(out, "There are no orphans of claims in namespace nowhere") {
+			t.Errorf("in another namespace:\n%s", out)
+		}
 	})
 	t.Run("verify finds differences", func(t *testing.T) {
 		e.must(e.edit(filled[2].Name))

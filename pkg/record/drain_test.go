@@ -254,11 +254,11 @@ func TestNodes(t *testing.T) {
 	records[1].Status.Master.Hostname = "new-a"
 	want := []Node{
 		{ID: "a", Host: "host-a", hosts: map[string]int{"host-a": 1, "new-a": 1}, Masters: 2, Attached: 1, Usable: 2, LastCopies: 1, Health: v1.HealthHealthy},
-		{ID: "b", Host: "host-b", Masters: 1, Replicas: 3, Degraded: 3, Usable: 1, Health: v1.HealthDegraded},
+		{ID: "b", Host: "host-b", Masters: 1, Replicas: 3, Degraded: 2, Usable: 1, Health: v1.HealthDegraded},
 		{ID: "c", Host: "host-c", Attached: 1, Health: v1.HealthUnknown},
-		{ID: "d", Host: "host-d", Masters: 1, Replicas: 2, Degraded: 3, Usable: 2, LastCopies: 2, Health: v1.HealthHealthy},
+		{ID: "d", Host: "host-d", Masters: 1, Replicas: 2, Degraded: 2, Usable: 2, LastCopies: 2, Health: v1.HealthHealthy},
 		{ID: "e", Host: "host-e", Replicas: 1, Degraded: 1, Health: v1.HealthOffline},
-		{ID: "f", Host: "host-f", Masters: 2, Degraded: 2, Health: v1.HealthUnknown},
+		{ID: "f", Host: "host-f", Masters: 2, Health: v1.HealthUnknown},
 	}
 	got := Nodes(records)
 	for i := range got {

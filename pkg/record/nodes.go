@@ -15,7 +15,7 @@ type Node struct {
 	Masters  int
 	Replicas int
 	Attached int
-	Degraded int // volumes with a copy there that are not Healthy
+	Degraded int // volumes with a copy there that are listed and not Healthy
 	Usable   int // copies there whose data is whole: the node is there
 	// LastCopies are copies there without which their volume could not go on.
 	LastCopies int
@@ -64,7 +64,7 @@ func Nodes(records []v1.Volume) []Node {
 			} else {
 				n.Replicas++
 			}
-			if s.Health != v1.HealthHealthy {
+			if s.Health != v1.HealthHealthy && !absent {
 				n.Degraded++
 			}
 			if c.Survives && survive == 1 && !absent {
