@@ -13,7 +13,7 @@ const ownImage = "registry.example.com/volume-sync-controller"
 // release installs, upgrades, rolls back, uninstalls, and installs again.
 func release(w *world) {
 	digest := "sha256:" + strings.Repeat("0f", 32)
-	for interval, warned := range map[string]bool{"5s": false, "500ms": false, "30000ms": false, "40000ms": true, "30s": false, "30.5s": true, "45s": true, "1m": true} {
+	for interval, warned := range map[string]bool{"5s": false, "500ms": false, "30000ms": false, "40000ms": true, "30s": false, "30.5s": true, "0.5m": false, "20s500ms": false, "030.0s": false, "0.001h": false, "29s1500ms": true, "45s": true, "1m": true} {
 		if notes := w.run(install + " --dry-run=server --set interval=" + interval); strings.Contains(notes, "! drain-check and the alerts want") != warned {
 			w.t.Errorf("an interval of %s is warned of: %t, want %t:\n%s", interval, !warned, warned, notes)
 		}
@@ -21,6 +21,8 @@ func release(w *world) {
 	if notes := w.run(install + " --dry-run=server --set crds.enabled=false"); !strings.Contains(notes, "! There is no CRD") {
 		w.t.Errorf("the notes do not say that nobody brings the CRD:\n%s", notes)
 	}
+	w.run("kubectl apply -f hack/realtools/testdata/installer.yaml")
+	w.run(install + " --dry-run=server --set crds.enabled=false --kube-as-user installer --kube-as-group installers")
 	notes := w.run(documented(w.t, install+" --set image.repository="+ownImage) + " " +
 		documented(w.t, "--set serviceMonitor.enabled=true --set prometheusRule.enabled=true --set dashboard.enabled=true"))
 	w.notes(notes)

@@ -1,7 +1,12 @@
 package realtools
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,6 +30,9 @@ func TestHelmValues(t *testing.T) {
 			"nodeSelector.disk=1":              "'/nodeSelector/disk': got number, want string",
 			"interval=0s":                      "interval is 0s: it has to be longer than 0, such as 5s",
 			"interval=0m0.0s":                  "interval is 0m0.0s: it has to be longer than 0, such as 5s",
+			"interval=0.0000001ms":             "interval is 0.0000001ms: it has to be longer than 0, such as 5s",
+			"interval=87600h1s":                "interval is 87600h1s: it has to be shorter than ten years, such as 5s",
+			"endpoint=[1.2.3.4]":               "'/endpoint': '[1.2.3.4]' does not match",
 			"endpoint=storageos:99999":         "endpoint is storageos:99999: its port has to be from 1 to 65535",
 			"endpoint=1.2.3":                   "endpoint is 1.2.3: its host ends with a number, and is no IPv4 address",
 			"endpoint=storageos..":             "'/endpoint': 'storageos..' does not match",
@@ -99,7 +107,8 @@ func TestHelmExtraArgs(t *testing.T) {
 			"extraArgs={-delete-orphans},deleteOrphans=false":        "extraArgs has the flag -delete-orphans, which the value deleteOrphans sets: use that",
 			"extraArgs={--enable-leader-election=false}":             "extraArgs has the flag -enable-leader-election, which is always set: leave it out",
 			"extraArgs={-delete-orphans=false}":                      "extraArgs has the flag -delete-orphans, which the value deleteOrphans sets: use that",
-			"extraArgs={-namespace=x}":                               "extraArgs has the flag -namespace: the Lease is in the namespace of the release",
+			"extraArgs={-namespace=x}":                               "extraArgs has the flag -namespace, and the Lease is in the namespace of the release, where the rights are: leave it out",
+			"extraArgs={-logtostderr=false}":                         "extraArgs has the flag -logtostderr, without which kubectl logs shows nothing: leave it out",
 			"extraArgs={-delete-orphaned,-v=2}":                      `extraArgs has "-delete-orphaned", which is no flag of volume-sync-controller v0.1.0`,
 			"extraArgs={-workers 3}":                                 `extraArgs has "-workers 3", which is no flag of`,
 			"extraArgs={-delete-orphaned,-v=2},image.tag=v9":         "",
@@ -108,7 +117,7 @@ func TestHelmExtraArgs(t *testing.T) {
 			"extraArgs={-accept-cluster-id,-orphan-grace-period=1h}": "extraArgs has the flag -accept-cluster-id without a value: say -accept-cluster-id=VALUE",
 			"extraArgs={-workers}":                                   "extraArgs has the flag -workers without a value: say -workers=VALUE",
 			"extraArgs={-workers},image.tag=v9":                      "",
-			"extraArgs={-kubeconfig=/x}":                             "extraArgs has the flag -kubeconfig: the Pods have no such file",
+			"extraArgs={-kubeconfig=/x}":                             "extraArgs has the flag -kubeconfig, and the Pods have no such file: leave it out",
 			"extraArgs={-status-addr=:9090},metricsPort=9090":        "metricsPort is 9090, which is the status page's (-status-addr=:9090): use another",
 			"extraArgs={-status-addr=:8080}":                         "metricsPort is 8080, which is the status page's (-status-addr=:8080): use another",
 			"extraArgs={--status-addr=:8082},metricsPort=8081":       "",
@@ -120,6 +129,47 @@ func TestHelmExtraArgs(t *testing.T) {
 			if (err == nil) != (says == "") || !strings.Contains(out, says) || err != nil && strings.Contains(out, "schema") {
 				t.Errorf("%s with %s: it has to say %q: %v\n%s", helm, set, says, err, out)
 			}
+		}
+	}
+}
+
+// A chart that has this one as a dependency changes nothing of it by templates of its own, whatever they are
+// called, as their names are global.
+func TestHelmDependency(t *testing.T) {
+	t.Parallel()
+	helpers, err := os.ReadFile(filepath.Join(root, "deploy/chart/templates/_helpers.tpl"))
+	must(t, err)
+	own := regexp.MustCompile(`define "(?:storageos-volume-sync\.)?([^"]+)"`).FindAllStringSubmatch(string(helpers), -1)
+	if len(own) < 10 {
+		t.Fatalf("the chart has only the templates %q", own)
+	}
+	var theirs strings.Builder
+	for _, name := range own {
+		fmt.Fprintf(&theirs, "{{- define %q }}theirs{{ end }}\n", name[1])
+	}
+	folder := t.TempDir()
+	must(t, os.CopyFS(filepath.Join(folder, "charts/storageos-volume-sync"), os.DirFS(filepath.Join(root, "deploy/chart"))))
+	must(t, os.Mkdir(filepath.Join(folder, "templates"), 0o700))
+	must(t, os.WriteFile(filepath.Join(folder, "templates/_helpers.tpl"), []byte(theirs.String()), 0o600))
+	must(t, os.WriteFile(filepath.Join(folder, "Chart.yaml"), []byte("{apiVersion: v2, name: umbrella, version: 1.0.0}\n"), 0o600))
+	source := regexp.MustCompile(`(?m)^# Source: .*\n`)
+	for _, helm := range []string{"helm4", "helm3"} {
+		var rendered []string
+		for _, chart := range []string{"deploy/chart", folder} {
+			out, err := helmOn(t, helm, "template", "x", chart, "--namespace", namespace, "--kube-version", "1.31")
+			if err != nil {
+				t.Fatalf("%s with %s: %v\n%s", helm, chart, err, out)
+			}
+			rendered = append(rendered, source.ReplaceAllString(out, ""))
+		}
+		alone := strings.Split(rendered[0], "\n")
+		for n, line := range strings.Split(rendered[1], "\n") {
+			if !slices.Contains(alone, line) {
+				t.Errorf("%s renders as a dependency what it does not render alone, line %d: %s", helm, n, line)
+			}
+		}
+		if len(rendered[0]) != len(rendered[1]) {
+			t.Errorf("%s renders %d bytes alone, %d as a dependency", helm, len(rendered[0]), len(rendered[1]))
 		}
 	}
 }

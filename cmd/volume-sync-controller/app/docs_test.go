@@ -68,7 +68,7 @@ func TestFlagsOfChart(t *testing.T) {
 		}
 		flags = append(flags, name)
 	})
-	want := `{{- define "flags" -}}` + "\n" + strings.Join(flags, " ") + "\n"
+	want := `{{- define "storageos-volume-sync.flags" -}}` + "\n" + strings.Join(flags, " ") + "\n"
 	if helpers := read(t, "deploy/chart/templates/_helpers.tpl"); !strings.Contains(helpers, want) {
 		t.Errorf("deploy/chart/templates/_helpers.tpl has not\n%s", want)
 	}
