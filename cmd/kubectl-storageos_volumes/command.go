@@ -70,6 +70,13 @@ func (c *cli) addConnection(cmd *cobra.Command) {
 	must(cmd.RegisterFlagCompletionFunc("context", c.completeContexts))
 }
 
+// needsNoNamespace tells somebody who names a namespace that it does nothing, and why.
+func (c *cli) needsNoNamespace(why string) {
+	if *c.config.Namespace != "" {
+		fmt.Fprintf(c.ErrOut, "%s: --namespace does nothing here.\n", why)
+	}
+}
+
 // newVersion says which version this is.
 func newVersion(c *cli) *cobra.Command {
 	return &cobra.Command{

@@ -68,6 +68,7 @@ func (d *drainCheck) run(ctx context.Context, names []string) error {
 	case len(names) > 0 && d.selector != "":
 		return errors.New("name the nodes or say --selector, not both: `kubectl storageos-volumes drain-check NODE...`")
 	}
+	d.needsNoNamespace("A drain concerns volumes of all namespaces")
 	kube, client, err := d.clients()
 	if err != nil {
 		return err

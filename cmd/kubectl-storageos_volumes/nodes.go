@@ -65,6 +65,7 @@ func (n *nodes) run(ctx context.Context) error {
 	if err := n.validate(); err != nil {
 		return err
 	}
+	n.needsNoNamespace("Nodes have no namespace")
 	kube, client, err := n.clients()
 	if err != nil {
 		return err

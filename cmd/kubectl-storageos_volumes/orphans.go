@@ -31,7 +31,7 @@ type orphan struct {
 	Since    *metav1.Time `json:"since,omitempty"`
 	Why      string       `json:"why"`
 
-	namespace string // of the claim that uses it, or did
+	namespace string // of the claim that uses it, or did, "" if nobody knows
 }
 
 // orphans is the command that shows them.
@@ -52,7 +52,8 @@ func newOrphans(c *cli) *cobra.Command {
   unclaimed_volume  no PersistentVolume refers to the volume
   missing_volume    a PersistentVolume refers to a volume that is not there
 
-With --namespace, only what claims in that namespace use or used.
+With --namespace, only what claims in that namespace use or used, or what was made for one. How many
+nobody knows that of, standard error says.
 
 If the records are old or not all of them true, or nobody says whether they are, standard error says
 so. With -o jsonpath and other templates they are the .items of a List.`,
@@ -91,8 +92,11 @@ func (o *orphans) run(ctx context.Context) error {
 	}
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
 	ns := *o.config.Namespace
-	found = slices.DeleteFunc(found, func(f orphan) bool { return ns != "" && f.namespace != ns })
 	said := doubts(records, beat, unknown, o.clock.now())
+	if ns != "" {
+		said = strings.TrimSpace(said + " " + nobodys(found))
+		found = slices.DeleteFunc(found, func(f orphan) bool { return f.namespace != ns })
+	}
 	kept := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isElsewhere(&r, beat) })
 	if strange := strangeDriver(kept, pvs, o.csiDriver); strange != "" {
 		said = strings.TrimSpace(said + " " + capital(strange) + ".")
@@ -150,7 +154,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 			if t, err := time.Parse(time.RFC3339, r.Annotations[v1.AnnotationAbsentSince]); err == nil {
 				absentSince[id] = &metav1.Time{Time: t}
 			}
-			found = append(found, orphan{absentRecord, r.Name, id, absentSince[id], "StorageOS does not list the volume", record.ClaimOf(r).Namespace})
+			found = append(found, orphan{absentRecord, r.Name, id, absentSince[id], "StorageOS does not list the volume", usedFrom(r)})
 			continue
 		}
 		if c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound); c != nil && isUnclaimed(r, c, before) && len(claims[id]) == 0 {
@@ -158,7 +162,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 			if since.IsZero() {
 				since = nil
 			}
-			found = append(found, orphan{metrics.OrphanUnclaimed, r.Name, id, since, c.Message, record.ClaimOf(r).Namespace})
+			found = append(found, orphan{metrics.OrphanUnclaimed, r.Name, id, since, c.Message, usedFrom(r)})
 		}
 	}
 	why := "no record of a present volume has this ID"
@@ -181,6 +185,30 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	return found
+}
+
+// labelClaimNamespace is what csi-provisioner tells of the claim that a volume is made for.
+const labelClaimNamespace = "csi.storage.k8s.io/pvc/namespace"
+
+// usedFrom is the namespace of the claim that uses a volume, or did, "" if nobody knows. Once a volume has
+// outlived its PersistentVolume its record says nothing of that, and behind an older CRD never: what it was
+// made for is left.
+func usedFrom(r *v1.Volume) string {
+	return cmp.Or(record.ClaimOf(r).Namespace, r.Spec.ConfigLabels[labelClaimNamespace])
+}
+
+// nobodys says of how many orphans it is not known which claim has used them, "" if it is of all.
+func nobodys(found []orphan) string {
+	n := 0
+	for _, f := range found {
+		if f.namespace == "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return how(n, "orphan is", "orphans are") + " left out, as nobody knows whose claim has used the volume: see without --namespace."
 }
 
 // isUnclaimed reads off a record that nobody claims its volume. Where an older CRD has kept

@@ -122,6 +122,35 @@ func TestFindOrphans(t *testing.T) {
 	}
 }
 
+// What a claim has used is found in its namespace, also once the volume has outlived its PersistentVolume, of
+// which its record says nothing any more then.
+func TestOrphansOfNamespace(t *testing.T) {
+	t.Parallel()
+	made := func(r *v1.Volume) {
+		r.Spec.ConfigLabels = map[string]string{"csi.storage.k8s.io/pvc/name": "data", "csi.storage.k8s.io/pvc/namespace": "team-1"}
+	}
+	unclaimed := func(r *v1.Volume) { record.Unclaimed.Apply(r, v1.ConditionBound, old.Time) }
+	for name, tc := range map[string]struct {
+		record v1.Volume
+		left   string // of whom nobody knows
+	}{
+		"nobody claims its volume":      {record: volume("v1", made, unclaimed)},
+		"nor behind an older CRD":       {record: volume("v1", made, pruned)},
+		"its volume is absent":          {record: volume("v1", made, absent)},
+		"its volume was made by a hand": {record: volume("v1", unclaimed), left: "1 orphan is left out, as nobody knows whose claim has used the volume: see without --namespace."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			records := []v1.Volume{tc.record}
+			complete(records, nil)
+			found := findOrphans(records, nil, time.Unix(2000, 0), record.Heartbeat{})
+			if len(found) != 1 || (found[0].namespace == "team-1") != (tc.left == "") || nobodys(found) != tc.left {
+				t.Errorf("%+v, and it is said %q", found, nobodys(found))
+			}
+		})
+	}
+}
+
 // What an older CRD has dropped is what the controller has written.
 func TestComplete(t *testing.T) {
 	t.Parallel()

@@ -73,6 +73,7 @@ func (v *verify) run(ctx context.Context) error {
 	if v.settlement < 0 {
 		return fmt.Errorf("--settle %v is less than 0: say how long a difference must last", v.settlement)
 	}
+	v.needsNoNamespace("All that there is is compared")
 	kube, records, err := v.clients()
 	if err != nil {
 		return err

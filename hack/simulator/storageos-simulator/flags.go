@@ -43,7 +43,7 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.IntVar(&o.volumes, "volumes", 20, "number of volumes at the start")
 	flags.IntVar(&o.csi, "csi", -1, "how many of the volumes look as if the CSI driver had made them; -1: all")
 	flags.IntVar(&o.namespaces, "namespaces", 2, "number of namespaces at the start")
-	flags.IntVar(&o.nodes, "nodes", 3, "number of nodes at the start, which are called node-01 and so on")
+	flags.IntVar(&o.nodes, "nodes", 3, "number of nodes at the start, which are called node-01 and so on; those of -node are counted first")
 	flags.Func("node", "`name` of one more node, the first of all; may be said more than once", func(name string) error {
 		if name == "" {
 			return errors.New("empty")
