@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,6 +46,51 @@ func TestHistoryNewNamespace(t *testing.T) {
 			if diff := cmp.Diff(tc.want, events); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
+		})
+	}
+}
+
+// That all volumes of a namespace are gone at once holds their records, also those that name no namespace yet,
+// as StorageOS has never listed their volumes to this program: their PersistentVolumes name it.
+func TestHistoryNamespaceUnlisted(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		adopted bool // StorageOS has listed them before
+		living  int  // how many of it are listed
+		left    int
+	}{"it was listed before": {true, 0, 12}, "it was never listed": {false, 0, 12}, "but for one of it": {false, 1, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, nil, func(h *history) {
+				h.api.NamespaceIDs = []string{"one", "two"}
+				var two []string
+				for n, id := range h.ofReplaced(100) {
+					pv := boundPV(fmt.Sprint("data", n), id)
+					if n < 12 {
+						pv.NamespaceID = state.Intern("two")
+						two = append(two, id+" 1")
+					} else {
+						h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
+					}
+					h.setPV(nil, pv)
+				}
+				if tc.adopted {
+					h.api.Lists["two"] = two
+				}
+				h.lead()
+				h.polls(3)
+				h.api.Lists["two"] = two[:tc.living]
+				h.polls(3 * 12)
+				left := 0
+				for n := range 12 {
+					if h.records.records[fmt.Sprint("data", n)] != nil {
+						left++
+					}
+				}
+				if left != tc.left {
+					t.Errorf("%d of 12 records are left after three minutes, want %d", left, tc.left)
+				}
+			})
 		})
 	}
 }

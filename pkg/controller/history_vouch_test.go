@@ -2,13 +2,16 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
+	"github.com/storageos/volume-sync-controller/pkg/controller/internal/policy"
 	"github.com/storageos/volume-sync-controller/pkg/controller/internal/storageostest"
 )
 
@@ -166,25 +169,34 @@ func TestHistoryVouchedAfterFailures(t *testing.T) {
 // for them, though a record of its own volumes names none: by a hand, or as it refused to tell its name for once.
 func TestHistoryVouchedByStranger(t *testing.T) {
 	t.Parallel()
+	label := func(r *v1.Volume) { delete(r.Labels, v1.LabelVolumeID) }
+	conditions := func(r *v1.Volume) {
+		label(r)
+		r.Status.Conditions = nil
+	}
 	for name, tc := range map[string]struct {
-		err             error // of the first cluster
-		refuses, edited bool  // by the stranger, by a hand
-		restart         bool  // another process leads then
-		label           bool  // the hand takes the label, too
+		err             error            // of the first cluster
+		refuses, edited bool             // by the stranger, by a hand
+		restart         bool             // another process leads then
+		takes           func(*v1.Volume) // what the hand takes besides
+		pruned          bool             // the CRD is an older one, which keeps no conditions
 	}{
-		"the first told its name":              {nil, true, true, false, false},
-		"it did not, and nothing else":         {errDown, false, false, false, false},
-		"it did not, and the stranger refuses": {errDown, true, false, false, false},
-		"and then another leads":               {errDown, true, false, true, false},
-		"it did not, and a hand":               {errDown, false, true, false, false},
-		"after which another leads":            {errDown, false, true, true, false},
-		"a hand that takes the label, too":     {errDown, false, true, false, true},
-		"and another leads after that":         {errDown, false, true, true, true},
-		"it refused, and a hand":               {storageostest.Forbidden, false, true, true, false},
+		"the first told its name":              {nil, true, true, false, nil, false},
+		"it did not, and nothing else":         {errDown, false, false, false, nil, false},
+		"it did not, and the stranger refuses": {errDown, true, false, false, nil, false},
+		"and then another leads":               {errDown, true, false, true, nil, false},
+		"it did not, and a hand":               {errDown, false, true, false, nil, false},
+		"after which another leads":            {errDown, false, true, true, nil, false},
+		"a hand that takes the label, too":     {errDown, false, true, false, label, false},
+		"and another leads after that":         {errDown, false, true, true, label, false},
+		"and the CRD is an older one":          {errDown, false, true, false, label, true},
+		"it takes the conditions, too":         {errDown, false, true, false, conditions, false},
+		"it refused, and a hand":               {storageostest.Forbidden, false, true, true, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told(t, 0, nil, func(h *history) {
+				h.records.pruned = tc.pruned
 				const many = 40
 				for n, id := range h.ofReplaced(many) {
 					h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
@@ -205,8 +217,8 @@ func TestHistoryVouchedByStranger(t *testing.T) {
 				if tc.edited {
 					h.edit("b1", func(r *v1.Volume) {
 						delete(r.Annotations, v1.AnnotationClusterID)
-						if tc.label {
-							delete(r.Labels, v1.LabelVolumeID)
+						if tc.takes != nil {
+							tc.takes(r)
 						}
 					})
 				}
@@ -222,4 +234,56 @@ func TestHistoryVouchedByStranger(t *testing.T) {
 			})
 		})
 	}
+}
+
+// That StorageOS lists nothing at first, until each record says that its volume is absent, keeps none whose
+// volume was gone before.
+func TestHistoryVouchedAfterNothing(t *testing.T) {
+	t.Parallel()
+	for name, polls := range map[string]int{"never": 0, "once": 1, "for a minute": 12} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 0, nil, func(h *history) {
+				var living []string
+				for n, id := range h.ofReplaced(100) {
+					if n >= 40 {
+						living = append(living, id+" 1")
+						continue
+					}
+					h.edit(fmt.Sprint("data", n), func(r *v1.Volume) { r.CreationTimestamp = metav1.NewTime(time.Now().Add(-2 * time.Hour)) })
+				}
+				h.lead()
+				h.polls(polls)
+				h.api.Lists["one"] = living
+				h.polls(15 * 12) // longer than the hold
+				if n := len(h.records.records); n != 60 {
+					t.Errorf("%d records are left, want 60", n)
+				}
+			})
+		})
+	}
+}
+
+// That somebody has to say whose the records are is said, once: nothing else ends that hold.
+func TestHistoryVouchedSaid(t *testing.T) {
+	t.Parallel()
+	all := &sayings{}
+	told(t, 0, nil, func(h *history) {
+		h.hears = all
+		h.ofReplaced(40)
+		h.api.Lists["one"] = []string{"b1 1"}
+		h.lead()
+		h.polls(6 * 60 * 12) // hours
+	})
+	want := policy.EventHeld + ": Deletions of records are held: " + policy.HeldNotVouched
+	if n := len(slices.DeleteFunc(slices.Clone(*all), func(said string) bool { return said != want })); n != 1 {
+		t.Errorf("that was said %d times, want once: %q", n, *all)
+	}
+}
+
+// sayings are what events said.
+type sayings []string
+
+func (s *sayings) Event(_ runtime.Object, _, reason, message string) {
+	*s = append(*s, reason+": "+message)
 }

@@ -148,6 +148,9 @@ func (r *Reconciler) announce(first bool) {
 		r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+why)
 	case was != "" && why != "" && !sameHold(was, why):
 		r.logger.Error(nil, "Deletions of records are held for another reason", "why", why)
+		if why == policy.HeldNotVouched { // somebody has to say whose they are
+			r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+why)
+		}
 	case was != "" && why == "":
 		r.logger.Info("Deletions of records are no longer held")
 		r.sayOnLease(corev1.EventTypeNormal, policy.EventResumed, "deletions of records are no longer held")
@@ -155,7 +158,10 @@ func (r *Reconciler) announce(first bool) {
 }
 
 // sameHold tells whether two reasons are one with other numbers.
-func sameHold(a, b string) bool { return a == b || !ofCluster(a) && !ofCluster(b) }
+func sameHold(a, b string) bool {
+	other := func(why string) bool { return ofCluster(why) || why == policy.HeldNotVouched }
+	return a == b || !other(a) && !other(b)
+}
 
 // ofCluster tells whether a reason is which cluster answers.
 func ofCluster(why string) bool { return why == policy.HeldOtherCluster || why == policy.HeldNoCluster }

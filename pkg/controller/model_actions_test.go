@@ -174,6 +174,25 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"the ID in the status of a record is edited": func(*rapid.T) {
 			edit(func(r *v1.Volume) { r.Status.VolumeID = "not-" + r.Name }) // no two are made one
 		},
+		"a record is as the replaced program has left it": func(*rapid.T) {
+			edit(func(r *v1.Volume) {
+				if r.Status.VolumeID == "" {
+					return
+				}
+				r.Labels, r.Annotations, r.Status.Conditions = nil, nil, nil
+				delete(m.annotated, r.UID)
+				delete(m.foreign, r.UID)
+			})
+		},
+		"label and cluster of a record are taken away": func(*rapid.T) {
+			edit(func(r *v1.Volume) {
+				if r.Status.VolumeID == "" {
+					return
+				}
+				delete(r.Labels, v1.LabelVolumeID)
+				delete(r.Annotations, v1.AnnotationClusterID)
+			})
+		},
 		"a record is deleted by hand": func(*rapid.T) {
 			m.changes++
 			m.records.store(m.someRecord(), nil)

@@ -239,7 +239,8 @@ func (m *model) learn(w *witness) {
 
 // ofReplaced tells whether a record is one of the replaced program, which nobody has adopted yet.
 func ofReplaced(r *v1.Volume) bool {
-	return r.Labels[v1.LabelVolumeID] == "" && meta.FindStatusCondition(r.Status.Conditions, v1.ConditionPresent) == nil
+	return r.Labels[v1.LabelVolumeID] == "" && r.Annotations[v1.AnnotationNamespaceID] == "" &&
+		!meta.IsStatusConditionTrue(r.Status.Conditions, v1.ConditionPresent)
 }
 
 // checkQuestion: StorageOS was asked for the volume of a record, as the record is now.
@@ -443,6 +444,9 @@ func (m *model) agree() {
 			}
 			if r.Spec.SizeBytes != should.Spec.SizeBytes || r.Labels[v1.LabelVolumeID] != id || r.Annotations[v1.AnnotationNamespaceID] != ns || r.Annotations[v1.AnnotationAbsentSince] != "" {
 				m.violated(ruleAgree, "volume %s in %s: its record is wrong: %+v", v, ns, r)
+			}
+			if is := r.Annotations[v1.AnnotationClusterID]; is != m.api.ClusterID {
+				m.violated(ruleAgree, "volume %s in %s: its record names the cluster %q", v, ns, is)
 			}
 			want, bounds := state.PVSummary{}, []state.Condition{state.BoundNone, state.BoundUnclaimed}
 			if pv := m.pvOf(id); pv != nil {

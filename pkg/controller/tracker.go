@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -83,8 +84,8 @@ func (t *tracker) deleting(id string, rec *state.Record, kind policy.AbsenceKind
 	if kind == policy.Explained {
 		return first
 	}
-	t.breaker.Deleting(now, rec)
 	tr := t.all[id]
+	t.breaker.Deleting(now, rec, cmp.Or(rec.NamespaceID.Value(), tr.Gauges.Namespace))
 	if tr.Gauges.Absence == policy.Unexplained {
 		tr.Gauges.Absence = policy.NotAbsent
 		t.set(id, now, tr)
@@ -163,8 +164,12 @@ func (t *tracker) resetBreaker(now time.Time) {
 func (t *tracker) holding() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.breaker.Why != "" && t.held[policy.HeldMass]+t.held[policy.HeldNotVouched] > 0 {
+	switch {
+	case t.breaker.Why == "":
+	case t.held[policy.HeldMass] > 0:
 		return t.breaker.Why
+	case t.held[policy.HeldNotVouched] > 0:
+		return policy.HeldNotVouched // which no time ends
 	}
 	for _, why := range []string{policy.HeldOtherCluster, policy.HeldNoCluster} {
 		if t.held[why] > 0 {

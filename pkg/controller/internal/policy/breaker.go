@@ -77,6 +77,9 @@ func (b *Breaker) RecordChanged(old, obj *state.Record) {
 func (b *Breaker) Count(l BreakerInput, n int) {
 	b.count(l.Namespace, func(h *NamespaceCount) {
 		h.duplicates += n * l.Duplicates
+		if l.Unnamed && l.Absence != NotAbsent {
+			h.Records += n // which its record does not say yet
+		}
 		switch l.Absence {
 		case Explained:
 			h.explained += n
@@ -98,11 +101,11 @@ func (b *Breaker) count(namespaceID string, change func(*NamespaceCount)) {
 
 // Deleting takes note that Kubernetes is asked for a deletion that nothing explains. Of
 // one that is asked for again, because nobody knows what became of it, the last time
-// counts.
-func (b *Breaker) Deleting(now time.Time, r *state.Record) {
+// counts. The namespace is that in which its volume was.
+func (b *Breaker) Deleting(now time.Time, r *state.Record, namespaceID string) {
 	was := b.Requested[r.UID]
 	b.NotDeleted(r)
-	d := &deletion{at: now, uid: r.UID, namespaceID: r.NamespaceID.Value(), cached: was == nil || was.cached}
+	d := &deletion{at: now, uid: r.UID, namespaceID: namespaceID, cached: was == nil || was.cached}
 	b.Deletions, b.Requested[r.UID] = append(b.Deletions, d), d
 }
 

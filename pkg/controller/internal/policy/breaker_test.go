@@ -52,9 +52,9 @@ func TestBreakerDeletingAgain(t *testing.T) {
 	b := NewBreaker(&settings)
 	r, other := recordOf(state.Summary{}), recordOf(state.Summary{})
 	other.UID = state.UIDOf("other")
-	b.Deleting(noon, r)
-	b.Deleting(noon.Add(time.Second), other)
-	b.Deleting(noon.Add(settings.MassOrphanHold-time.Second), r)
+	b.Deleting(noon, r, "ns")
+	b.Deleting(noon.Add(time.Second), other, "ns")
+	b.Deleting(noon.Add(settings.MassOrphanHold-time.Second), r, "ns")
 	for after, want := range map[time.Duration]int{0: 2, settings.MassOrphanHold: 2} {
 		if n := b.Snapshot(noon.Add(after)).Deleted; n != want {
 			t.Errorf("after %v: %d deletions, want %d", after, n, want)

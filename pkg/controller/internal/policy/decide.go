@@ -207,7 +207,8 @@ func (d *Decision) found(o *Observation) {
 	case o.Source.Generation > t.returned+1:
 		t.returned = 0 // who was to decide by an older look has done so
 	}
-	d.NextListing = d.NextListing || t.returned != 0
+	// Of which cluster it is tells the end of the listing that shows it. The first complete one tells all.
+	d.NextListing = d.NextListing || t.returned != 0 || o.Record != nil && !o.Source.ClusterVerified && o.Source.Listings > 0
 	t.missing, t.absent, t.Asked, t.Proven = Onset{}, absenceStart{}, time.Time{}, ""
 }
 
@@ -316,7 +317,7 @@ func (s *Rules) absence(o *Observation, d *Decision) absence {
 			anyCluster: o.AnyCluster, vouched: o.Source.Voucher.Counts(o.Record), tripped: o.Tripped,
 		},
 	}
-	t.Gauges.Namespace = o.Record.NamespaceID.Value()
+	t.Gauges.Namespace, t.Gauges.Unnamed = o.namespace()
 	switch {
 	case o.Deleting: // it counts as deleted
 	case a.explained:

@@ -110,7 +110,8 @@ type Gauges struct {
 type BreakerInput struct {
 	Absence    AbsenceKind // its record is there and its volume is not
 	Duplicates int         // records that describe it beside the one that counts
-	Namespace  string      // of StorageOS, that the record names
+	Namespace  string      // of StorageOS, that the record names, or else its PersistentVolume
+	Unnamed    bool        // the record does not
 }
 
 // Pruned tells whether the API server has dropped what was added to the CRD.

@@ -55,3 +55,12 @@ func (o *Observation) Recall(t Memory, b *Breaker) {
 	}
 	o.Deleting = o.Record != nil && b.Requested[o.Record.UID] != nil
 }
+
+// namespace is that of StorageOS in which the volume of the record is, "" if nobody knows, and whether it is
+// the PersistentVolume alone that names it.
+func (o *Observation) namespace() (id string, unnamed bool) {
+	if id = o.Record.NamespaceID.Value(); id != "" || o.PV == nil {
+		return id, false
+	}
+	return o.PV.NamespaceID.Value(), true
+}

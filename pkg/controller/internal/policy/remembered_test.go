@@ -223,9 +223,12 @@ func TestBreakerCounts(t *testing.T) {
 		inputs []BreakerInput
 		trips  bool
 	}{
-		"none is lost":                                   {},
-		"all that nothing explains":                      {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}}, true},
-		"one of them, which is too few":                  {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}}, false},
+		"none is lost":                  {},
+		"all that nothing explains":     {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}}, true},
+		"one of them, which is too few": {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}}, false},
+		"one more, of which only its PersistentVolume tells that it is of it": {[]BreakerInput{
+			{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns", Unnamed: true}}, true},
+		"that one, and not all that name it":             {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns", Unnamed: true}}, false},
 		"two of three, the third is there":               {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}}, false},
 		"two, the third describes the volume of another": {[]BreakerInput{{Absence: Unexplained, Namespace: "ns", Duplicates: 1}, {Absence: Unexplained, Namespace: "ns"}}, true},
 	} {
@@ -257,7 +260,7 @@ func TestBreakerDeletionsAlone(t *testing.T) {
 		r := recordOf(rightState())
 		r.Name, r.UID = uid, state.UIDOf(types.UID(uid))
 		b.RecordChanged(nil, r)
-		b.Deleting(noon, r)
+		b.Deleting(noon, r, r.NamespaceID.Value())
 	}
 	if b.Trip(noon); b.Why != "" {
 		t.Errorf("nothing is absent, and it says %q", b.Why)

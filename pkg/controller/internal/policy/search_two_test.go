@@ -32,7 +32,7 @@ func (w *twoVolumes) breaker() Breaker {
 			r := stored(state.Summary{})
 			r.UID = uids[i]
 			b.RecordChanged(nil, &r)
-			b.Deleting(noon.Add(tick-w.deleted[i]), &r)
+			b.Deleting(noon.Add(tick-w.deleted[i]), &r, r.NamespaceID.Value())
 			b.RecordChanged(&r, nil)
 		}
 	}

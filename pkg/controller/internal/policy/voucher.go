@@ -17,14 +17,14 @@ type Voucher struct {
 }
 
 // VoucherOf is what a record vouches by whose volume the cluster lists. One of the replaced program has
-// no label yet, nor says of its volume that it is there: what this program has written says so, also
-// once a hand has taken the label away. Those that were made in the same second may have been adopted
-// together, unless they name their cluster.
+// neither label nor namespace yet, and does not say of its volume that it is there: of what this program
+// has written something is left, also once a hand has taken the label away. Those that were made in the
+// same second may have been adopted together, unless they name their cluster.
 func VoucherOf(r *state.Record, cluster string) Voucher {
 	switch {
 	case r.ClusterID.Value() != "":
 		return Voucher{true, r.Created + 1}
-	case r.LabelID == "" && r.Summary.Present == (state.Condition{}) || cluster == "":
+	case r.LabelID == "" && r.NamespaceID.Value() == "" && r.Summary.Present != state.PresentTrue || cluster == "":
 		return Voucher{true, math.MinInt64}
 	default:
 		return Voucher{true, r.Created}
