@@ -61,7 +61,7 @@ cat <<END
 
 In a second terminal:
   bin/devcluster kubectl get volumes
-  bin/devcluster kubectl apply -f hack/demo/claim.yaml       a claim: its record is there at once
+  bin/devcluster kubectl apply -f hack/demo/claim.yaml       a claim: its record is there within a second
   PATH=\$PWD/bin:\$PATH bin/devcluster kubectl storageos-volumes drain-check node    may it be drained?
   bin/devcluster kubectl get pods -n storageos
   bin/devcluster kubectl logs -n storageos -l app.kubernetes.io/name=storageos-volume-sync --prefix --tail=-1

@@ -63,9 +63,9 @@ func TestOldByTheServersClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cli{}
 		c.clock.note(time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat))
-		old := evidence{beat: record.Heartbeat{Cluster: "c1", Completed: time.Now(), Recorded: time.Now()}}
+		old := evidence{beat: record.Heartbeat{Cluster: "c1", Completed: time.Now(), Recorded: time.Now()}, lease: "there"}
 		_, doubts, err := c.settled(t.Context(), func() (evidence, error) { return old, nil })
-		if err != nil || len(doubts) != 1 || doubts[0] != "StorageOS was last listed completely 10m0s ago" {
+		if err != nil || len(doubts) != 1 || doubts[0] != "StorageOS was last listed completely 10m0s ago by the Lease in namespace there (--controller-namespace)" {
 			t.Errorf("%q, %v", doubts, err)
 		}
 	})

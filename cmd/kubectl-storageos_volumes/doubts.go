@@ -12,7 +12,7 @@ import (
 
 // doubts says what there is to be known before records are believed, a sentence each, "" if there is
 // nothing.
-func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) string {
+func (c *cli) doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) string {
 	var age time.Duration
 	if err == nil {
 		age, err = h.Age(h.Completed, now)
@@ -31,7 +31,7 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		is       bool
 		sentence string
 	}{
-		{age > record.Fresh, fmt.Sprintf("StorageOS was last listed completely %v ago: records say at best how it was then.", age.Round(time.Second))},
+		{isOld(h, now), fmt.Sprintf("StorageOS was last listed completely %v ago%s: records say at best how it was then.", age.Round(time.Second), byLease(c.controllerNamespace))},
 		{lag != "", capital(lag) + "."},
 		{fewer, fmt.Sprintf("StorageOS has listed %d volumes, and there are records of %d.", h.Volumes, are.present)},
 		// That may also be one that went as it should, until the Lease is written again.
@@ -50,6 +50,17 @@ func doubts(records []v1.Volume, h record.Heartbeat, err error, now time.Time) s
 		}
 	}
 	return strings.Join(said, " ")
+}
+
+// isOld tells whether the last complete listing was too long ago for records to be believed.
+func isOld(h record.Heartbeat, now time.Time) bool {
+	age, err := h.Age(h.Completed, now)
+	return err == nil && age > record.Fresh
+}
+
+// byLease says which Lease tells of the listings: there may be another, of a controller elsewhere.
+func byLease(namespace string) string {
+	return " by the Lease in namespace " + namespace + " (--controller-namespace)"
 }
 
 // unplaced says that copies may be on any node, whichever is asked about, "" if none may.

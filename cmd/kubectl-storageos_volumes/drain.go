@@ -118,7 +118,7 @@ func (d *drainCheck) read(ctx context.Context, kube kubernetes.Interface, client
 		return evidence{}, err
 	}
 	records, pvs, err := d.both(ctx, kube, client)
-	return evidence{beat: beat, csi: csi, records: theirs(records), pvs: pvs, driver: d.csiDriver}, err
+	return evidence{beat: beat, csi: csi, records: theirs(records), pvs: pvs, driver: d.csiDriver, lease: d.controllerNamespace}, err
 }
 
 // calledLikeIDs are doubts about nodes of Kubernetes without a CSINode, each of which is called as StorageOS

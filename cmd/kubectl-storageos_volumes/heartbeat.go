@@ -37,7 +37,7 @@ func (c *cli) recordsNow(ctx context.Context, kube kubernetes.Interface, client 
 		return nil, h, nil, err
 	}
 	all := slices.Clone(records) // who asks leaves some out
-	return records, h, func() { c.warn(doubts(all, h, unknown, c.clock.now())) }, nil
+	return records, h, func() { c.warn(c.doubts(all, h, unknown, c.clock.now())) }, nil
 }
 
 // warn says what there is to be known before records are believed.

@@ -92,16 +92,17 @@ func (o *orphans) run(ctx context.Context) error {
 	}
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
 	ns := *o.config.Namespace
-	said := doubts(records, beat, unknown, o.clock.now())
+	said := o.doubts(records, beat, unknown, o.clock.now())
 	if ns != "" {
 		said = strings.TrimSpace(said + " " + nobodys(found))
 		found = slices.DeleteFunc(found, func(f orphan) bool { return f.namespace != ns })
 	}
+	early := notYet(records, byVolume(pvs), ns, beat)
 	kept := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isElsewhere(&r, beat) })
 	if strange := strangeDriver(kept, pvs, o.csiDriver); strange != "" {
-		said = strings.TrimSpace(said + " " + capital(strange) + ".")
+		early, said = "", strings.TrimSpace(said+" "+capital(strange)+".")
 	}
-	defer o.warn(said) // after what was asked for
+	defer o.warn(strings.TrimSpace(early + " " + said)) // after what was asked for
 	if len(found) == 0 && !o.isDocument() {
 		none := "There are no orphans"
 		if ns != "" {
@@ -185,30 +186,6 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
 	return found
-}
-
-// labelClaimNamespace is what csi-provisioner tells of the claim that a volume is made for.
-const labelClaimNamespace = "csi.storage.k8s.io/pvc/namespace"
-
-// usedFrom is the namespace of the claim that uses a volume, or did, "" if nobody knows. Once a volume has
-// outlived its PersistentVolume its record says nothing of that, and behind an older CRD never: what it was
-// made for is left.
-func usedFrom(r *v1.Volume) string {
-	return cmp.Or(record.ClaimOf(r).Namespace, r.Spec.ConfigLabels[labelClaimNamespace])
-}
-
-// nobodys says of how many orphans it is not known which claim has used them, "" if it is of all.
-func nobodys(found []orphan) string {
-	n := 0
-	for _, f := range found {
-		if f.namespace == "" {
-			n++
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return how(n, "orphan is", "orphans are") + " left out, as nobody knows whose claim has used the volume: see without --namespace."
 }
 
 // isUnclaimed reads off a record that nobody claims its volume. Where an older CRD has kept

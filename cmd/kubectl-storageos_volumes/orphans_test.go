@@ -133,10 +133,12 @@ func TestOrphansOfNamespace(t *testing.T) {
 	for name, tc := range map[string]struct {
 		record v1.Volume
 		left   string // of whom nobody knows
+		early  string // which is not called an orphan yet
 	}{
 		"nobody claims its volume":      {record: volume("v1", made, unclaimed)},
 		"nor behind an older CRD":       {record: volume("v1", made, pruned)},
 		"its volume is absent":          {record: volume("v1", made, absent)},
+		"it may get one still":          {record: volume("v1", made), early: "1 volume has no PersistentVolume, and is given time to get one before being called unclaimed."},
 		"its volume was made by a hand": {record: volume("v1", unclaimed), left: "1 orphan is left out, as nobody knows whose claim has used the volume: see without --namespace."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +146,12 @@ func TestOrphansOfNamespace(t *testing.T) {
 			records := []v1.Volume{tc.record}
 			complete(records, nil)
 			found := findOrphans(records, nil, time.Unix(2000, 0), record.Heartbeat{})
+			if early := notYet(records, nil, "team-1", record.Heartbeat{}); early != tc.early {
+				t.Errorf("%q, want %q", early, tc.early)
+			}
+			if tc.early != "" {
+				found = append(found, orphan{namespace: "team-1"})
+			}
 			if len(found) != 1 || (found[0].namespace == "team-1") != (tc.left == "") || nobodys(found) != tc.left {
 				t.Errorf("%+v, and it is said %q", found, nobodys(found))
 			}
@@ -267,7 +275,7 @@ func TestDoubts(t *testing.T) {
 		"of one that is not told":  {age: time.Second},
 		"a record that is held":    {age: time.Second, said: record.Heartbeat{Held: 1}, want: "1 record is held, as its volume is neither listed nor proven gone: the leader's status page says why."},
 		"not all of it":            {age: time.Second, said: record.Heartbeat{Invalid: 1, Unwritten: 2}, want: "3 volumes or PersistentVolumes are not recorded as they are now."},
-		"old":                      {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago: records say at best how it was then."},
+		"old":                      {age: 12 * time.Minute, want: "StorageOS was last listed completely 12m0s ago by the Lease in namespace there (--controller-namespace): records say at best how it was then."},
 		"old, and not all of that": {age: 12 * time.Minute, behind: 1 << 62, want: "how it was then. What was listed is not all recorded yet, or not any more."},
 		"nobody says":              {want: "Whether the records are up to date cannot be told: there is no Lease of the listings in namespace there: the controller has not listed StorageOS completely yet, or runs elsewhere (--controller-namespace)."},
 	} {
@@ -289,8 +297,9 @@ func TestDoubts(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			h, err := (&cli{controllerNamespace: "there"}).heartbeat(context.Background(), kube)
-			if got := doubts(append(slices.Clone(records), tc.more...), h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
+			c := &cli{controllerNamespace: "there"}
+			h, err := c.heartbeat(context.Background(), kube)
+			if got := c.doubts(append(slices.Clone(records), tc.more...), h, err, now); !strings.Contains(got, tc.want) || tc.want == "" && got != "" {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})

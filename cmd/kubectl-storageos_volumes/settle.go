@@ -30,6 +30,7 @@ type evidence struct {
 	records []v1.Volume       // one of each volume
 	pvs     []corev1.PersistentVolume
 	driver  string // whose PersistentVolumes and nodes they are
+	lease   string // the namespace of the Lease that says it
 	older   string // what the CRD of the records drops
 }
 
@@ -37,6 +38,9 @@ type evidence struct {
 // that may be over in a moment.
 func (e evidence) doubts(now time.Time) (lasting, passing []string) {
 	lasting, passing = record.Doubts(e.records, e.beat, now), unrecorded(e.records, e.pvs)
+	if isOld(e.beat, now) {
+		lasting[0] += byLease(e.lease)
+	}
 	if e.older != "" {
 		lasting = append(lasting, e.older)
 	}

@@ -143,7 +143,7 @@ func (v *verify) credentials(ctx context.Context, kube kubernetes.Interface) (pa
 	}
 	secret, err := kube.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return "", nil, fmt.Errorf("reading the password of StorageOS: %w: say where it is by --api-secret or --api-secret-path", err)
+		return "", nil, fmt.Errorf("reading the password of StorageOS: %w: say which Secret has it by --api-secret, or by --api-secret-path which folder, with the files username and password", err)
 	}
 	dir, err := os.MkdirTemp("", "storageos-volumes") // for nobody else to read
 	if err != nil {
@@ -245,7 +245,7 @@ func (v *verify) compare(ctx context.Context, kube kubernetes.Interface, client 
 	}
 	counted := fmt.Sprintf("%d volumes, %d records and %d %s", len(world.volumes), len(records), len(pvs), verb(len(pvs), "PersistentVolume", "PersistentVolumes"))
 	if absent > 0 {
-		counted += fmt.Sprintf(" (%d records say that StorageOS does not list their volume)", absent)
+		counted += fmt.Sprintf(" (%s that StorageOS does not list the volume)", how(absent, "record says", "records say"))
 	}
 	return differences(world, records, byVolume(pvs)), counted, nil
 }

@@ -198,8 +198,9 @@ func overKustomize(w *world) {
 	w.same()
 	w.keeps()
 	w.laterUpgrades()
-
 	w.uninstalled()
+	w.takesAway()
+
 	w.run(applyCRD)
 	w.run("kubectl apply -k " + w.overlay())
 	w.deployment(2, "spec", "replicas")
@@ -210,6 +211,30 @@ func overKustomize(w *world) {
 	w.run(documented(w.t, "kubectl delete -k deploy"))
 	w.same()
 	w.run("kubectl delete --ignore-not-found -k " + w.overlay()) // what only the overlay has
+}
+
+// takesAway takes something away from what kubectl has applied: there it stays, and that is said.
+func (w *world) takesAway() {
+	w.t.Helper()
+	security := []any{"spec", "template", "spec", "securityContext", "runAsUser"}
+	const values = ` --set openshift=true --set priorityClassName="" --set metricsPort=9090`
+	const says = "! kubectl has applied the Deployment, too"
+	w.run(applyRest)
+	if notes := w.run(takeOver + " --set openshift=true"); !strings.Contains(notes, says) {
+		w.t.Errorf("the notes do not say that what is taken away stays:\n%s", notes)
+	}
+	w.deployment(65532, security...)
+	if w.helm == "helm4" {
+		w.refused(upgrade+values+" --force-conflicts", `Duplicate value: "metrics"`)
+	}
+	w.run(documented(w.t, uninstall))
+	if notes := w.run(install + values + " --set networkPolicy=false"); strings.Contains(notes, says) {
+		w.t.Errorf("the notes say that something stays:\n%s", notes)
+	}
+	w.deployment(nil, security...)
+	w.deployment(nil, "spec", "template", "spec", "priorityClassName")
+	w.deployment(9090, "spec", "template", "spec", "containers", 0, "ports", 0, "containerPort")
+	w.uninstalled()
 }
 
 // laterUpgrades changes what kubectl has applied before, and changes again: Helm 4 took only the

@@ -60,9 +60,10 @@ accept-cluster-id= add_dir_header alsologtostderr alsologtostderrthreshold= api-
 another image are its own. */}}
 {{- define "storageos-volume-sync.checkExtraArgs" -}}
 {{- $values := dict "api-endpoint" "endpoint" "api-poll-interval" "interval" "metrics-addr" "metricsPort" "claim-events" "claimEvents" "delete-orphans" "deleteOrphans" }}
-{{- $never := dict "enable-leader-election" "which is always set" "kubeconfig" "and the Pods have no such file" "logtostderr" "without which kubectl logs shows nothing" "namespace" "and the Lease is in the namespace of the release, where the rights are" "version" "with which the program ends at once" }}
+{{- $never := dict "api-secret-path" "and the Secret is mounted where it looks without it" "h" "with which the program ends at once" "help" "with which the program ends at once" "enable-leader-election" "which is always set" "kubeconfig" "and the Pods have no such file" "logtostderr" "without which kubectl logs shows nothing" "namespace" "and the Lease is in the namespace of the release, where the rights are" "version" "with which the program ends at once" }}
 {{- range .Values.extraArgs }}
 {{- $flag := regexReplaceAll "(?s)^--?([^=]*).*" . "${1}" }}
+{{- if regexMatch "^[^=]* |  *--?[a-z]" . }}{{ fail (printf "extraArgs has %q: say -flag=value, and one flag in each" .) }}{{ end }}
 {{- with get $values $flag }}{{ fail (printf "extraArgs has the flag -%s, which the value %s sets: use that" $flag .) }}{{ end }}
 {{- with get $never $flag }}{{ fail (printf "extraArgs has the flag -%s, %s: leave it out" $flag .) }}{{ end }}
 {{- if not (or $.Values.image.digest (ne ($.Values.image.tag | default $.Chart.AppVersion) $.Chart.AppVersion)) }}
