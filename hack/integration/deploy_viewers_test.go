@@ -101,7 +101,8 @@ func (e *env) tellsOnCall(t *testing.T) {
 		"drain-check " + node: 1, "drain-check --selector zone=a": 1,
 	} {
 		out, said := e.plugin(path, want, append(strings.Fields(args), "--as", user, "--controller-namespace", deployNamespace)...)
-		if out == "" || said != "" {
+		early := args == "orphans" && strings.HasSuffix(said, " given time to get one before being called unclaimed.\n") // as they are new
+		if out == "" || said != "" && !early {
 			t.Errorf("%s: %q, and it said %q", args, out, said)
 		}
 	}

@@ -140,7 +140,7 @@ func TestHelmExtraArgs(t *testing.T) {
 // called, as their names are global.
 func TestHelmDependency(t *testing.T) {
 	t.Parallel()
-	helpers, err := os.ReadFile(filepath.Join(root, "deploy/chart/templates/_helpers.tpl"))
+	helpers, err := os.ReadFile(filepath.Join(root, "deploy", "chart", "templates", "_helpers.tpl"))
 	must(t, err)
 	own := regexp.MustCompile(`define "(?:storageos-volume-sync\.)?([^"]+)"`).FindAllStringSubmatch(string(helpers), -1)
 	if len(own) < 10 {
@@ -151,9 +151,9 @@ func TestHelmDependency(t *testing.T) {
 		fmt.Fprintf(&theirs, "{{- define %q }}theirs{{ end }}\n", name[1])
 	}
 	folder := t.TempDir()
-	must(t, os.CopyFS(filepath.Join(folder, "charts/storageos-volume-sync"), os.DirFS(filepath.Join(root, "deploy/chart"))))
+	must(t, os.CopyFS(filepath.Join(folder, "charts", "storageos-volume-sync"), os.DirFS(filepath.Join(root, "deploy", "chart"))))
 	must(t, os.Mkdir(filepath.Join(folder, "templates"), 0o700))
-	must(t, os.WriteFile(filepath.Join(folder, "templates/_helpers.tpl"), []byte(theirs.String()), 0o600))
+	must(t, os.WriteFile(filepath.Join(folder, "templates", "_helpers.tpl"), []byte(theirs.String()), 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "Chart.yaml"), []byte("{apiVersion: v2, name: umbrella, version: 1.0.0}\n"), 0o600))
 	source := regexp.MustCompile(`(?m)^# Source: .*\n`)
 	for _, helm := range []string{"helm4", "helm3"} {
