@@ -143,7 +143,7 @@ func (v *verify) credentials(ctx context.Context, kube kubernetes.Interface) (pa
 	}
 	secret, err := kube.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return "", nil, fmt.Errorf("reading the password of StorageOS: %w: say which Secret has it by --api-secret, or by --api-secret-path which folder, with the files username and password", err)
+		return "", nil, fmt.Errorf("reading the password of StorageOS: %w: ask for the right to get that Secret, or say another by --api-secret, or by --api-secret-path a folder with the files username and password", err)
 	}
 	dir, err := os.MkdirTemp("", "storageos-volumes") // for nobody else to read
 	if err != nil {

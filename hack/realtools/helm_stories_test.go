@@ -218,18 +218,26 @@ func (w *world) takesAway() {
 	w.t.Helper()
 	security := []any{"spec", "template", "spec", "securityContext", "runAsUser"}
 	const values = ` --set openshift=true --set priorityClassName="" --set metricsPort=9090`
-	const says = "! kubectl has applied the Deployment, too"
-	w.run(applyRest)
-	if notes := w.run(takeOver + " --set openshift=true"); !strings.Contains(notes, says) {
-		w.t.Errorf("the notes do not say that what is taken away stays:\n%s", notes)
+	const says = "has applied the Deployment, too"
+	for _, apply := range []string{applyRest, strings.Replace(applyRest, "apply", "apply --server-side", 1)} {
+		w.run(apply)
+		if notes := w.run(takeOver + " --set openshift=true"); !strings.Contains(notes, says) {
+			w.t.Errorf("after %s the notes do not say that what is taken away stays:\n%s", apply, notes)
+		}
+		w.deployment(65532, security...)
+		if apply == applyRest {
+			w.run(documented(w.t, uninstall))
+		}
 	}
-	w.deployment(65532, security...)
 	if w.helm == "helm4" {
 		w.refused(upgrade+values+" --force-conflicts", `Duplicate value: "metrics"`)
 	}
-	w.run(documented(w.t, uninstall))
-	if notes := w.run(install + values + " --set networkPolicy=false"); strings.Contains(notes, says) {
+	w.run(documented(w.t, "kubectl delete -k deploy"))
+	if notes := w.run(takeOver + values + " --set networkPolicy=false"); strings.Contains(notes, says) {
 		w.t.Errorf("the notes say that something stays:\n%s", notes)
+	}
+	if left := w.run("kubectl -n storageos get networkpolicy --output=name"); left != "" {
+		w.t.Errorf("there is %s, and networkPolicy is false", left)
 	}
 	w.deployment(nil, security...)
 	w.deployment(nil, "spec", "template", "spec", "priorityClassName")

@@ -23,7 +23,8 @@ func Usage(w io.Writer) {
   devcluster up [-dir DIR]     start etcd, kube-apiserver and kube-controller-manager
                                on loopback; Ctrl-C ends them and removes their data;
                                -csi-socket PATH: start csi-provisioner and
-                               csi-resizer too, for the CSI driver on that socket
+                               csi-resizer too, for the CSI driver on that socket,
+                               which has to be there within 30 s
                                -node: with a node, on which Pods run; it needs root
                                and packages of Debian, which it names
   devcluster load IMAGE.tar    bring an image into the node
