@@ -52,8 +52,8 @@ func newOrphans(c *cli) *cobra.Command {
   unclaimed_volume  no PersistentVolume refers to the volume
   missing_volume    a PersistentVolume refers to a volume that is not there
 
-With --namespace, only what claims in that namespace use or used, or what was made for one. How many
-nobody knows that of, standard error says.
+With --namespace, only what claims in that namespace use or, where the record does not say that any
+more, what was made for one. How many nobody knows that of, standard error says.
 
 If the records are old or not all of them true, or nobody says whether they are, standard error says
 so. With -o jsonpath and other templates they are the .items of a List.`,
@@ -97,7 +97,7 @@ func (o *orphans) run(ctx context.Context) error {
 		said = strings.TrimSpace(said + " " + nobodys(found))
 		found = slices.DeleteFunc(found, func(f orphan) bool { return f.namespace != ns })
 	}
-	early := notYet(records, byVolume(pvs), ns, beat)
+	early := notYet(records, byVolume(pvs), ns, now.Add(-o.grace), beat)
 	kept := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isElsewhere(&r, beat) })
 	if strange := strangeDriver(kept, pvs, o.csiDriver); strange != "" {
 		early, said = "", strings.TrimSpace(said+" "+capital(strange)+".")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -10,14 +11,16 @@ import (
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
-// notYet says of how many volumes it is too early to call them unclaimed, "" if of none.
-func notYet(records []v1.Volume, claims map[string][]corev1.PersistentVolume, ns string, beat record.Heartbeat) string {
+// notYet says of how many volumes it is too early to call them unclaimed, "" if of none. In a namespace those
+// count, too, of which nobody knows whose they were.
+func notYet(records []v1.Volume, claims map[string][]corev1.PersistentVolume, ns string, before time.Time, beat record.Heartbeat) string {
 	n := 0
+	records = theirs(records) // one of each volume
 	for i := range records {
 		r := &records[i]
 		c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound)
-		if c != nil && c.Reason == record.ReasonNoPersistentVolume && !c.LastTransitionTime.IsZero() && len(claims[identity(r)]) == 0 &&
-			!isAbsent(r) && !isElsewhere(r, beat) && (ns == "" || usedFrom(r) == ns) {
+		if c != nil && c.Reason == record.ReasonNoPersistentVolume && !isUnclaimed(r, c, before) && len(claims[identity(r)]) == 0 &&
+			!isAbsent(r) && !isElsewhere(r, beat) && (ns == "" || usedFrom(r) == ns || usedFrom(r) == "") {
 			n++
 		}
 	}

@@ -139,14 +139,18 @@ func TestOrphansOfNamespace(t *testing.T) {
 		"nor behind an older CRD":       {record: volume("v1", made, pruned)},
 		"its volume is absent":          {record: volume("v1", made, absent)},
 		"it may get one still":          {record: volume("v1", made), early: "1 volume has no PersistentVolume, and is given time to get one before being called unclaimed."},
+		"so may one made by a hand":     {record: volume("v1"), early: "1 volume has no PersistentVolume, and is given time to get one before being called unclaimed."},
+		"it may behind an older CRD":    {record: volume("v1", pruned, func(r *v1.Volume) { r.CreationTimestamp = young }), early: "1 volume has no PersistentVolume, and is given time to get one before being called unclaimed."},
 		"its volume was made by a hand": {record: volume("v1", unclaimed), left: "1 orphan is left out, as nobody knows whose claim has used the volume: see without --namespace."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			records := []v1.Volume{tc.record}
+			copied := tc.record.DeepCopy() // of one volume
+			copied.Name, copied.CreationTimestamp = "copy", metav1.NewTime(young.Add(time.Second))
+			records := []v1.Volume{tc.record, *copied}
 			complete(records, nil)
 			found := findOrphans(records, nil, time.Unix(2000, 0), record.Heartbeat{})
-			if early := notYet(records, nil, "team-1", record.Heartbeat{}); early != tc.early {
+			if early := notYet(records, nil, "team-1", time.Unix(2000, 0), record.Heartbeat{}); early != tc.early {
 				t.Errorf("%q, want %q", early, tc.early)
 			}
 			if tc.early != "" {

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -94,5 +96,142 @@ func TestHistoryClusterTold(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Nor does it matter whether a listing that tells which cluster it is is complete: the first complete one may be
+// another's.
+func TestHistoryClusterToldIncomplete(t *testing.T) {
+	t.Parallel()
+	come := func(h *history) {
+		h.setPV(nil, boundPV("x", "x"))
+		h.api.Lists["one"] = append(append([]string{}, h.api.Lists["one"]...), "x 1")
+	}
+	made := func(polls int) func(*history) { // while the cluster refuses to tell
+		return func(h *history) {
+			h.failsAtCluster(storageostest.Forbidden)
+			h.polls(1)
+			come(h)
+			h.polls(polls)
+		}
+	}
+	ofReplaced := func(fails int, leads bool) func(*history) {
+		return func(h *history) {
+			r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "u-x", CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour))}}
+			r.Status.VolumeID = "x"
+			h.failsAtCluster(errDown)
+			if leads {
+				h.polls(1) // before there is that record
+			}
+			h.records.store(nil, r)
+			come(h)
+			if !leads {
+				h.lead()
+			}
+			h.polls(fails)
+		}
+	}
+	for name, before := range map[string]func(*history){
+		"a record of before, one listing fails":            ofReplaced(1, false),
+		"a minute of them":                                 ofReplaced(12, false),
+		"it comes while another process leads":             ofReplaced(6, true),
+		"the cluster refused to tell":                      made(3),
+		"it refused for minutes":                           made(60),
+		"it refused, and another process leads":            func(h *history) { made(3)(h); h.lead() },
+		"it refused, another leads, and then one fails":    func(h *history) { made(3)(h); h.lead(); h.failsAtCluster(errDown); h.polls(1) },
+		"it refused, another leads, and then several fail": func(h *history) { made(3)(h); h.lead(); h.failsAtCluster(errDown); h.polls(4) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 3, func(s *Settings) { s.ResyncInterval = 0 }, func(h *history) {
+				h.api.NamespaceIDs, h.api.Lists["two"] = []string{"one", "two"}, nil
+				before(h)
+				h.api.Fail = func(call string, _ int) error {
+					if call == "volumes two" {
+						return errDown
+					}
+					return nil
+				}
+				h.polls(3)
+				if is := h.records.records["x"].Annotations[v1.AnnotationClusterID]; is != "cluster" {
+					t.Errorf("after listings that tell which cluster it is it names %q", is)
+				}
+				h.api.Fail = nil
+				h.api.Lists, h.api.ClusterID = map[string][]string{"one": {"b 1"}}, "stranger"
+				h.polls(12)
+				for _, name := range []string{"v0", "v1", "v2", "x"} {
+					if h.records.records[name] == nil {
+						t.Errorf("the record %s of a living volume was deleted", name)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Whenever a listing has told which cluster shows a volume, its record names that one at the next, whatever was
+// before: failing lists, a cluster that fails or refuses to tell, fail-overs, hands, a volume that comes, goes and moves.
+func TestHistoryClusterToldAlways(t *testing.T) {
+	t.Parallel()
+	for name, hand := range map[string]func(*v1.Volume){
+		"a hand takes the name": func(r *v1.Volume) { delete(r.Annotations, v1.AnnotationClusterID) },
+		"a hand writes another": func(r *v1.Volume) { metav1.SetMetaDataAnnotation(&r.ObjectMeta, v1.AnnotationClusterID, "before") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(300) {
+				random := rand.New(rand.NewPCG(seed, 0))
+				var steps []string
+				told(t, 2, func(s *Settings) { s.ResyncInterval = 0 }, func(h *history) {
+					h.api.NamespaceIDs = []string{"one", "two"}
+					h.setPV(nil, boundPV("x", "x"))
+					if random.IntN(2) == 0 {
+						r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "u-x", CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour))}}
+						r.Status.VolumeID = "x"
+						h.records.store(nil, r)
+					}
+					others, where, size, fails := h.api.Lists["one"], "", 1, map[string]error{}
+					h.api.Fail = func(call string, _ int) error { return fails[call] }
+					may := []struct {
+						name string
+						does func()
+					}{
+						{"the cluster fails", func() { fails["cluster"] = errDown }},
+						{"the cluster tells", func() { fails["cluster"] = nil }},
+						{"the cluster tells", func() { fails["cluster"] = nil }},
+						{"the list of two fails", func() { fails["volumes two"] = errDown }},
+						{"the list of one fails", func() { fails["volumes one"] = errDown }},
+						{"the lists are well", func() { delete(fails, "volumes one"); delete(fails, "volumes two") }},
+						{"it is in one", func() { where = "one" }},
+						{"it is in one", func() { where = "one" }},
+						{"it is in two", func() { where = "two" }},
+						{"it is nowhere", func() { where = "" }},
+						{"it grows", func() { size++ }},
+						{"another leads", h.lead},
+						{"a hand", func() {
+							if h.records.records["x"] != nil {
+								h.edit("x", hand)
+							}
+						}},
+					}
+					for range 25 {
+						step, polls := may[random.IntN(len(may))], 1+random.IntN(3)
+						step.does()
+						steps = append(steps, fmt.Sprintf("%s, %d polls", step.name, polls))
+						h.api.Lists["one"], h.api.Lists["two"] = others, nil
+						if where != "" {
+							h.api.Lists[where] = append(append([]string{}, h.api.Lists[where]...), fmt.Sprint("x ", size))
+						}
+						h.polls(polls)
+						if where == "" || fails["cluster"] != nil || fails["volumes "+where] != nil || polls < 2 {
+							continue
+						}
+						if is := h.records.records["x"]; is == nil || is.Annotations[v1.AnnotationClusterID] != "cluster" {
+							t.Fatalf("seed %d: after %q its record is %+v", seed, steps, is)
+						}
+					}
+				})
+			}
+		})
 	}
 }

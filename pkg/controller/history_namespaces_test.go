@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -91,6 +92,50 @@ func TestHistoryNamespaceUnlisted(t *testing.T) {
 					t.Errorf("%d of 12 records are left after three minutes, want %d", left, tc.left)
 				}
 			})
+		})
+	}
+}
+
+// A namespace of which some volumes live has not lost all, whether or not their records name it yet, and while the
+// others are deleted.
+func TestHistoryNamespaceUnnamed(t *testing.T) {
+	t.Parallel()
+	for name, living := range map[string]int{"one lives": 1, "most live": 88} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := &sayings{}
+			told(t, 0, nil, func(h *history) {
+				h.hears = all
+				h.api.NamespaceIDs = []string{"one", "two"}
+				for n, id := range h.ofReplaced(living + 12 + 60) {
+					pv := boundPV(fmt.Sprint("data", n), id)
+					if n < living+12 {
+						pv.NamespaceID = state.Intern("two")
+					}
+					switch {
+					case n < living:
+						h.api.Lists["two"] = append(h.api.Lists["two"], id+" 1")
+					case n >= living+12:
+						h.api.Lists["one"] = append(h.api.Lists["one"], id+" 1")
+					}
+					h.setPV(nil, pv)
+				}
+				h.lead()
+				for range 20 {
+					h.polls(1)
+					if why := h.leader.tracker.breaker.Why; why != "" {
+						t.Errorf("it holds: %s", why)
+					}
+				}
+				if n := len(h.records.records); n != living+60 {
+					t.Errorf("%d records are left, want %d", n, living+60)
+				}
+			})
+			for _, said := range *all {
+				if !strings.HasPrefix(said, policy.EventMissing) {
+					t.Errorf("it was said %q", said)
+				}
+			}
 		})
 	}
 }

@@ -264,20 +264,51 @@ func TestHistoryVouchedAfterNothing(t *testing.T) {
 	}
 }
 
-// That somebody has to say whose the records are is said, once: nothing else ends that hold.
+// That somebody has to say whose the records are is said, once, whatever fails or goes besides: nothing else ends
+// that hold.
 func TestHistoryVouchedSaid(t *testing.T) {
 	t.Parallel()
-	all := &sayings{}
-	told(t, 0, nil, func(h *history) {
-		h.hears = all
-		h.ofReplaced(40)
-		h.api.Lists["one"] = []string{"b1 1"}
-		h.lead()
-		h.polls(6 * 60 * 12) // hours
-	})
-	want := policy.EventHeld + ": Deletions of records are held: " + policy.HeldNotVouched
-	if n := len(slices.DeleteFunc(slices.Clone(*all), func(said string) bool { return said != want })); n != 1 {
-		t.Errorf("that was said %d times, want once: %q", n, *all)
+	for name, during := range map[string]func(*history){
+		"nothing else": func(h *history) { h.polls(6 * 60 * 12) },
+		"a listing fails now and then": func(h *history) {
+			for range 20 {
+				h.failsAtCluster(errDown)
+				h.polls(1)
+				h.failsAtCluster(nil)
+				h.polls(5)
+			}
+		},
+		"a volume goes every 9 minutes": func(h *history) {
+			for range 12 {
+				h.polls(9 * 12)
+				h.api.Lists["one"] = h.api.Lists["one"][1:]
+			}
+		},
+		"a volume goes every 20 minutes": func(h *history) {
+			for range 12 {
+				h.polls(20 * 12)
+				h.api.Lists["one"] = h.api.Lists["one"][1:]
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := &sayings{}
+			told(t, 0, nil, func(h *history) {
+				h.hears = all
+				h.ofReplaced(40)
+				for n := range 30 {
+					h.api.Lists["one"] = append(h.api.Lists["one"], fmt.Sprintf("b%d 1", n))
+				}
+				h.lead()
+				h.polls(11 * 12) // longer than the hold
+				during(h)
+			})
+			want := policy.EventHeld + ": Deletions of records are held: " + policy.HeldNotVouched
+			if n := len(slices.DeleteFunc(slices.Clone(*all), func(said string) bool { return said != want })); n != 1 {
+				t.Errorf("that was said %d times, want once: %q", n, *all)
+			}
+		})
 	}
 }
 

@@ -81,7 +81,7 @@ func (r *Reconciler) related(ids ...string) []string {
 
 func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []string) {
 	changed = r.related(changed...)
-	if r.resyncDue(complete) {
+	if named := r.namedAnew(l); r.resyncDue(complete) || named {
 		// Hashes are compared, no requests are made.
 		for _, id := range r.tracker.doubtWritten(time.Now()) {
 			r.queue.Add(id)
@@ -120,6 +120,17 @@ func (r *Reconciler) resyncDue(complete bool) bool {
 	return due
 }
 
+// namedAnew tells whether a listing, complete or not, is the first to tell that another cluster answers, or what
+// it is called: records that name none may come to name it.
+func (r *Reconciler) namedAnew(l *source.Listing) bool {
+	span := r.view.Span()
+	if !l.Verified || l.Cluster == "" || span == r.named {
+		return false
+	}
+	r.named = span
+	return true
+}
+
 // compareCaches compares every record with its PersistentVolume. What Kubernetes tells
 // is true whatever StorageOS says, and whoever led before may have missed some of it.
 func (r *Reconciler) compareCaches() {
@@ -139,6 +150,16 @@ func (r *Reconciler) announce(first bool) {
 		why = was // the same records are held, for what follows from it
 	}
 	r.holding = why
+	switch { // somebody has to say whose they are: once, whatever else is held besides or a listing fails
+	case why == "":
+		r.unvouched = false
+	case !r.unvouched && r.tracker.holds(policy.HeldNotVouched):
+		r.unvouched = true
+		if was == "" && why == policy.HeldNotVouched {
+			break // that is said below
+		}
+		r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+policy.HeldNotVouched)
+	}
 	switch {
 	case was == "" && why != "":
 		r.logger.Error(nil, "Deletions of records are held", "why", why)
@@ -148,9 +169,6 @@ func (r *Reconciler) announce(first bool) {
 		r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+why)
 	case was != "" && why != "" && !sameHold(was, why):
 		r.logger.Error(nil, "Deletions of records are held for another reason", "why", why)
-		if why == policy.HeldNotVouched { // somebody has to say whose they are
-			r.sayOnLease(corev1.EventTypeWarning, policy.EventHeld, "deletions of records are held: "+why)
-		}
 	case was != "" && why == "":
 		r.logger.Info("Deletions of records are no longer held")
 		r.sayOnLease(corev1.EventTypeNormal, policy.EventResumed, "deletions of records are no longer held")

@@ -107,10 +107,12 @@ type Reconciler struct {
 
 // ofPoller is what only the goroutine of the poller touches.
 type ofPoller struct {
-	current  *cycle    // of the listing that is under way
-	holding  string    // why deletions are held, as last announced
-	resynced time.Time // when every ID was last compared
-	compared int       // with which span of the view that was done
+	current   *cycle    // of the listing that is under way
+	holding   string    // why deletions are held, as last announced
+	unvouched bool      // that nothing shows whose records are held was said
+	resynced  time.Time // when every ID was last compared
+	compared  int       // with which span of the view that was done
+	named     int       // the span in which a verified listing was compared, complete or not
 }
 
 // NewReconciler checks the options and wires a Reconciler. It starts nothing.

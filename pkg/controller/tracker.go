@@ -88,6 +88,7 @@ func (t *tracker) deleting(id string, rec *state.Record, kind policy.AbsenceKind
 	t.breaker.Deleting(now, rec, cmp.Or(rec.NamespaceID.Value(), tr.Gauges.Namespace))
 	if tr.Gauges.Absence == policy.Unexplained {
 		tr.Gauges.Absence = policy.NotAbsent
+		tr.Gauges.Namespace, tr.Gauges.Unnamed = rec.NamespaceID.Value(), false
 		t.set(id, now, tr)
 	}
 	return first
@@ -181,10 +182,13 @@ func (t *tracker) holding() string {
 
 // notWatched tells whether records are held because they were not watched for long
 // enough.
-func (t *tracker) notWatched() bool {
+func (t *tracker) notWatched() bool { return t.holds(policy.HeldNotWatched) }
+
+// holds tells whether records are held for that reason.
+func (t *tracker) holds(why string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.held[policy.HeldNotWatched] > 0
+	return t.held[why] > 0
 }
 
 // publish sets the gauges. The caller holds the lock.

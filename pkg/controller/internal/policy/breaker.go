@@ -38,7 +38,8 @@ type deletion struct {
 	at          time.Time
 	uid         state.UID
 	namespaceID string
-	cached      bool // the record is still among those that are counted
+	cached      bool   // the record is still among those that are counted
+	countedIn   string // the namespace of StorageOS that it counts in there: that which it names
 }
 
 // AbsenceKind is how a record takes part in the count of absent ones.
@@ -77,8 +78,8 @@ func (b *Breaker) RecordChanged(old, obj *state.Record) {
 func (b *Breaker) Count(l BreakerInput, n int) {
 	b.count(l.Namespace, func(h *NamespaceCount) {
 		h.duplicates += n * l.Duplicates
-		if l.Unnamed && l.Absence != NotAbsent {
-			h.Records += n // which its record does not say yet
+		if l.Unnamed {
+			h.Records += n * (1 + l.Duplicates) // which none of them says yet
 		}
 		switch l.Absence {
 		case Explained:
@@ -104,8 +105,11 @@ func (b *Breaker) count(namespaceID string, change func(*NamespaceCount)) {
 // counts. The namespace is that in which its volume was.
 func (b *Breaker) Deleting(now time.Time, r *state.Record, namespaceID string) {
 	was := b.Requested[r.UID]
+	if was != nil && namespaceID == "" {
+		namespaceID = was.namespaceID
+	}
 	b.NotDeleted(r)
-	d := &deletion{at: now, uid: r.UID, namespaceID: namespaceID, cached: was == nil || was.cached}
+	d := &deletion{at: now, uid: r.UID, namespaceID: namespaceID, countedIn: r.NamespaceID.Value(), cached: was == nil || was.cached}
 	b.Deletions, b.Requested[r.UID] = append(b.Deletions, d), d
 }
 
@@ -155,7 +159,7 @@ func (b *Breaker) Snapshot(now time.Time) Snapshot {
 		c.DeletedIn[d.namespaceID]++
 		if d.cached {
 			c.Records--
-			c.CachedIn[d.namespaceID]++
+			c.CachedIn[d.countedIn]++
 		}
 	}
 	return c

@@ -207,9 +207,11 @@ func (d *Decision) found(o *Observation) {
 	case o.Source.Generation > t.returned+1:
 		t.returned = 0 // who was to decide by an older look has done so
 	}
-	// Of which cluster it is tells the end of the listing that shows it. The first complete one tells all.
-	d.NextListing = d.NextListing || t.returned != 0 || o.Record != nil && !o.Source.ClusterVerified && o.Source.Listings > 0
+	d.NextListing = d.NextListing || t.returned != 0 || o.clusterOpen()
 	t.missing, t.absent, t.Asked, t.Proven = Onset{}, absenceStart{}, time.Time{}, ""
+	if ns, unnamed := o.namespace(); unnamed {
+		t.Gauges.Namespace, t.Gauges.Unnamed = ns, true
+	}
 }
 
 // WithoutContent takes the content from a save: it was refused a moment ago, or cannot be
@@ -343,15 +345,6 @@ func (s *Rules) absence(o *Observation, d *Decision) absence {
 	a.watched, a.watching = o.Source.Watch.Since(t.absent.watch)
 	a.proven = t.Proven == o.Record.ResourceVersion
 	return a
-}
-
-// explains tells whether what became of the PersistentVolume that a record should name
-// explains that the volume is gone: that is what somebody asked Kubernetes for.
-func explains(named state.PVSummary, pv *state.PV) bool {
-	if pv != nil {
-		return pv.Deletes()
-	}
-	return named.Name != ""
 }
 
 // compare makes the decision a save if the record does not say what it should,

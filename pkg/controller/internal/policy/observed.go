@@ -32,6 +32,9 @@ type Source struct {
 	// It is known which cluster that is, or that it refuses to tell.
 	ClusterVerified bool
 
+	// The one that has answered last, "" if it refused to tell or none has.
+	Answering string
+
 	CompleteBegun time.Time  // begin of the last complete listing
 	LastComplete  bool       // the last listing that has ended was complete
 	Watch         WatchPoint // how far the cluster that answers was watched
@@ -56,11 +59,38 @@ func (o *Observation) Recall(t Memory, b *Breaker) {
 	o.Deleting = o.Record != nil && b.Requested[o.Record.UID] != nil
 }
 
-// namespace is that of StorageOS in which the volume of the record is, "" if nobody knows, and whether it is
-// the PersistentVolume alone that names it.
-func (o *Observation) namespace() (id string, unnamed bool) {
-	if id = o.Record.NamespaceID.Value(); id != "" || o.PV == nil {
-		return id, false
+// clusterOpen tells whether the end of the listing that shows the volume is yet to tell of which cluster it is,
+// be it complete or not, and may tell another than the record names. Before the first complete one, which has
+// all compared, most records name the one that has answered already.
+func (o *Observation) clusterOpen() bool {
+	if o.Record == nil || o.Source.ClusterVerified {
+		return false
 	}
-	return o.PV.NamespaceID.Value(), true
+	named := o.Record.ClusterID.Value()
+	return o.Source.Listings > 0 || named == "" || named != o.Source.Answering
+}
+
+// namespace is that of StorageOS in which the volume of the record is, "" if nobody knows, and whether the
+// record counts there without naming it: the list that shows the volume tells, or its PersistentVolume.
+func (o *Observation) namespace() (id string, unnamed bool) {
+	switch {
+	case o.Record == nil:
+	case o.Record.NamespaceID.Value() != "":
+		return o.Record.NamespaceID.Value(), false
+	case o.Deleting || o.Record.Terminating:
+	case o.Source.Presence == Present:
+		id = o.Source.NamespaceID
+	case o.PV != nil:
+		id = o.PV.NamespaceID.Value()
+	}
+	return id, id != ""
+}
+
+// explains tells whether what became of the PersistentVolume that a record should name
+// explains that the volume is gone: that is what somebody asked Kubernetes for.
+func explains(named state.PVSummary, pv *state.PV) bool {
+	if pv != nil {
+		return pv.Deletes()
+	}
+	return named.Name != ""
 }

@@ -228,6 +228,8 @@ func TestBreakerCounts(t *testing.T) {
 		"one of them, which is too few": {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}, {Absence: Explained, Namespace: "ns"}}, false},
 		"one more, of which only its PersistentVolume tells that it is of it": {[]BreakerInput{
 			{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns", Unnamed: true}}, true},
+		"three more, each of which two records describe": {[]BreakerInput{
+			{Absence: Unexplained, Namespace: "ns", Unnamed: true, Duplicates: 1}, {Absence: Unexplained, Namespace: "ns", Unnamed: true, Duplicates: 1}, {Absence: Unexplained, Namespace: "ns", Unnamed: true, Duplicates: 1}}, false},
 		"that one, and not all that name it":             {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns", Unnamed: true}}, false},
 		"two of three, the third is there":               {[]BreakerInput{{Absence: Unexplained, Namespace: "ns"}, {Absence: Unexplained, Namespace: "ns"}}, false},
 		"two, the third describes the volume of another": {[]BreakerInput{{Absence: Unexplained, Namespace: "ns", Duplicates: 1}, {Absence: Unexplained, Namespace: "ns"}}, true},

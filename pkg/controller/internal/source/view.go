@@ -158,7 +158,7 @@ func (v *View) Size() Size {
 func (v *View) Look(id string) policy.Source {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	s := policy.Source{LastComplete: v.lastComplete, InitialSync: v.syncedIn == 0, Watch: v.clock.Now(), Listings: v.listings, Generation: v.generation}
+	s := policy.Source{LastComplete: v.lastComplete, InitialSync: v.syncedIn == 0, Watch: v.clock.Now(), Answering: v.clock.Cluster, Listings: v.listings, Generation: v.generation}
 	of := v.complete
 	if v.complete != nil {
 		s.CompleteBegun = v.complete.Begun
