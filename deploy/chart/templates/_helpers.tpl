@@ -116,8 +116,13 @@ another image are its own. */}}
 {{- if gt $seconds 315360000.0 }}{{ fail (printf "interval is %s: it has to be shorter than ten years, such as 5s" .Values.interval) }}{{ end }}
 {{- end }}
 
-{{/* The schema sees that it is a host, host:port or URL, and not how large the numbers in it are. */}}
+{{/* What it has to be: the schema could say that only by a pattern, and not how large the numbers in it are. */}}
 {{- define "storageos-volume-sync.checkEndpoint" -}}
+{{- $label := "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?" }}
+{{- $ipv6 := "[[][0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%25[A-Za-z0-9._-]+)?[]]" }}
+{{- if not (regexMatch (printf "^([Hh][Tt][Tt][Pp][Ss]?://)?(%s([.]%s)*[.]?|%s)(:[0-9]+)?/?$" $label $label $ipv6) .Values.endpoint) }}
+{{- fail (printf "endpoint is %q: say a host, host:port or URL of StorageOS, without path and user, IPv6 in brackets" .Values.endpoint) }}
+{{- end }}
 {{- $host := regexReplaceAll "^[A-Za-z]+://|(:[0-9]+)?/?$" .Values.endpoint "" }}
 {{- $byte := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" }}
 {{- if and (regexMatch "(^|[.])[0-9]+[.]?$" $host) (not (regexMatch (printf "^(%s[.]){3}%s$" $byte $byte) $host)) }}
