@@ -208,6 +208,9 @@ func overKustomize(w *world) {
 	w.deployment("-delete-orphans=false", "spec", "template", "spec", "containers", 0, "args", 4)
 	w.same()
 	w.keeps()
+	if notes := w.run(takeOver + " --dry-run=server"); !strings.Contains(notes, "It deletes the record of a volume that is proven gone, which until now it did not.") {
+		w.t.Errorf("the notes do not say that records are deleted again:\n%s", notes)
+	}
 	w.run(documented(w.t, "kubectl delete -k deploy"))
 	w.same()
 	w.run("kubectl delete --ignore-not-found -k " + w.overlay()) // what only the overlay has
