@@ -183,7 +183,7 @@ func TestHistoryClusterToldAlways(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 0))
 				var steps []string
 				told(t, 2, func(s *Settings) { s.ResyncInterval = 0 }, func(h *history) {
-					h.api.NamespaceIDs = []string{"one", "two"}
+					h.api.NamespaceIDs = []string{"one", "two", "three"}
 					h.setPV(nil, boundPV("x", "x"))
 					if random.IntN(2) == 0 {
 						r := &v1.Volume{ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "u-x", CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour))}}
@@ -199,9 +199,12 @@ func TestHistoryClusterToldAlways(t *testing.T) {
 						{"the cluster fails", func() { fails["cluster"] = errDown }},
 						{"the cluster tells", func() { fails["cluster"] = nil }},
 						{"the cluster tells", func() { fails["cluster"] = nil }},
+						{"the cluster refuses to tell", func() { fails["cluster"] = storageostest.Forbidden }},
+						{"the list of three fails", func() { fails["volumes three"] = errDown }},
 						{"the list of two fails", func() { fails["volumes two"] = errDown }},
 						{"the list of one fails", func() { fails["volumes one"] = errDown }},
-						{"the lists are well", func() { delete(fails, "volumes one"); delete(fails, "volumes two") }},
+						{"the lists are well", func() { fails = map[string]error{"cluster": fails["cluster"]} }},
+						{"one and two are", func() { delete(fails, "volumes one"); delete(fails, "volumes two") }},
 						{"it is in one", func() { where = "one" }},
 						{"it is in one", func() { where = "one" }},
 						{"it is in two", func() { where = "two" }},
@@ -219,7 +222,7 @@ func TestHistoryClusterToldAlways(t *testing.T) {
 						step.does()
 						steps = append(steps, fmt.Sprintf("%s, %d polls", step.name, polls))
 						h.api.Lists["one"], h.api.Lists["two"] = others, nil
-						if where != "" {
+						if where != "" && fails["volumes "+where] == nil { // which shows nothing if it fails
 							h.api.Lists[where] = append(append([]string{}, h.api.Lists[where]...), fmt.Sprint("x ", size))
 						}
 						h.polls(polls)
@@ -232,6 +235,26 @@ func TestHistoryClusterToldAlways(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// A poll in which nothing has changed looks at no volume, whether or not the cluster has told its name.
+func TestHistoryClusterUntold(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"it tells it": nil, "it fails": errDown, "it refuses": storageostest.Forbidden} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told(t, 30, func(s *Settings) { s.ResyncInterval = 0 }, func(h *history) {
+				h.failsAtCluster(err)
+				h.lead()
+				h.polls(3)
+				before := h.leader.backlog.look()
+				h.polls(10)
+				if looks := h.leader.backlog.look() - before - 1; looks != 0 {
+					t.Errorf("%d looks in 10 polls", looks)
+				}
+			})
 		})
 	}
 }

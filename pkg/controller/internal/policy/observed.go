@@ -59,15 +59,21 @@ func (o *Observation) Recall(t Memory, b *Breaker) {
 	o.Deleting = o.Record != nil && b.Requested[o.Record.UID] != nil
 }
 
-// clusterOpen tells whether the end of the listing that shows the volume is yet to tell of which cluster it is,
-// be it complete or not, and may tell another than the record names. Before the first complete one, which has
-// all compared, most records name the one that has answered already.
+// clusterOpen tells whether the end of a listing, be it complete or not, is yet to tell of which cluster the
+// volume is, and may tell another than the record names. When one that has not told its name does, all are
+// compared: what its list did not show then, or showed last while it refused to tell, is open from then on.
+// Before the first complete one, which has all compared too, most records name the one that has answered already.
 func (o *Observation) clusterOpen() bool {
-	if o.Record == nil || o.Source.ClusterVerified {
+	switch {
+	case o.Record == nil || o.Source.Answering == "":
 		return false
+	case o.Source.ClusterVerified && o.Source.Cluster != "":
+		return false
+	case !o.Source.ClusterVerified && o.Source.Listings > 0:
+		return true
+	default:
+		return o.Record.ClusterID.Value() != o.Source.Answering
 	}
-	named := o.Record.ClusterID.Value()
-	return o.Source.Listings > 0 || named == "" || named != o.Source.Answering
 }
 
 // namespace is that of StorageOS in which the volume of the record is, "" if nobody knows, and whether the
