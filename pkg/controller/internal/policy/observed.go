@@ -68,7 +68,7 @@ func (o *Observation) clusterOpen() bool {
 	case o.Record == nil || o.Source.Answering == "":
 		return false
 	case o.Source.ClusterVerified && o.Source.Cluster != "":
-		return false
+		return o.Source.Cluster != o.Source.Answering
 	case !o.Source.ClusterVerified && o.Source.Listings > 0:
 		return true
 	default:

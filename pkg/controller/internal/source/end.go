@@ -147,7 +147,7 @@ func (v *View) drop(s *namespaceState, volumes []*listed, l *Listing) (ids []str
 		if e.rev == nil || e.rev.shown == l || e.rev.ns != s {
 			continue
 		}
-		if v.elsewhere(e) {
+		if v.elsewhere(e, l) {
 			continue
 		}
 		v.change(e, func() { e.rev = nil })
@@ -158,11 +158,14 @@ func (v *View) drop(s *namespaceState, volumes []*listed, l *Listing) (ids []str
 	return ids
 }
 
-// elsewhere tells whether another list shows a volume still, as last read. Then that is
-// where it is; the next listing decodes it again.
-func (v *View) elsewhere(e *listed) bool {
-	other := e.other
+// elsewhere tells whether another list shows a volume still, as last read, and of the cluster that showed it
+// last. Then that is where it is; the next listing decodes it again.
+func (v *View) elsewhere(e *listed, l *Listing) bool {
+	other, last := e.other, e.lastVerified()
 	if other == nil || other.ns == e.rev.ns || v.states[other.ns.id] != other.ns || other.ns.rev != other {
+		return false
+	}
+	if other.shown != l && other.verified != nil && last != nil && other.verified.Cluster != last.Cluster {
 		return false
 	}
 	v.change(e, func() { e.verified, e.rev, e.raw = e.lastVerified(), other, 0 })
