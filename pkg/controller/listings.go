@@ -81,7 +81,7 @@ func (r *Reconciler) related(ids ...string) []string {
 
 func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []string) {
 	changed = r.related(changed...)
-	if named := r.namedAnew(l); r.resyncDue(complete) || named {
+	if named := r.namedAnew(l); r.resyncDue(l, complete) || named {
 		// Hashes are compared, no requests are made.
 		for _, id := range r.tracker.doubtWritten(time.Now()) {
 			r.queue.Add(id)
@@ -108,14 +108,14 @@ func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []st
 // resyncDue tells whether every ID is to be compared: after the first complete listing
 // of a cluster that did not answer the last one, and every so often, whether or not
 // a listing is complete.
-func (r *Reconciler) resyncDue(complete bool) bool {
-	every, span := r.settings.ResyncInterval, r.view.Span()
-	due := complete && span != r.compared || every > 0 && time.Since(r.resynced) >= every
+func (r *Reconciler) resyncDue(l *source.Listing, complete bool) bool {
+	every := r.settings.ResyncInterval
+	due := complete && l.Span != r.compared || every > 0 && time.Since(r.resynced) >= every
 	if due {
 		r.resynced = time.Now()
 	}
 	if complete {
-		r.compared = span
+		r.compared = l.Span
 	}
 	return due
 }
@@ -123,11 +123,10 @@ func (r *Reconciler) resyncDue(complete bool) bool {
 // namedAnew tells whether a listing, complete or not, is the first to tell that another cluster answers, or what
 // it is called: records that name none may come to name it.
 func (r *Reconciler) namedAnew(l *source.Listing) bool {
-	span := r.view.Span()
-	if !l.Verified || l.Cluster == "" || span == r.named {
+	if l.Span == 0 || l.Cluster == "" || l.Span == r.named {
 		return false
 	}
-	r.named = span
+	r.named = l.Span
 	return true
 }
 

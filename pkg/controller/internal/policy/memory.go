@@ -110,7 +110,7 @@ type Gauges struct {
 type BreakerInput struct {
 	Absence    AbsenceKind // its record is there and its volume is not
 	Duplicates int         // records that describe it beside the one that counts
-	Namespace  string      // of StorageOS, that the record names, or else its PersistentVolume
+	Namespace  string      // of StorageOS, that the record names; or else the list that shows the volume, or its PersistentVolume
 	Unnamed    bool        // the record does not
 }
 

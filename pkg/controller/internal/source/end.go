@@ -28,6 +28,9 @@ func (v *View) End(l *Listing, complete bool) (changed []string, twice int) {
 		v.listings++
 		v.clock.Completed(l.Begun, l.ended, l.Cluster)
 	}
+	if (complete || l.Verified) && l.Cluster == v.clock.Cluster {
+		l.Span = v.clock.Span // beside a question another may answer at any time
+	}
 	changed, twice = v.resolve(l, complete)
 	if complete {
 		changed = append(changed, v.outdated(l)...)

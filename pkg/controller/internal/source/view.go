@@ -59,6 +59,7 @@ type Listing struct {
 	Begun, ended time.Time
 	Cluster      string // ID of the cluster that answered, "" if it refused to tell
 	Verified     bool   // it was asked before and after the lists, and both agreed
+	Span         int    // of the view, while that cluster answered; 0 if another had before the listing ended
 	namespaces   bool   // the list of namespaces was whole
 }
 
@@ -272,7 +273,7 @@ func (v *View) Compared(l *Listing, complete bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if complete {
-		v.syncedIn = v.clock.Span
+		v.syncedIn = l.Span
 	}
 	for id, s := range v.states {
 		if s.whole == l && !v.seen[id] {

@@ -119,6 +119,47 @@ func TestVouch(t *testing.T) {
 	}
 }
 
+// A question may be answered by another cluster at any time. What was listed is of the cluster that was, and what
+// the other has is not said to be new, nor read by its ID, before that was listed.
+func TestViewSpan(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		complete      bool
+		before, after string // who answers a question before and after the end of the listing
+		span          int
+	}{
+		"of itself":                      {true, "1", "1", 1},
+		"another answers after it":       {true, "1", "2", 1},
+		"also before its end":            {true, "2", "2", 3}, // complete, it has the last word
+		"incomplete":                     {false, "1", "1", 1},
+		"incomplete, another answers":    {false, "1", "2", 1},
+		"incomplete, another has before": {false, "2", "2", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, l := newView(), at(1)
+			l.Cluster, l.Verified = "1", true
+			v.heard("1")
+			v.setNamespaces(l, []string{"ns"})
+			tell(v, l, "ns", []shown{{"a", 1}}, -1)
+			v.heard(tc.before)
+			v.End(l, tc.complete)
+			v.heard(tc.after)
+			v.Compared(l, tc.complete)
+			if l.Span != tc.span {
+				t.Errorf("its span is %d, want %d", l.Span, tc.span)
+			}
+			synced := tc.complete && tc.after == l.Cluster
+			if v.readable() != nil != synced {
+				t.Errorf("volumes may be read one by one: %t, want %t", !synced, synced)
+			}
+			if v.setNamespaces(at(2), []string{"ns", "other"}); v.seen["other"] != synced {
+				t.Errorf("a namespace that was not there is new: %t, want %t", !synced, synced)
+			}
+		})
+	}
+}
+
 // What is to be decoded again and is not listed is told.
 func TestDecodeAgain(t *testing.T) {
 	t.Parallel()
