@@ -34,6 +34,7 @@ type cli struct {
 	config              *genericclioptions.ConfigFlags
 	csiDriver           string
 	controllerNamespace string
+	allNamespaces       bool
 	clock               clock
 }
 
@@ -70,6 +71,19 @@ func (c *cli) addConnection(cmd *cobra.Command) {
 	must(cmd.RegisterFlagCompletionFunc("context", c.completeContexts))
 }
 
+// addAllNamespaces adds what kubectl has where a namespace may be named.
+func (c *cli) addAllNamespaces(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "Of claims in any namespace, which is so without --namespace, too")
+}
+
+// namespace is the one to which an answer is to keep, "" if to none.
+func (c *cli) namespace() string {
+	if c.allNamespaces {
+		return ""
+	}
+	return *c.config.Namespace
+}
+
 // needsNoNamespace tells somebody who names a namespace that it does nothing, and why.
 func (c *cli) needsNoNamespace(why string) {
 	if *c.config.Namespace != "" {
@@ -79,15 +93,25 @@ func (c *cli) needsNoNamespace(why string) {
 
 // newVersion says which version this is.
 func newVersion(c *cli) *cobra.Command {
-	return &cobra.Command{
+	var o output
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this plugin",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprint(c.Out, versionLine())
-			return err
+			if err := o.validate(); err != nil {
+				return err
+			}
+			if !o.isDocument() {
+				_, err := fmt.Fprint(c.Out, versionLine())
+				return err
+			}
+			about := map[string]any{"version": version.Version(), "commit": version.Commit(), "goVersion": runtime.Version()}
+			return o.print(c.Out, nil, nil, findings{about, about, listOf[any]{"v1", "List", []any{about}}, []string{"kubectl-storageos_volumes"}})
 		},
 	}
+	o.addFlag(cmd)
+	return cmd
 }
 
 func versionLine() string {

@@ -21,6 +21,7 @@ import (
 
 	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
+	"github.com/storageos/volume-sync-controller/pkg/version"
 )
 
 // Where an API server has what the commands read.
@@ -207,7 +208,12 @@ func TestCommands(t *testing.T) {
 		"a claim in its namespace":        {answeringOf(0), "list data -n team", 0, "r-v1 ", ""},
 		"a claim in another namespace":    {answeringOf(0), "list data -n other", 1, "", "error: no volume of a claim in namespace other is called data, "},
 		"the same as a document":          {answeringOf(0), "list data -n other -o json", 1, `"items": []`, "error: no volume of a claim in namespace other is called data, "},
-		"nothing in a namespace":          {answeringOf(0), "list -n other", 0, "", "No resources found\n"},
+		"all namespaces":                  {answeringOf(0), "list data -n other -A", 0, "r-v1 ", ""},
+		"orphans of all of them":          {answeringOf(0).but(leasePath), "orphans -A -n other", 0, "There are no orphans among", "1 volume has no PersistentVolume"},
+		"the version as a document":       {answeringOf(0), "version -o jsonpath={.version}/{.commit}", 0, version.Version() + "/" + version.Commit(), ""},
+		"the version as a row":            {answeringOf(0), "version -o custom-columns=A:.version", 0, "A\n" + version.Version() + "\n", ""},
+		"the version in no format":        {answeringOf(0), "version -o xml", 2, "", "error: unknown output format \"xml\""},
+		"nothing in a namespace":          {answeringOf(0), "list -n other", 0, "", "No resources found of claims in namespace other\n"},
 		"no node at all":                  {answeringOf(0), "list --node node/", 1, "", "no node with volumes is called node/"},
 		"no name at all":                  {answeringOf(0), "list /", 1, "", "no volume is called /, "},
 		"a name that is not there, twice": {answeringOf(0), "list x x", 1, "", "no volume is called x, nor"},
@@ -292,8 +298,9 @@ func withUnplaced(of answering) answering {
 func TestCompleteInNamespace(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"__complete list ":         "r-v1\nr-v2\n:4\n",
-		"__complete list -n team ": "r-v1\n:4\n",
+		"__complete list ":            "r-v1\nr-v2\n:4\n",
+		"__complete list -n team ":    "r-v1\n:4\n",
+		"__complete list -n team -A ": "r-v1\nr-v2\n:4\n",
 	} {
 		if code, stdout, _ := ask(t, answeringOf(0), strings.Split(args, " ")...); code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, %q, want %q", args, code, stdout, want)

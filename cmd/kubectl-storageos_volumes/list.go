@@ -67,6 +67,7 @@ but one: a name may be that of several.`,
 		},
 	}
 	l.addFlag(cmd)
+	l.addAllNamespaces(cmd)
 	cmd.Flags().StringSliceVar(&l.health, "health", nil, "Only volumes of this health: "+strings.Join(healths, ", ")+"; can be several")
 	cmd.Flags().StringArrayVar(&l.nodes, "node", nil, "Only volumes that are attached on, or have a copy on, this node; can be several")
 	cmd.Flags().StringVarP(&l.selector, "selector", "l", "", "Only records with these labels")
@@ -139,7 +140,11 @@ func (l *list) run(ctx context.Context) error {
 	selected := slices.DeleteFunc(records, func(r v1.Volume) bool { return !l.selects(&r) })
 	if len(selected) == 0 && !l.isDocument() {
 		if len(missing) > 0 {
-			return notFound(missing, *l.config.Namespace)
+			return notFound(missing, l.namespace())
+		}
+		if ns := l.namespace(); ns != "" {
+			fmt.Fprintf(l.ErrOut, "No resources found of claims in namespace %s\n", ns)
+			return nil
 		}
 		fmt.Fprintln(l.ErrOut, "No resources found")
 		return nil
@@ -158,7 +163,7 @@ func (l *list) run(ctx context.Context) error {
 		[]string{"NAME", "CLAIM-NAMESPACE", "CLAIM", "CAPACITY", "HEALTH", "READY", "ATTACHED-ON", "AGE"},
 		[]string{"VOLUME-ID", "PRESENT", "BOUND"}), rows, found)
 	if err == nil && len(missing) > 0 {
-		err = notFound(missing, *l.config.Namespace)
+		err = notFound(missing, l.namespace())
 	}
 	return err
 }
@@ -223,7 +228,7 @@ func namesOf(r *v1.Volume) []string {
 
 // inNamespace tells whether a volume is one of those that --namespace asks for.
 func (l *list) inNamespace(r *v1.Volume) bool {
-	ns := *l.config.Namespace
+	ns := l.namespace()
 	return ns == "" || record.ClaimOf(r).Namespace == ns
 }
 

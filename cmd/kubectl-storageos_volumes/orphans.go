@@ -65,6 +65,7 @@ so. With -o jsonpath and other templates they are the .items of a List.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	o.addFlag(cmd)
+	o.addAllNamespaces(cmd)
 	cmd.Flags().DurationVar(&o.grace, "grace", time.Minute, "How old a PersistentVolume must be to be missed a volume")
 	return cmd
 }
@@ -91,7 +92,7 @@ func (o *orphans) run(ctx context.Context) error {
 		return err
 	}
 	found := findOrphans(records, pvs, now.Add(-o.grace), beat)
-	ns := *o.config.Namespace
+	ns := o.namespace()
 	said := o.doubts(records, beat, unknown, o.clock.now())
 	if ns != "" {
 		said = strings.TrimSpace(said + " " + nobodys(found))

@@ -102,7 +102,7 @@ func TestPlugin(t *testing.T) {
 		if !slices.Equal(firsts(found), []string{bad.Name}) || !strings.Contains(said, "no volume is called nobody,") {
 			t.Errorf("of two names one is not there:\n%s%s", found, said)
 		}
-		if out, said := e.plugin(path, 0, "list", "-n", "nowhere"); out != "" || said != "No resources found\n" {
+		if out, said := e.plugin(path, 0, "list", "-n", "nowhere"); out != "" || said != "No resources found of claims in namespace nowhere\n" {
 			t.Errorf("no hit: %q %q", out, said)
 		}
 		for _, command := range []string{"list", "nodes"} {

@@ -26,54 +26,92 @@ func TestHelmValues(t *testing.T) {
 	t.Parallel()
 	for _, helm := range []string{"helm4", "helm3"} {
 		for value, named := range map[string]string{
-			"resources.limits.memory=banana":   "'/resources/limits/memory': 'banana' does not match",
-			"nodeSelector.disk=1":              "'/nodeSelector/disk': got number, want string",
-			"interval=0s":                      "interval is 0s: it has to be longer than 0, such as 5s",
-			"interval=0m0.0s":                  "interval is 0m0.0s: it has to be longer than 0, such as 5s",
-			"interval=0.0000001ms":             "interval is 0.0000001ms: it has to be longer than 0, such as 5s",
-			"interval=87600h1s":                "interval is 87600h1s: it has to be shorter than ten years, such as 5s",
-			"endpoint=[1.2.3.4]":               `endpoint is "[1.2.3.4]": say a host, host:port or URL of StorageOS`,
-			"endpoint=storageos:99999":         "endpoint is storageos:99999: its port has to be from 1 to 65535",
-			"endpoint=1.2.3":                   "endpoint is 1.2.3: its host ends with a number, and is no IPv4 address",
-			"endpoint=storageos..":             `endpoint is "storageos..": say a host, host:port or URL of StorageOS`,
-			"secretName=a/b":                   "'/secretName': 'a/b' does not match",
-			"replicas=-1":                      "'/replicas': minimum: got -1, want 0",
-			"interval=often":                   "'/interval': 'often' does not match",
-			"extraArgs={delete-orphans}":       "'/extraArgs/0': 'delete-orphans' does not match",
-			"replicaCount=3":                   "'replicaCount' not allowed",
-			"serviceMonitor=true":              "'/serviceMonitor': got boolean, want object",
-			"metricsPort=8081":                 "metricsPort is 8081, which is the status page's (-status-addr=127.0.0.1:8081): use another",
-			"metricsPort=80":                   "'/metricsPort'",
-			"podLabels.a/b/c=x":                "'/podLabels': additional properties 'a/b/c' not allowed",
-			"nodeSelector.a/b/c=x":             "'/nodeSelector': additional properties 'a/b/c' not allowed",
-			"dashboard.labels.a/b/c=x":         "'/dashboard/labels': additional properties 'a/b/c' not allowed",
-			"image.repository=x:v1":            "'/image/repository': 'x:v1' does not match",
-			"image.tag=v1 #x":                  "'/image/tag': 'v1 #x' does not match",
-			"resources.limits.memory=256m":     "'/resources/limits/memory': '256m' does not match",
-			"enabled=false":                    "enabled is for the condition of a dependency",
-			"resources.limits.memory=null":     "'/resources/limits': missing property 'memory'",
-			"resources.limits=null":            "'/resources': missing property 'limits'",
-			"resources=null":                   "missing property 'resources'",
-			"crds=null":                        "missing property 'crds'",
-			"crds.enabled=null":                "'/crds': missing property 'enabled'",
-			"image=null":                       "missing property 'image'",
-			"image.repository=null":            "'/image': missing property 'repository'",
-			"deleteOrphans=null":               "missing property 'deleteOrphans'",
-			"interval=null":                    "missing property 'interval'",
-			"dashboard=null":                   "missing property 'dashboard'",
-			"serviceMonitor.enabled=null":      "'/serviceMonitor': missing property 'enabled'",
-			"imagePullSecrets[0].nam=x":        "'/imagePullSecrets/0': additional properties 'nam' not allowed",
-			"tolerations[0].efect=NoExecute":   "'/tolerations/0': additional properties 'efect' not allowed",
-			"securityContext.runAsuser=1":      "'/securityContext': additional properties 'runAsuser' not allowed",
-			"endpoint=http://storageos/v2":     `endpoint is "http://storageos/v2": say a host, host:port or URL of StorageOS`,
-			"image.digest=0f":                  "'/image/digest': '0f' does not match",
-			"image.tag=1":                      "'/image/tag': got number, want string",
-			"prometheusRule.labels.release=7":  "'/prometheusRule/labels/release': got number, want string",
-			"podAnnotations.example\\.com/a=1": "'/podAnnotations/example.com~1a': got number, want string",
+			"resources.limits.memory=banana":                          `resources.limits.memory is "banana": say a quantity that is more than 0`,
+			"nodeSelector.disk=1":                                     "'/nodeSelector/disk': got number, want string",
+			"interval=0s":                                             "interval is 0s: it has to be longer than 0, such as 5s",
+			"interval=0m0.0s":                                         "interval is 0m0.0s: it has to be longer than 0, such as 5s",
+			"interval=0.0000001ms":                                    "interval is 0.0000001ms: it has to be longer than 0, such as 5s",
+			"interval=87600h1s":                                       "interval is 87600h1s: it has to be shorter than ten years, such as 5s",
+			"endpoint=[1.2.3.4]":                                      `endpoint is "[1.2.3.4]": say a host, host:port or URL of StorageOS`,
+			"endpoint=storageos:99999":                                "endpoint is storageos:99999: its port has to be from 1 to 65535",
+			"endpoint=1.2.3":                                          "endpoint is 1.2.3: its host ends with a number, and is no IPv4 address",
+			"endpoint=storageos..":                                    `endpoint is "storageos..": say a host, host:port or URL of StorageOS`,
+			"secretName=a/b":                                          `secretName is "a/b", which is no name of a Secret`,
+			"replicas=-1":                                             "'/replicas': minimum: got -1, want 0",
+			"interval=often":                                          `interval is "often": say a time, such as 5s or 1m30s`,
+			"extraArgs={delete-orphans}":                              `extraArgs has "delete-orphans", which is no flag: say -flag=value`,
+			"replicaCount=3":                                          "'replicaCount' not allowed",
+			"serviceMonitor=true":                                     "'/serviceMonitor': got boolean, want object",
+			"metricsPort=8081":                                        "metricsPort is 8081, which is the status page's (-status-addr=127.0.0.1:8081): use another",
+			"metricsPort=80":                                          "'/metricsPort'",
+			"podLabels.a/b/c=x":                                       "'/podLabels': additional properties 'a/b/c' not allowed",
+			"nodeSelector.a/b/c=x":                                    "'/nodeSelector': additional properties 'a/b/c' not allowed",
+			"dashboard.labels.a/b/c=x":                                "'/dashboard/labels': additional properties 'a/b/c' not allowed",
+			"image.repository=x:v1":                                   `image.repository is "x:v1": say the name of an image`,
+			"image.tag=v1 #x":                                         `image.tag is "v1 #x": say a tag, such as v1.2.3`,
+			"resources.limits.memory=256m":                            `resources.limits.memory is "256m", which is less than 8Mi`,
+			"resources.limits.memory=256":                             `resources.limits.memory is "256", which is less than 8Mi: without a unit it is bytes`,
+			"resources.limits.memory=7Mi":                             `resources.limits.memory is "7Mi", which is less than 8Mi`,
+			"resources.requests.memory=128":                           `resources.requests.memory is "128", which is less than 8Mi`,
+			"resources.requests.memory=1Gi":                           `resources.requests.memory is "1Gi", which is more than the limit, "256Mi"`,
+			"resources.requests.memory=268435457":                     `resources.requests.memory is "268435457", which is more than the limit, "256Mi"`,
+			"resources.limits.cpu=49m":                                `resources.requests.cpu is "50m", which is more than the limit, "49m"`,
+			"resources.limits.cpu=0":                                  `resources.limits.cpu is "0": say a quantity that is more than 0`,
+			"resources.requests.cpu=-1":                               `resources.requests.cpu is "-1": say a quantity that is more than 0`,
+			"resources.requests.cpu=1.5.5":                            `resources.requests.cpu is "1.5.5": say a quantity that is more than 0`,
+			"resources.requests.ram=1Gi":                              "resources.requests.ram: there is no such resource: there are cpu, memory and ephemeral-storage",
+			"securityContext.runAsUser=root":                          "'/securityContext/runAsUser': got string, want null or integer",
+			"securityContext.runAsUser=0":                             "securityContext.runAsUser is 0, which is root, and runAsNonRoot is true: the Pods would not start",
+			"securityContext.seccompProfile.type=Localhost":           "'/securityContext/seccompProfile': missing property 'localhostProfile'",
+			"tolerations[0].operator=Exist":                           "'/tolerations/0/operator': value must be one of 'Exists', 'Equal'",
+			"tolerations[0].value=x":                                  "'/tolerations/0': missing property 'key'",
+			"tolerations[0].operator=Exists,tolerations[0].value=x":   "'/tolerations/0/value': value must be ''",
+			"tolerations[0].key=x,tolerations[0].tolerationSeconds=3": "'/tolerations/0': missing property 'effect'",
+			"podAnnotations.a b=x":                                    "'/podAnnotations': additional properties 'a b' not allowed",
+			"podLabels.app\\.kubernetes\\.io/name=x":                  "podLabels has app.kubernetes.io/name, which the chart sets: leave it out",
+			"dashboard.labels.app\\.kubernetes\\.io/managed-by=x":     "dashboard.labels has app.kubernetes.io/managed-by, which the chart sets: leave it out",
+			"enabled=false":                                           "enabled is for the condition of a dependency",
+			"resources.limits.memory=null":                            "'/resources/limits': missing property 'memory'",
+			"resources.limits=null":                                   "'/resources': missing property 'limits'",
+			"resources=null":                                          "missing property 'resources'",
+			"crds=null":                                               "missing property 'crds'",
+			"crds.enabled=null":                                       "'/crds': missing property 'enabled'",
+			"image=null":                                              "missing property 'image'",
+			"image.repository=null":                                   "'/image': missing property 'repository'",
+			"deleteOrphans=null":                                      "missing property 'deleteOrphans'",
+			"interval=null":                                           "missing property 'interval'",
+			"dashboard=null":                                          "missing property 'dashboard'",
+			"serviceMonitor.enabled=null":                             "'/serviceMonitor': missing property 'enabled'",
+			"imagePullSecrets[0].nam=x":                               "'/imagePullSecrets/0': additional properties 'nam' not allowed",
+			"tolerations[0].efect=NoExecute":                          "'/tolerations/0': additional properties 'efect' not allowed",
+			"securityContext.runAsuser=1":                             "'/securityContext': additional properties 'runAsuser' not allowed",
+			"endpoint=http://storageos/v2":                            `endpoint is "http://storageos/v2": say a host, host:port or URL of StorageOS`,
+			"image.digest=0f":                                         `image.digest is "0f": say sha256: and 64 of`,
+			"image.tag=1":                                             "'/image/tag': got number, want string",
+			"prometheusRule.labels.release=7":                         "'/prometheusRule/labels/release': got number, want string",
+			"podAnnotations.example\\.com/a=1":                        "'/podAnnotations/example.com~1a': got number, want string",
 		} {
 			out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", value)
 			if err == nil || !strings.Contains(out, named) {
 				t.Errorf("%s with %s: it has to be refused and to say %q: %v\n%s", helm, value, named, err, out)
+			}
+		}
+	}
+}
+
+// What Kubernetes takes is not refused, however it is written.
+func TestHelmTakes(t *testing.T) {
+	t.Parallel()
+	for _, helm := range []string{"helm4", "helm3"} {
+		for _, values := range []string{
+			"resources.requests.memory=0.25Gi", "resources.requests.memory=268435456", "resources.limits.memory=1e9", "resources.limits.memory=256M",
+			"resources.requests.cpu=.5", "resources.requests.cpu=1", "resources.requests.cpu=50000u", "resources.limits.cpu=0.05", "resources.limits.ephemeral-storage=1Gi",
+			"resources.limits.example\\.com/disk=1", "securityContext.runAsUser=0,securityContext.runAsNonRoot=false", "securityContext.runAsUser=0,openshift=true",
+			"tolerations[0].operator=Exists", "tolerations[0].key=a,tolerations[0].value=b", "podAnnotations.example\\.com/a=b c", "image.repository=localhost:5000/a/b",
+			"interval=1m30s", "interval=1.5s", "priorityClassName=",
+		} {
+			if out, err := helmOn(t, helm, "template", "x", "deploy/chart", "--kube-version", "1.31", "--set", values); err != nil {
+				t.Errorf("%s with %s: %v\n%s", helm, values, err, out)
 			}
 		}
 	}
@@ -108,7 +146,7 @@ func TestHelmExtraArgs(t *testing.T) {
 			"extraArgs={--enable-leader-election=false}":             "extraArgs has the flag -enable-leader-election, which is always set: leave it out",
 			"extraArgs={-delete-orphans=false}":                      "extraArgs has the flag -delete-orphans, which the value deleteOrphans sets: use that",
 			"extraArgs={-namespace=x}":                               "extraArgs has the flag -namespace, and the Lease is in the namespace of the release, where the rights are: leave it out",
-			"extraArgs={-logtostderr=false}":                         "extraArgs has the flag -logtostderr, without which kubectl logs shows nothing: leave it out",
+			"extraArgs={-logtostderr=false}":                         "extraArgs has the flag -logtostderr, which is on, as kubectl logs shows nothing without it: leave it out",
 			"extraArgs={-delete-orphaned,-v=2}":                      `extraArgs has "-delete-orphaned", which is no flag of volume-sync-controller v0.1.0`,
 			"extraArgs={-workers 3}":                                 `extraArgs has "-workers 3": say -flag=value, and one flag in each`,
 			"extraArgs={-v=4 -workers=5}":                            `extraArgs has "-v=4 -workers=5": say -flag=value, and one flag in each`,
@@ -140,9 +178,14 @@ func TestHelmExtraArgs(t *testing.T) {
 // called, as their names are global.
 func TestHelmDependency(t *testing.T) {
 	t.Parallel()
-	helpers, err := os.ReadFile(filepath.Join(root, "deploy", "chart", "templates", "_helpers.tpl"))
+	files, err := filepath.Glob(filepath.Join(root, "deploy", "chart", "templates", "_*.tpl"))
 	must(t, err)
-	own := regexp.MustCompile(`define "(?:storageos-volume-sync\.)?([^"]+)"`).FindAllStringSubmatch(string(helpers), -1)
+	var own [][]string
+	for _, file := range files {
+		templates, err := os.ReadFile(file)
+		must(t, err)
+		own = append(own, regexp.MustCompile(`define "(?:storageos-volume-sync\.)?([^"]+)"`).FindAllStringSubmatch(string(templates), -1)...)
+	}
 	if len(own) < 10 {
 		t.Fatalf("the chart has only the templates %q", own)
 	}

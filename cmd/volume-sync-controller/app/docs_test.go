@@ -69,8 +69,8 @@ func TestFlagsOfChart(t *testing.T) {
 		flags = append(flags, name)
 	})
 	want := `{{- define "storageos-volume-sync.flags" -}}` + "\n" + strings.Join(flags, " ") + "\n"
-	if helpers := read(t, "deploy/chart/templates/_helpers.tpl"); !strings.Contains(helpers, want) {
-		t.Errorf("deploy/chart/templates/_helpers.tpl has not\n%s", want)
+	if checks := read(t, "deploy/chart/templates/_checks.tpl"); !strings.Contains(checks, want) {
+		t.Errorf("deploy/chart/templates/_checks.tpl has not\n%s", want)
 	}
 }
 
