@@ -258,3 +258,31 @@ func TestHistoryClusterUntold(t *testing.T) {
 		})
 	}
 }
+
+// Where nobody may look at the CRD, what an older one drops is written again at each resync, however often the
+// cluster's name goes and comes back meanwhile.
+func TestHistoryClusterFlaps(t *testing.T) {
+	t.Parallel()
+	told(t, 20, func(s *Settings) { s.ResyncInterval = 10 * time.Minute }, func(h *history) {
+		h.records.pruned = true
+		for _, old := range h.records.records {
+			h.records.store(old, old.DeepCopy())
+		}
+		h.polls(6)
+		wrote := func() int { return h.records.writes + h.records.dropped }
+		before := wrote()
+		for range 20 { // 20 seconds each
+			h.failsAtCluster(storageostest.Forbidden)
+			h.polls(2)
+			h.failsAtCluster(nil)
+			h.polls(2)
+		}
+		if n := wrote() - before; n != 0 {
+			t.Errorf("%d writes while the name came and went", n)
+		}
+		h.polls(50)
+		if n := wrote() - before; n == 0 {
+			t.Error("no write at the resync")
+		}
+	})
+}

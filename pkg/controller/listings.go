@@ -81,13 +81,14 @@ func (r *Reconciler) related(ids ...string) []string {
 
 func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []string) {
 	changed = r.related(changed...)
-	if named := r.namedAnew(l); r.resyncDue(l, complete) || named {
+	resync, whole, named := r.resyncDue(), complete && r.completeAnew(l), r.namedAnew(l)
+	if resync || whole || named {
 		// Hashes are compared, no requests are made.
 		for _, id := range r.tracker.doubtWritten(time.Now()) {
 			r.queue.Add(id)
 		}
 		changed = append(changed, r.everyID()...)
-		r.completion.some = r.crd.capability() != crdOlder
+		r.completion.some = resync && r.crd.capability() != crdOlder
 	}
 	r.writer.Bound()
 	r.evaluateAll(changed)
@@ -105,19 +106,23 @@ func (r *Reconciler) listingEnded(l *source.Listing, complete bool, changed []st
 	r.current = nil
 }
 
-// resyncDue tells whether every ID is to be compared: after the first complete listing
-// of a cluster that did not answer the last one, and every so often, whether or not
-// a listing is complete.
-func (r *Reconciler) resyncDue(l *source.Listing, complete bool) bool {
+// resyncDue tells whether every ID is to be compared, as it is every so often, whether or
+// not a listing is complete.
+func (r *Reconciler) resyncDue() bool {
 	every := r.settings.ResyncInterval
-	due := complete && l.Span != r.compared || every > 0 && time.Since(r.resynced) >= every
+	due := every > 0 && time.Since(r.resynced) >= every
 	if due {
 		r.resynced = time.Now()
 	}
-	if complete {
-		r.compared = l.Span
-	}
 	return due
+}
+
+// completeAnew tells whether a complete listing is the first of a cluster that did not answer
+// the last one.
+func (r *Reconciler) completeAnew(l *source.Listing) bool {
+	anew := l.Span != r.compared
+	r.compared = l.Span
+	return anew
 }
 
 // namedAnew tells whether a listing, complete or not, is the first to tell that another cluster answers, or what

@@ -110,8 +110,8 @@ type ofPoller struct {
 	current   *cycle    // of the listing that is under way
 	holding   string    // why deletions are held, as last announced
 	unvouched bool      // that nothing shows whose records are held was said
-	resynced  time.Time // when every ID was last compared
-	compared  int       // with which span of the view that was done
+	resynced  time.Time // when every ID was last compared, as it is every so often
+	compared  int       // the span of the last complete listing
 	named     int       // the span in which a verified listing was compared, complete or not
 }
 
