@@ -73,7 +73,7 @@ func (c *cli) addConnection(cmd *cobra.Command) {
 
 // addAllNamespaces adds what kubectl has where a namespace may be named.
 func (c *cli) addAllNamespaces(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "Of claims in any namespace, which is so without --namespace, too")
+	cmd.Flags().BoolVarP(&c.allNamespaces, "all-namespaces", "A", false, "Whatever the namespace, as without --namespace")
 }
 
 // namespace is the one to which an answer is to keep, "" if to none.
@@ -86,7 +86,7 @@ func (c *cli) namespace() string {
 
 // needsNoNamespace tells somebody who names a namespace that it does nothing, and why.
 func (c *cli) needsNoNamespace(why string) {
-	if *c.config.Namespace != "" {
+	if c.namespace() != "" {
 		fmt.Fprintf(c.ErrOut, "%s: --namespace does nothing here.\n", why)
 	}
 }

@@ -95,6 +95,21 @@ func answeringOf(age time.Duration) answering {
 	}
 }
 
+// olderOf answers behind an older CRD: a volume that a claim uses.
+func olderOf() answering {
+	older := volume("v1", pruned)
+	lease := &coordinationv1.Lease{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
+	at := time.Now()
+	record.Heartbeat{Completed: at, Recorded: at, Volumes: 1, Records: record.SumOf([]v1.Volume{older}, at)}.Write(lease, at)
+	claimed := func(ns string) func(*corev1.PersistentVolume) {
+		return func(pv *corev1.PersistentVolume) {
+			pv.Spec.ClaimRef = &corev1.ObjectReference{Namespace: ns, Name: "data"}
+		}
+	}
+	return answeringOf(0).but(volumesPath, objectList(v1.SchemeGroupVersion.WithKind("Volume"), older)).but(leasePath, lease).
+		but(pvsPath, objectList(corev1.SchemeGroupVersion.WithKind("PersistentVolume"), persistentVolume("v1", claimed("team")), persistentVolume("v9", claimed("lost"))))
+}
+
 // but is what it is with another answer, or with none at all if there is no other.
 func (a answering) but(path string, answer ...any) answering {
 	delete(a, path)
@@ -203,20 +218,24 @@ func TestCommands(t *testing.T) {
 		"a label":                         {answeringOf(0), "list -l " + v1.LabelVolumeID + "=v2", 0, "r-v2 ", ""},
 		"no label":                        {answeringOf(0), "list -l a=b=c", 2, "", "error: --selector \"a=b=c\": "},
 
-		"a record as -o name prints it":   {answeringOf(0), "list volume.api.storageos.com/r-v2", 0, "r-v2 ", ""},
-		"a PersistentVolume as well":      {answeringOf(0), "list persistentvolume/p-v1", 0, "r-v1 ", ""},
-		"a claim in its namespace":        {answeringOf(0), "list data -n team", 0, "r-v1 ", ""},
-		"a claim in another namespace":    {answeringOf(0), "list data -n other", 1, "", "error: no volume of a claim in namespace other is called data, "},
-		"the same as a document":          {answeringOf(0), "list data -n other -o json", 1, `"items": []`, "error: no volume of a claim in namespace other is called data, "},
-		"all namespaces":                  {answeringOf(0), "list data -n other -A", 0, "r-v1 ", ""},
-		"orphans of all of them":          {answeringOf(0).but(leasePath), "orphans -A -n other", 0, "There are no orphans among", "1 volume has no PersistentVolume"},
-		"the version as a document":       {answeringOf(0), "version -o jsonpath={.version}/{.commit}", 0, version.Version() + "/" + version.Commit(), ""},
-		"the version as a row":            {answeringOf(0), "version -o custom-columns=A:.version", 0, "A\n" + version.Version() + "\n", ""},
-		"the version in no format":        {answeringOf(0), "version -o xml", 2, "", "error: unknown output format \"xml\""},
-		"nothing in a namespace":          {answeringOf(0), "list -n other", 0, "", "No resources found of claims in namespace other\n"},
-		"no node at all":                  {answeringOf(0), "list --node node/", 1, "", "no node with volumes is called node/"},
-		"no name at all":                  {answeringOf(0), "list /", 1, "", "no volume is called /, "},
-		"a name that is not there, twice": {answeringOf(0), "list x x", 1, "", "no volume is called x, nor"},
+		"a record as -o name prints it":    {answeringOf(0), "list volume.api.storageos.com/r-v2", 0, "r-v2 ", ""},
+		"a PersistentVolume as well":       {answeringOf(0), "list persistentvolume/p-v1", 0, "r-v1 ", ""},
+		"a claim in its namespace":         {answeringOf(0), "list data -n team", 0, "r-v1 ", ""},
+		"a claim in another namespace":     {answeringOf(0), "list data -n other", 1, "", "error: no volume of a claim in namespace other is called data, "},
+		"the same as a document":           {answeringOf(0), "list data -n other -o json", 1, `"items": []`, "error: no volume of a claim in namespace other is called data, "},
+		"nodes of all namespaces":          {answeringOf(0), "nodes -A -n team-1 -o name", 0, "node/worker-1\n", ""},
+		"a driver that is none":            {olderOf(), "list -n team --csi-driver typo", 0, "", "No resources found of claims in namespace team\nThe CRD of the records is an older one, which does not keep claims, and no PersistentVolume of the CSI driver typo (--csi-driver) refers to a volume.\n"},
+		"the driver that it is":            {olderOf(), "list -n team", 0, "r-v1 ", ""},
+		"orphans of a driver that is none": {olderOf(), "orphans -n lost --csi-driver typo", 0, "There are no orphans of claims in namespace lost among what is recorded.\n", "no PersistentVolume of the CSI driver typo (--csi-driver) refers to a volume.\n"},
+		"all namespaces":                   {answeringOf(0), "list data -n other -A", 0, "r-v1 ", ""},
+		"orphans of all of them":           {answeringOf(0).but(leasePath), "orphans -A -n other", 0, "There are no orphans among", "1 volume has no PersistentVolume"},
+		"the version as a document":        {answeringOf(0), "version -o jsonpath={.version}/{.commit}", 0, version.Version() + "/" + version.Commit(), ""},
+		"the version as a row":             {answeringOf(0), "version -o custom-columns=A:.version", 0, "A\n" + version.Version() + "\n", ""},
+		"the version in no format":         {answeringOf(0), "version -o xml", 2, "", "error: unknown output format \"xml\""},
+		"nothing in a namespace":           {answeringOf(0), "list -n other", 0, "", "No resources found of claims in namespace other\n"},
+		"no node at all":                   {answeringOf(0), "list --node node/", 1, "", "no node with volumes is called node/"},
+		"no name at all":                   {answeringOf(0), "list /", 1, "", "no volume is called /, "},
+		"a name that is not there, twice":  {answeringOf(0), "list x x", 1, "", "no volume is called x, nor"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -303,6 +322,19 @@ func TestCompleteInNamespace(t *testing.T) {
 		"__complete list -n team -A ": "r-v1\nr-v2\n:4\n",
 	} {
 		if code, stdout, _ := ask(t, answeringOf(0), strings.Split(args, " ")...); code != 0 || stdout != want {
+			t.Errorf("%s: exit code %d, %q, want %q", args, code, stdout, want)
+		}
+	}
+}
+
+// Namespaces are completed of which there is something to show: orphans knows more of them.
+func TestCompleteNamespaces(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"__complete list -n ":    "team\n:4\n",
+		"__complete orphans -n ": "lost\nteam\n:4\n",
+	} {
+		if code, stdout, _ := ask(t, olderOf(), strings.Split(args, " ")...); code != 0 || stdout != want {
 			t.Errorf("%s: exit code %d, %q, want %q", args, code, stdout, want)
 		}
 	}

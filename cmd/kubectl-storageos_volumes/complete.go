@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	v1 "github.com/storageos/volume-sync-controller/pkg/apis/storageos/v1"
 	"github.com/storageos/volume-sync-controller/pkg/record"
 )
 
@@ -61,7 +63,8 @@ func (c *cli) completeNodes(cmd *cobra.Command, given []string, begin string) ([
 	return completions(names, given, begin), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeNamespaces completes namespaces: those of claims that use volumes, as no other has any.
+// completeNamespaces completes namespaces: those of claims that use volumes, and for orphans those of claims
+// that did, or whose volume is missing.
 func (c *cli) completeNamespaces(cmd *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
 	kube, client, err := c.clients()
 	if err != nil {
@@ -71,12 +74,22 @@ func (c *cli) completeNamespaces(cmd *cobra.Command, _ []string, begin string) (
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	var names []string
-	for i := range records {
-		if claim := record.ClaimOf(&records[i]); claim.Namespace != "" {
-			names = append(names, claim.Namespace)
+	used := func(r *v1.Volume) string { return record.ClaimOf(r).Namespace }
+	var pvs []corev1.PersistentVolume
+	if cmd.Name() == orphansName {
+		used = usedFrom
+		if pvs, err = c.listPersistentVolumes(cmd.Context(), kube); err != nil {
+			return nil, cobra.ShellCompDirectiveError
 		}
 	}
+	var names []string
+	for i := range records {
+		names = append(names, used(&records[i]))
+	}
+	for _, pv := range pvs {
+		names = append(names, claimNamespace(&pv))
+	}
+	names = slices.DeleteFunc(names, func(ns string) bool { return ns == "" })
 	return completions(names, nil, begin), cobra.ShellCompDirectiveNoFileComp
 }
 

@@ -127,6 +127,11 @@ func isElsewhere(r *v1.Volume, h record.Heartbeat) bool {
 	return named != "" && h.Cluster != "" && named != h.Cluster
 }
 
+// notElsewhere are the records but for those.
+func notElsewhere(records []v1.Volume, h record.Heartbeat) []v1.Volume {
+	return slices.DeleteFunc(slices.Clone(records), func(r v1.Volume) bool { return isElsewhere(&r, h) })
+}
+
 // absentLater tells whether a record may have been marked after that listing, which has shown its volume.
 func absentLater(r *v1.Volume, completed time.Time) bool {
 	since, err := time.Parse(time.RFC3339, r.Annotations[v1.AnnotationAbsentSince])

@@ -50,6 +50,7 @@ why is said.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args) },
 	}
 	d.addFlag(cmd)
+	d.addAllNamespaces(cmd)
 	cmd.Flags().StringVarP(&d.selector, "selector", "l", "", "The nodes with these labels")
 	return cmd
 }

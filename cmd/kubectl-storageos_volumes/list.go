@@ -127,6 +127,9 @@ func (l *list) run(ctx context.Context) error {
 		return err
 	}
 	defer warn()
+	if strange := unjoined(notElsewhere(records, beat), l.csiDriver); strange != "" {
+		defer l.warn(capital(strange) + ".")
+	}
 	if len(l.nodes) > 0 {
 		there := notGone(theirs(records), beat)
 		defer l.warn(unplaced(there))

@@ -46,6 +46,7 @@ so. With -o jsonpath and other templates the nodes are the .items of a List.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return n.run(cmd.Context()) },
 	}
 	n.addFlag(cmd)
+	n.addAllNamespaces(cmd)
 	return cmd
 }
 

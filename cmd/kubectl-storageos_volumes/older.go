@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -35,6 +37,24 @@ func saysAll(r v1.Volume) bool {
 func saysWhose(r *v1.Volume) bool {
 	reason := record.ReadCondition(r, v1.ConditionBound).Reason
 	return r.Status.PersistentVolume != nil || reason == record.ReasonNoPersistentVolume || reason == record.ReasonUnclaimed
+}
+
+// unjoined says that no record names a PersistentVolume although an older CRD has dropped that and it was looked
+// for, "" if one does: the driver may be mistyped, and what is not joined to claims is found by none.
+func unjoined(records []v1.Volume, driver string) string {
+	looked := false
+	for i := range records {
+		r := &records[i]
+		if r.Status.PersistentVolume != nil {
+			return ""
+		}
+		c := meta.FindStatusCondition(r.Status.Conditions, v1.ConditionBound)
+		looked = looked || c != nil && c.LastTransitionTime.IsZero() && !isBare(r) && !isAbsent(r)
+	}
+	if !looked {
+		return ""
+	}
+	return fmt.Sprintf("the CRD of the records is an older one, which does not keep claims, and no PersistentVolume of the CSI driver %s (--csi-driver) refers to a volume", driver)
 }
 
 // complete fills in what records lack. Since when it is so nobody knows.

@@ -41,10 +41,12 @@ type orphans struct {
 	grace time.Duration
 }
 
+const orphansName = "orphans"
+
 func newOrphans(c *cli) *cobra.Command {
 	o := &orphans{cli: c}
 	cmd := &cobra.Command{
-		Use:   "orphans",
+		Use:   orphansName,
 		Short: "List records without volume, volumes without PersistentVolume, PersistentVolumes without volume",
 		Long: `List what has lost its other half:
 
@@ -99,8 +101,8 @@ func (o *orphans) run(ctx context.Context) error {
 		found = slices.DeleteFunc(found, func(f orphan) bool { return f.namespace != ns })
 	}
 	early := notYet(records, byVolume(pvs), ns, now.Add(-o.grace), beat)
-	kept := slices.DeleteFunc(theirs(records), func(r v1.Volume) bool { return isElsewhere(&r, beat) })
-	if strange := strangeDriver(kept, pvs, o.csiDriver); strange != "" {
+	kept := notElsewhere(theirs(records), beat)
+	if strange := cmp.Or(strangeDriver(kept, pvs, o.csiDriver), unjoined(kept, o.csiDriver)); strange != "" {
 		early, said = "", strings.TrimSpace(said+" "+capital(strange)+".")
 	}
 	defer o.warn(strings.TrimSpace(early + " " + said)) // after what was asked for
@@ -177,11 +179,7 @@ func findOrphans(records []v1.Volume, pvs []corev1.PersistentVolume, before time
 		if present[id] || deletes(pv) || pv.CreationTimestamp.After(before) {
 			continue
 		}
-		var ns string
-		if claim := pv.Spec.ClaimRef; claim != nil {
-			ns = claim.Namespace
-		}
-		found = append(found, orphan{metrics.OrphanMissing, pv.Name, id, absentSince[id], why, ns})
+		found = append(found, orphan{metrics.OrphanMissing, pv.Name, id, absentSince[id], why, claimNamespace(pv)})
 	}
 	slices.SortFunc(found, func(a, b orphan) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))

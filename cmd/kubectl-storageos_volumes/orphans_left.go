@@ -40,6 +40,14 @@ func usedFrom(r *v1.Volume) string {
 	return cmp.Or(record.ClaimOf(r).Namespace, r.Spec.ConfigLabels[labelClaimNamespace])
 }
 
+// claimNamespace is the namespace of the claim that a PersistentVolume is for, "" if it is for any.
+func claimNamespace(pv *corev1.PersistentVolume) string {
+	if claim := pv.Spec.ClaimRef; claim != nil {
+		return claim.Namespace
+	}
+	return ""
+}
+
 // nobodys says of how many orphans it is not known which claim has used them, "" if it is of all.
 func nobodys(found []orphan) string {
 	n := 0

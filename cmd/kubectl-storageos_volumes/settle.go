@@ -96,7 +96,7 @@ func (c *cli) settled(ctx context.Context, read func() (evidence, error)) (evide
 		if len(lasting) > 0 || len(passing) == 0 || took >= patience {
 			return e, append(lasting, passing...), nil
 		}
-		if took > 0 && told != patience {
+		if took >= settlePause && told != patience { // most of it is over by then
 			told = patience
 			fmt.Fprintf(c.ErrOut, "Waiting for up to %v: %s.\n", patience, strings.Join(passing, "; "))
 		}

@@ -54,6 +54,7 @@ with the files username and password.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return v.run(cmd.Context()) },
 	}
 	v.addFlag(cmd)
+	v.addAllNamespaces(cmd)
 	f := cmd.Flags()
 	f.StringVar(&v.endpoint, "api-endpoint", "localhost", "StorageOS API: host, host:port or URL; http and port 5705 unless said")
 	f.StringVar(&v.caFile, "api-ca-file", "", "PEM file of the CAs that sign an https endpoint")
