@@ -394,7 +394,6 @@ func TestChartCRD(t *testing.T) {
 	if annotations["helm.sh/resource-policy"] != "keep" {
 		t.Error("with the release all records would go")
 	}
-	delete(annotations, "helm.sh/resource-policy")
 	delete(metadata, "labels")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-kustomize +chart):\n%s", diff)

@@ -54,6 +54,15 @@ func (c *cluster) apply(manifest any) {
 	must(c.t, err)
 }
 
+// replace leaves nothing of what was there before.
+func (c *cluster) replace(manifest any) {
+	c.t.Helper()
+	text, err := json.Marshal(manifest)
+	must(c.t, err)
+	_, err = c.tryKubectl(string(text), "replace", "-f", "-")
+	must(c.t, err)
+}
+
 func (c *cluster) tryKubectl(stdin string, args ...string) (string, error) {
 	cmd := exec.Command(os.Getenv("DEVCLUSTER"), append([]string{"kubectl"}, args...)...)
 	cmd.Dir = root
@@ -123,6 +132,7 @@ func productCRD(t *testing.T) object {
 		delete(status, field)
 	}
 	delete(crd.at("spec", "names").(map[string]any), "categories")
+	delete(crd.at("metadata").(map[string]any), "annotations")
 	return crd
 }
 

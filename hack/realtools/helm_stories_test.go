@@ -165,10 +165,13 @@ func overProduct(w *world) {
 	w.record(false)
 	w.refused(install, noOwner)
 	w.same()
-	if w.helm == "helm4" { // a release that has failed is left
+	if w.helm == "helm4" { // a release that has failed is left, and has the CRD without having come to it
 		w.refused(install+" --take-ownership", documented(w.t, "conflict with"))
+		w.refused(upgrade+" --set crds.enabled=false", nothingKeeps)
+		w.refused(takeOver, nothingKeeps)
 		w.same()
 	}
+	w.run(documented(w.t, keepCRD))
 	w.run(documented(w.t, takeOver))
 	w.same()
 	w.keeps()
@@ -181,6 +184,21 @@ func overProduct(w *world) {
 		w.refused(upgrade, "conflict with \"kubectl-client-side-apply\"")
 	}
 	w.run(takeOver)
+	w.keeps()
+
+	// Put back by who leaves nothing of what was there, it is not what Helm may delete, either.
+	w.replace(productCRD(w.t))
+	w.refused(upgrade+" --set crds.enabled=false", nothingKeeps)
+	w.run(keepCRD)
+	w.run(upgrade + " --set crds.enabled=false")
+	if back := "helm rollback storageos-volume-sync --namespace storageos --force-conflicts"; w.helm == "helm3" {
+		w.refused(back, documented(w.t, "must be specified for an update"))
+		w.run(takeOver + " --reset-then-reuse-values " + documented(w.t, "--set crds.enabled=true"))
+	} else {
+		w.run(back)
+		w.run(upgrade + " --set crds.enabled=false")
+		w.run(takeOver + " --set crds.enabled=true")
+	}
 	w.keeps()
 	w.uninstalled()
 }
@@ -296,12 +314,29 @@ func overOlderChart(w *world) {
 	must(w.t, os.Remove(filepath.Join(older, "templates", "crds.yaml")))
 	must(w.t, os.Mkdir(filepath.Join(older, "crds"), 0o700))
 	const file = "api.storageos.com_volumes.yaml"
-	must(w.t, os.Rename(filepath.Join(older, "files", file), filepath.Join(older, "crds", file)))
+	crd := text(w.t, "deploy/crd/"+file)
+	const keep = "    helm.sh/resource-policy: keep\n"
+	if !strings.Contains(crd, keep) {
+		w.t.Fatal("the CRD does not say that Helm is to keep it")
+	}
+	must(w.t, os.Remove(filepath.Join(older, "files", file)))
+	must(w.t, os.WriteFile(filepath.Join(older, "crds", file), []byte(strings.Replace(crd, keep, "", 1)), 0o600))
 	w.run(strings.Replace(install, "deploy/chart", older, 1))
 	w.serves()
 	w.keeps()
+	orBack := map[string]string{"helm4": " --rollback-on-failure --timeout 5s", "helm3": " --atomic --timeout 5s"}[w.helm]
+	for _, command := range []string{upgrade, takeOver, upgrade + " --take-ownership" + orBack} {
+		w.refused(command, nothingKeeps)
+	}
+	w.same()
+	w.run(keepCRD)
 	w.refused(upgrade, noOwner)
 	w.same()
+	if w.helm == "helm4" { // what it was before comes back, where there was no CRD
+		w.run(`kubectl patch crd volumes.api.storageos.com --type=merge -p '{"spec":{"names":{"categories":["other"]}}}'`)
+		w.refused(upgrade+" --take-ownership"+orBack, "conflict with")
+		w.same()
+	}
 	w.run(takeOver)
 	w.same()
 	w.keeps()

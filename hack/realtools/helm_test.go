@@ -103,15 +103,18 @@ func (w *world) refused(command, why string) {
 }
 
 const (
-	install    = "helm install storageos-volume-sync deploy/chart --namespace storageos"
-	upgrade    = "helm upgrade storageos-volume-sync deploy/chart --namespace storageos"
-	uninstall  = "helm uninstall storageos-volume-sync --namespace storageos"
-	takeOver   = "helm upgrade --install storageos-volume-sync deploy/chart --namespace storageos --take-ownership --force-conflicts"
-	noOwner    = "invalid ownership metadata"
-	rehearsed  = "--reset-then-reuse-values --set deleteOrphans=false"
-	applyCRD   = "kubectl apply -k deploy/crd"
-	applyRest  = "kubectl apply -k deploy"
-	keptByHelm = "[CustomResourceDefinition] volumes.api.storageos.com" // Helm says so
+	install   = "helm install storageos-volume-sync deploy/chart --namespace storageos"
+	upgrade   = "helm upgrade storageos-volume-sync deploy/chart --namespace storageos"
+	uninstall = "helm uninstall storageos-volume-sync --namespace storageos"
+	takeOver  = "helm upgrade --install storageos-volume-sync deploy/chart --namespace storageos --take-ownership --force-conflicts"
+	noOwner   = "invalid ownership metadata"
+
+	nothingKeeps = "nothing keeps Helm from deleting the CRD, and with it all records"
+	keepCRD      = "kubectl annotate crd volumes.api.storageos.com helm.sh/resource-policy=keep"
+	rehearsed    = "--reset-then-reuse-values --set deleteOrphans=false"
+	applyCRD     = "kubectl apply -k deploy/crd"
+	applyRest    = "kubectl apply -k deploy"
+	keptByHelm   = "[CustomResourceDefinition] volumes.api.storageos.com" // Helm says so
 )
 
 // record lets the program run with an administrator's rights until each volume has a record.

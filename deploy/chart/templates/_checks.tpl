@@ -2,6 +2,7 @@
 {{- define "storageos-volume-sync.check" -}}
 {{- include "storageos-volume-sync.checkEnabled" . }}
 {{- include "storageos-volume-sync.checkAlone" . }}
+{{- include "storageos-volume-sync.checkCRD" . }}
 {{- include "storageos-volume-sync.checkImage" . }}
 {{- include "storageos-volume-sync.checkEndpoint" . }}
 {{- include "storageos-volume-sync.checkSecretName" . }}
@@ -152,27 +153,43 @@ ask nothing is found. */}}
 {{- end }}
 {{- end }}
 
-{{/* What Kubernetes refuses, and what it takes though nothing can run with it: the program knows no less than
-8 MiB of memory, and who says 256 means another unit than bytes. */}}
+{{/* What Kubernetes refuses, and memory that nothing can run with: who says 256 means another unit than bytes. */}}
 {{- define "storageos-volume-sync.checkResources" -}}
 {{- $resources := .Values.resources }}
 {{- range $kind := list "limits" "requests" }}
 {{- range $name, $given := get $resources $kind | default dict }}
 {{- $value := printf "resources.%s.%s" $kind $name }}
-{{- if not (regexMatch "^(cpu|memory|ephemeral-storage|hugepages-.+|.+/.+)$" $name) }}
+{{- if not (regexMatch "^(cpu|memory|ephemeral-storage|[a-z0-9.-]+/[A-Za-z0-9._-]+)$" $name) }}
 {{- fail (printf "%s: there is no such resource: there are cpu, memory and ephemeral-storage" $value) }}
 {{- end }}
 {{- $number := include "storageos-volume-sync.quantity" $given }}
-{{- if or (eq $number "") (le (float64 $number) 0.0) }}
+{{- if or (eq $number "") (and (eq $kind "limits") (le (float64 $number) 0.0)) }}
 {{- fail (printf "%s is %q: say a quantity that is more than 0, such as 50m for cpu, 256Mi for memory" $value (toString $given)) }}
 {{- end }}
-{{- if and (eq $name "memory") (lt (float64 $number) 8388608.0) }}
+{{- if and (eq $name "memory") (gt (float64 $number) 0.0) (lt (float64 $number) 8388608.0) }}
 {{- fail (printf "%s is %q, which is less than 8Mi: without a unit it is bytes, and m is a thousandth: say 256Mi, for example" $value (toString $given)) }}
 {{- end }}
 {{- $limit := dig "limits" $name "" $resources }}
+{{- if contains "/" $name }}
+{{- if ne (float64 $number) (floor $number) }}{{ fail (printf "%s is %q: say a whole number" $value (toString $given)) }}{{ end }}
+{{- if and (eq $kind "requests") (ne (include "storageos-volume-sync.quantity" $limit) $number) }}
+{{- fail (printf "%s is %q: the limit has to be the same" $value (toString $given)) }}
+{{- end }}
+{{- end }}
 {{- if and (eq $kind "requests") (ne (toString $limit) "") (gt (float64 $number) (include "storageos-volume-sync.quantity" $limit | float64)) }}
 {{- fail (printf "%s is %q, which is more than the limit, %q" $value (toString $given) (toString $limit)) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Helm deletes what a revision of before had and the next one has not: also one that has failed before it came to
+it, and at a rollback without asking here. It spares what says in the cluster that it is to be kept. */}}
+{{- define "storageos-volume-sync.checkCRD" -}}
+{{- if .Release.IsUpgrade }}
+{{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "volumes.api.storageos.com" }}
+{{- if and $crd (ne (dig "metadata" "annotations" "helm.sh/resource-policy" "" $crd) "keep") }}
+{{- fail "nothing keeps Helm from deleting the CRD, and with it all records, when a release fails, is rolled back, or comes without the CRD. Say `kubectl annotate crd volumes.api.storageos.com helm.sh/resource-policy=keep`, and the same again" }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -16,6 +16,7 @@ import (
 // +genclient:nonNamespaced
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 // +kubebuilder:object:root=true
+// +kubebuilder:metadata:annotations="helm.sh/resource-policy=keep"
 // +kubebuilder:resource:path=volumes,singular=volume,scope=Cluster,categories=storageos
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name=CLAIM-NAMESPACE,type=string,JSONPath=`.status.persistentVolume.claim.namespace`,description="Namespace of the claim that uses the volume"
