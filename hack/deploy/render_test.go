@@ -261,7 +261,7 @@ func TestValues(t *testing.T) {
 			[]any{"spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/default-container"}, "b"},
 		"no user":          {map[string]any{"securityContext": nil}, append(pod, "securityContext"), nil},
 		"another user":     {map[string]any{"securityContext": map[string]any{"runAsUser": 7}}, append(pod, "securityContext", "runAsUser"), 7.0},
-		"user is the node": {map[string]any{"securityContext": map[string]any{"runAsUser": nil}}, append(pod, "securityContext", "runAsUser"), nil},
+		"user is the node": {map[string]any{"securityContext": map[string]any{"runAsUser": nil, "runAsGroup": nil}}, append(pod, "securityContext", "runAsUser"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := mustRender(t, tc.values)["Deployment storageos/storageos-volume-sync"].at(tc.path...)

@@ -56,15 +56,17 @@ func release(w *world) {
 	w.run(upgrade + " --reuse-values")
 	w.deployment(3, "spec", "replicas")
 	w.run("kubectl -n storageos create secret generic older --from-literal=apiUsername=x --from-literal=apiPassword=x")
+	w.run("kubectl -n storageos create secret generic empty --from-literal=username=x --from-literal=password=")
 	for secret, says := range map[string]string{
 		"older":    "! The Secret older has not the keys username and password",
+		"empty":    "! The Secret empty has not the keys username and password, or one is empty",
 		"mistyped": "! There is no Secret mistyped",
 	} {
 		if notes := w.run(upgrade + " --dry-run=server --set secretName=" + secret); !strings.Contains(notes, says) {
 			w.t.Errorf("the notes do not say %q:\n%s", says, notes)
 		}
 	}
-	w.run("kubectl -n storageos delete secret older")
+	w.run("kubectl -n storageos delete secret older empty")
 	for endpoint, says := range map[string]bool{
 		"HTTPS://Storageos:5705/": false, "http://storageos/": false, "storageos.elsewhere": false, "10.0.0.1:5705": false, "[fe80::1]": false, "localhost": false,
 		"https://storage:5705/": true, "storageos-api": true,

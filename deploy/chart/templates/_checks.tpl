@@ -24,7 +24,7 @@ another image are its own. */}}
 {{- define "storageos-volume-sync.checkExtraArgs" -}}
 {{- $values := dict "api-endpoint" "endpoint" "api-poll-interval" "interval" "metrics-addr" "metricsPort" "claim-events" "claimEvents" "delete-orphans" "deleteOrphans" }}
 {{- $never := dict "api-secret-path" "and the Secret is mounted where it looks without it" "h" "with which the program ends at once" "help" "with which the program ends at once" "enable-leader-election" "which is always set" "kubeconfig" "and the Pods have no such file" "logtostderr" "which is on, as kubectl logs shows nothing without it" "namespace" "and the Lease is in the namespace of the release, where the rights are" "version" "with which the program ends at once" }}
-{{- range .Values.extraArgs }}
+{{- range without (.Values.extraArgs | default list) "" }}
 {{- $flag := regexReplaceAll "(?s)^--?([^=]*).*" . "${1}" }}
 {{- if not (regexMatch "^--?[A-Za-z]" .) }}{{ fail (printf "extraArgs has %q, which is no flag: say -flag=value" .) }}{{ end }}
 {{- if regexMatch "^[^=]* |  *--?[a-z]" . }}{{ fail (printf "extraArgs has %q: say -flag=value, and one flag in each" .) }}{{ end }}
@@ -72,6 +72,7 @@ another image are its own. */}}
 {{- $label := "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?" }}
 {{- $ipv6 := "[[][0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%25[A-Za-z0-9._-]+)?[]]" }}
 {{- if not (regexMatch (printf "^([Hh][Tt][Tt][Pp][Ss]?://)?(%s([.]%s)*[.]?|%s)(:[0-9]+)?/?$" $label $label $ipv6) .Values.endpoint) }}
+{{- if contains "@" .Values.endpoint }}{{ fail "endpoint has an @ in it: say a host, host:port or URL of StorageOS, without path and user; user and password are in the Secret" }}{{ end }}
 {{- fail (printf "endpoint is %q: say a host, host:port or URL of StorageOS, without path and user, IPv6 in brackets" .Values.endpoint) }}
 {{- end }}
 {{- $host := regexReplaceAll "^[A-Za-z]+://|(:[0-9]+)?/?$" .Values.endpoint "" }}
@@ -136,11 +137,14 @@ ask nothing is found. */}}
 {{- end }}
 {{- end }}
 
-{{/* The kubelet starts no container of root where that is not allowed. */}}
+{{/* The kubelet starts no container of root where that is not allowed, and no Pod of a group without a user. */}}
 {{- define "storageos-volume-sync.checkUser" -}}
 {{- $user := dig "runAsUser" "" (.Values.securityContext | default dict) | toString }}
 {{- if and (eq $user "0") (dig "runAsNonRoot" false .Values.securityContext) (not .Values.openshift) }}
 {{- fail "securityContext.runAsUser is 0, which is root, and runAsNonRoot is true: the Pods would not start" }}
+{{- end }}
+{{- if and (eq $user "") (ne (dig "runAsGroup" "" (.Values.securityContext | default dict) | toString) "") (not .Values.openshift) }}
+{{- fail "securityContext has a runAsGroup and no runAsUser: the Pods would not start. For OpenShift say openshift=true, else take runAsGroup out too" }}
 {{- end }}
 {{- end }}
 
