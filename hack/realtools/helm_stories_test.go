@@ -165,16 +165,18 @@ func overProduct(w *world) {
 	w.apply(productCRD(w.t))
 	w.serves()
 	w.record(false)
+	w.refused(install, nothingKeeps)
+	w.refused(takeOver, nothingKeeps)
+	w.refused("helm status storageos-volume-sync --namespace storageos", "release: not found")
+	w.run(documented(w.t, keepCRD))
 	w.refused(install, noOwner)
 	w.same()
 	if w.helm == "helm4" { // a release that has failed is left, and has the CRD without having come to it
 		w.refused(install+" --take-ownership", documented(w.t, "conflict with"))
-		w.refused(upgrade+" --set crds.enabled=false", nothingKeeps)
-		w.refused(takeOver, nothingKeeps)
+		w.run(upgrade + " --set crds.enabled=false --force-conflicts")
 		w.same()
 	}
-	w.run(documented(w.t, keepCRD))
-	w.run(documented(w.t, takeOver))
+	w.run(documented(w.t, takeOver) + " --set crds.enabled=true")
 	w.same()
 	w.keeps()
 
@@ -314,6 +316,13 @@ func overOlderChart(w *world) {
 	older := filepath.Join(w.path, "chart")
 	must(w.t, os.CopyFS(older, os.DirFS(filepath.Join(root, "deploy", "chart"))))
 	must(w.t, os.Remove(filepath.Join(older, "templates", "crds.yaml")))
+	const checks = "deploy/chart/templates/_checks.tpl"
+	const check = `{{- include "storageos-volume-sync.checkCRD" . }}` + "\n"
+	unchecked := strings.Replace(text(w.t, checks), check, "", 1)
+	if unchecked == text(w.t, checks) {
+		w.t.Fatal(checks + " does not check the CRD")
+	}
+	must(w.t, os.WriteFile(filepath.Join(older, "templates", "_checks.tpl"), []byte(unchecked), 0o600))
 	must(w.t, os.Mkdir(filepath.Join(older, "crds"), 0o700))
 	const file = "api.storageos.com_volumes.yaml"
 	crd := text(w.t, "deploy/crd/"+file)

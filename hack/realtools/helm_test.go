@@ -110,7 +110,7 @@ const (
 	noOwner   = "invalid ownership metadata"
 
 	nothingKeeps = "nothing keeps Helm from deleting the CRD, and with it all records"
-	keepCRD      = "kubectl annotate crd volumes.api.storageos.com helm.sh/resource-policy=keep"
+	keepCRD      = "kubectl annotate --overwrite crd volumes.api.storageos.com helm.sh/resource-policy=keep"
 	rehearsed    = "--reset-then-reuse-values --set deleteOrphans=false"
 	applyCRD     = "kubectl apply -k deploy/crd"
 	applyRest    = "kubectl apply -k deploy"

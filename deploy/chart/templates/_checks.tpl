@@ -188,12 +188,13 @@ ask nothing is found. */}}
 {{- end }}
 
 {{/* Helm deletes what a revision of before had and the next one has not: also one that has failed before it came to
-it, and at a rollback without asking here. It spares what says in the cluster that it is to be kept. */}}
+it, and without asking here at a rollback, or for another chart. It spares what says in the cluster that it is to
+be kept. */}}
 {{- define "storageos-volume-sync.checkCRD" -}}
-{{- if .Release.IsUpgrade }}
+{{- if or .Release.IsUpgrade .Values.crds.enabled }}
 {{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "volumes.api.storageos.com" }}
-{{- if and $crd (ne (dig "metadata" "annotations" "helm.sh/resource-policy" "" $crd) "keep") }}
-{{- fail "nothing keeps Helm from deleting the CRD, and with it all records, when a release fails, is rolled back, or comes without the CRD. Say `kubectl annotate crd volumes.api.storageos.com helm.sh/resource-policy=keep`, and the same again" }}
+{{- if and $crd (ne (dig "metadata" "annotations" "helm.sh/resource-policy" "" $crd | trim | lower) "keep") }}
+{{- fail "nothing keeps Helm from deleting the CRD, and with it all records, when a release fails, is rolled back, or comes without the CRD. Say `kubectl annotate --overwrite crd volumes.api.storageos.com helm.sh/resource-policy=keep`, and the same again" }}
 {{- end }}
 {{- end }}
 {{- end }}
