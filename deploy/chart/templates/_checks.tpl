@@ -129,7 +129,6 @@ ask nothing is found. */}}
 
 {{/* By these the Deployment, the Service and Helm find what is theirs. */}}
 {{- define "storageos-volume-sync.checkLabels" -}}
-{{- $values := .Values }}
 {{- range $value, $labels := dict "podLabels" .Values.podLabels "serviceMonitor.labels" .Values.serviceMonitor.labels "prometheusRule.labels" .Values.prometheusRule.labels "dashboard.labels" .Values.dashboard.labels }}
 {{- range list "app.kubernetes.io/name" "app.kubernetes.io/managed-by" }}
 {{- if hasKey ($labels | default dict) . }}{{ fail (printf "%s has %s, which the chart sets: leave it out" $value .) }}{{ end }}
